@@ -1,0 +1,3 @@
+"""Reference, evaluation and performance testing for video-diffusion engines, composed with Hydra."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""Run ``python -m fvhydra``."""
+
+from fvhydra.cli import main
+
+main()

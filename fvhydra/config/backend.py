@@ -1,0 +1,17 @@
+"""``backend=``: the attention backend inside the engine."""
+
+from __future__ import annotations
+
+from omegaconf import MISSING
+from pydantic.dataclasses import dataclass
+
+from fvhydra.config.fields import doc
+
+
+@dataclass
+class BackendConfig:
+    """An attention backend, with its name in each engine's own words."""
+
+    name: str = doc("The word after backend=", MISSING)
+    folder: str = doc("Folder of the backend in reference paths; also FastVideo's name for it", MISSING)
+    diffusers: str | None = doc("Name in diffusers' set_attention_backend; null: not there", None)

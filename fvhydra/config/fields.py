@@ -1,0 +1,43 @@
+"""Building blocks of the config dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def doc(text: str, default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field with the one line that ``--help`` shows for it."""
+    if factory is not dataclasses.MISSING:
+        return dataclasses.field(default_factory=factory, metadata={"help": text})
+    if default is not dataclasses.MISSING:
+        return dataclasses.field(default=default, metadata={"help": text})
+    return dataclasses.field(metadata={"help": text})
+
+
+def one_of(*allowed: str) -> AfterValidator:
+    """A string out of a closed list (OmegaConf 2.3 has no ``Literal``)."""
+
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of: {', '.join(allowed)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _as_list(value: Any) -> Any:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+Words = Annotated[Any, BeforeValidator(_as_list)]
+"""One word or a list of words: ``op.confirm=upload`` and ``op.confirm=[confirm reseed, upload]``."""

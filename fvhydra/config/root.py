@@ -1,0 +1,42 @@
+"""The whole configuration: the keys at the top and one typed field for each group."""
+
+from __future__ import annotations
+
+from omegaconf import MISSING
+from pydantic.dataclasses import dataclass
+
+from fvhydra.config.backend import BackendConfig
+from fvhydra.config.engine import EngineConfig
+from fvhydra.config.fields import NonNegative, Seed, doc
+from fvhydra.config.gpu import GpuConfig
+from fvhydra.config.job import JobConfig, LauncherConfig, MetricsConfig
+from fvhydra.config.model import ModelConfig
+from fvhydra.config.op import OpConfig
+from fvhydra.config.prompts import PromptsConfig
+from fvhydra.config.sampling import Sampling
+from fvhydra.config.store import StoreConfig
+from fvhydra.config.tier import TierConfig
+
+
+@dataclass
+class Config:
+    """What one job is told. Composed from ``conf/``, validated by :func:`fvhydra.config.load.build`."""
+
+    op: OpConfig = doc("What to do", MISSING)
+    model: ModelConfig = doc("What is generated", MISSING)
+    sampling: Sampling = doc("How it is sampled; picked by model and tier", MISSING)
+    engine: EngineConfig = doc("What runs the model", MISSING)
+    backend: BackendConfig = doc("Attention backend inside the engine", MISSING)
+    tier: TierConfig = doc("How much work a case does", MISSING)
+    gpu: GpuConfig = doc("The GPU type that the result belongs to", MISSING)
+    prompts: PromptsConfig = doc("The prompt set", MISSING)
+    metrics: MetricsConfig = doc("Further metrics beside the gate", MISSING)
+    store: StoreConfig = doc("Where references live", MISSING)
+    launcher: LauncherConfig = doc("Where the jobs of a sweep run", MISSING)
+    job: JobConfig = doc("Folders, threads, progress", MISSING)
+    seed: Seed = doc("Random seed of every case", "${sampling.seed}")
+    prompt: str | None = doc("One prompt, instead of the prompt set", None)
+    prompt_file: str | None = doc("Prompts from a .txt (one a line), .jsonl, .json or .yaml file", None)
+    prompt_index: NonNegative | None = doc("Only this prompt of the set, from 0", None)
+    image: str | None = doc("First frame for image-to-video, for every case", None)
+    run: str | None = doc("An earlier run folder (op=publish)", None)

@@ -1,0 +1,1 @@
+"""What every other package speaks of: cases, artifacts, runs, verdicts, errors, files."""

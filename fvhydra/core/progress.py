@@ -1,0 +1,26 @@
+"""What long work says about itself. The terminal, a log file and a test listen in the same way."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives what is going on.
+
+    Any method may raise to cancel the work (Ctrl-C arrives this way in tests); callers let that through.
+    """
+
+    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+        """A stage begins: ``load``, ``generate``, ``encode``, ``fetch``, ``compare``, ...; ``clip`` is a case index."""
+
+    def step(self, done: int, total: int) -> None:
+        """``done`` of ``total`` denoising steps of the current stage are finished."""
+
+
+class Silent:
+    """A progress that nobody listens to."""
+
+    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None: ...
+
+    def step(self, done: int, total: int) -> None: ...

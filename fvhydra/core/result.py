@@ -1,0 +1,100 @@
+"""What a run found out, as plain data: ``result.json``. Reports, summaries and exit codes are made from it alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from fvhydra.core.verdict import Verdict
+
+
+@dataclass
+class Criterion:
+    """One automatic check of the review, or one limit of a gate."""
+
+    name: str
+    passed: bool
+    given: str
+    allowed: str
+
+
+@dataclass
+class Difference:
+    """A key whose value differs between a reference and this run."""
+
+    key: str
+    reference: Any
+    run: Any
+
+
+@dataclass
+class CaseResult:
+    """One case. Paths are relative to the run folder, with forward slashes.
+
+    ``comparison`` is what ``fvhydra.similarity`` measured, with a ``kind`` of ``pixel`` or ``latent``:
+
+    * pixel: ``mean_ssim``, ``min_ssim``, ``max_ssim`` (MS-SSIM), ``worst_frame``, ``per_frame`` (list of float),
+      ``frames``, ``height``, ``width``, ``fps``, ``difference`` (a sentence, when the clips cannot be compared)
+    * latent: ``slice_cosine_distance``, ``full_cosine_distance``, ``max_abs_diff``, ``difference``
+
+    and ``thresholds`` and ``passed`` in both.
+    """
+
+    index: int
+    prompt: str
+    seed: int
+    fingerprint: str
+    verdict: Verdict
+    message: str = ""
+    kind: str = "pixel"
+    artifact: str | None = None
+    reference: str | None = None
+    store_path: str | None = None
+    comparison: dict[str, Any] | None = None
+    numerics: dict[str, Any] | None = None
+    difference_map: str | None = None
+    """``.npy``, float32 ``[T, H, W]``: mean absolute difference over the channels of a latent."""
+    criteria: list[Criterion] = field(default_factory=list)
+    recipe_difference: list[Difference] = field(default_factory=list)
+    environment_difference: list[Difference] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class RunResult:
+    """One run."""
+
+    op: str
+    verdict: Verdict
+    message: str = ""
+    model: str = ""
+    title: str = ""
+    """What tells this job from its neighbours in a sweep: the overrides that were swept."""
+    cases: list[CaseResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Sentences for the person: the command to run next, warnings."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What only this op has to say, JSON."""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunResult:
+        """The inverse of ``files.plain``. Keys that a newer version added are dropped."""
+        known = _known(cls, data)
+        known["verdict"] = Verdict(data["verdict"])
+        known["cases"] = [_case(case) for case in data.get("cases", [])]
+        return cls(**known)
+
+
+def _case(data: dict[str, Any]) -> CaseResult:
+    known = _known(CaseResult, data)
+    known["verdict"] = Verdict(data["verdict"])
+    known["criteria"] = [Criterion(**_known(Criterion, item)) for item in data.get("criteria", [])]
+    for key in ("recipe_difference", "environment_difference"):
+        known[key] = [Difference(**_known(Difference, item)) for item in data.get(key, [])]
+    return CaseResult(**known)
+
+
+def _known(cls: type, data: dict[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in dataclasses.fields(cls)}
+    return {key: value for key, value in data.items() if key in names}

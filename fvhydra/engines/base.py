@@ -1,0 +1,96 @@
+"""The contract of an engine. ``tests/contracts/test_engines.py`` holds every engine to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvhydra.config.backend import BackendConfig
+from fvhydra.config.engine import EngineConfig
+from fvhydra.config.gpu import GpuConfig
+from fvhydra.config.model import ModelConfig
+from fvhydra.config.sampling import Sampling
+from fvhydra.config.tier import TierConfig
+from fvhydra.core.case import Case
+from fvhydra.core.progress import Progress
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What an engine has to make ready. One load serves every case of a run."""
+
+    model: ModelConfig
+    sampling: Sampling
+    backend: BackendConfig
+    tier: TierConfig
+    gpu: GpuConfig
+    cache_dir: Path
+    threads: int = 1
+    with_image: bool = False
+    """Whether the cases bring a first frame (image-to-video)."""
+
+
+@dataclass
+class GeneratedMedia:
+    """What one case produced. For ``artifact=latent`` models ``latent`` is set, for ``pixel`` models ``frames``.
+
+    Attributes:
+        frames: uint8 ``[T, H, W, 3]`` RGB, full range.
+        latent: float32, pre-VAE and unpacked: ``[B, C, T, H, W]`` for video, ``[B, C, T]`` for audio.
+        latent_dtype: dtype the engine computed the latent in, for example ``torch.bfloat16``.
+        audio: float32 ``[channels, samples]`` in [-1, 1].
+        audio_rate: Samples a second.
+        fps: Frames a second of ``frames``.
+        seconds: Wall time of the components: ``total_s``, ``text_encoder_time_s``, ``dit_time_s``,
+            ``vae_decode_time_s``; a component that was not measured is absent.
+        arguments: The arguments that really went into the library, JSON types.
+        dropped: Fields of the case that this engine has no way to honour, with their values. Never silently lost.
+    """
+
+    frames: NDArray[np.uint8] | None = None
+    latent: NDArray[np.float32] | None = None
+    latent_dtype: str | None = None
+    audio: NDArray[np.float32] | None = None
+    audio_rate: int | None = None
+    fps: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    dropped: dict[str, Any] = field(default_factory=dict)
+
+
+class Engine(ABC):
+    """Runs a model. Instances are used for one load and any number of cases, by one thread.
+
+    Same case, same machine, same versions: bit-identical output, in this and in any other process.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+
+    @abstractmethod
+    def load(self, request: LoadRequest, progress: Progress) -> None:
+        """Make the model ready.
+
+        Raises:
+            UsageError: The device, the attention backend or a package that was asked for is not there; the message
+                names what was found instead.
+            InfrastructureError: The weights cannot be had (offline, gated, missing).
+        """
+
+    @abstractmethod
+    def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
+        """Generate one case. An exception from ``progress`` cancels; the engine stays usable."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What decided the output beside the recipe, JSON types: ``engine``, ``versions`` (package to version),
+        ``device``, ``attention_backend`` (the resolved one, verified), ``weights_revision`` (the resolved one).
+        """
+
+    def close(self) -> None:  # noqa: B027  nothing to release is a fine default
+        """Release the model. The engine is not used afterwards."""

@@ -1,0 +1,1 @@
+"""Reading and writing video, audio and latent bundles."""

@@ -1,0 +1,1 @@
+"""One data model (``core.result``), three renderers: HTML, JUnit XML, Markdown."""

@@ -1,0 +1,1 @@
+"""Changes: the one way to write to a store. Prepare, review, apply."""

@@ -1,0 +1,1 @@
+"""Where references live: versioned trees of files with atomic commits."""
