@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fvhydra.core.errors import Conflict, Unavailable, UsageError
+
 Content = bytes | Path
 """What a file in a commit is made of."""
+
+UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Characters that no part of a path may hold: separators, control characters, line breaks, halves of a surrogate."""
+
+PART_BYTES = 255
+"""Longest name of a file or folder, in UTF-8, on every file system that matters."""
+
+_ATTEMPTS = 20
+
+
+def checked_path(path: str) -> str:
+    """Return a store path unchanged when it is one.
+
+    Raises:
+        UsageError: It is absolute, empty, leaves its folder, or some file systems could not hold it.
+    """
+    for part in path.split("/"):
+        if part in ("", ".", "..") or UNSAFE.search(part) or len(part.encode()) > PART_BYTES:
+            raise UsageError(
+                f"{path!r} is not a store path: between its slashes must stand names of 1 to {PART_BYTES} bytes, not "
+                "'.' or '..', without backslashes and control characters."
+            )
+    return path
 
 
 @dataclass(frozen=True)
@@ -23,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Copy:
-    """Put ``source`` as it was in ``revision`` (None: the parent) at ``path``, without moving bytes."""
+    """Put ``source`` as it was in ``revision`` (None: the commit's parent) at ``path``, without moving bytes."""
 
     path: str
     source: str
@@ -47,8 +73,8 @@ class LogEntry:
 class Store(ABC):
     """A versioned tree of files.
 
-    Paths are relative, with forward slashes, without ``.``, ``..``, empty parts, control characters or backslashes;
-    anything else is a ``UsageError``. A revision is an opaque string that stays valid for ever.
+    A path is what :func:`checked_path` lets through; anything else is a ``UsageError``. A revision is an opaque string
+    that stays valid for ever. Reading changes nothing, not even in a store that was never written.
 
     Every method may raise ``Unavailable`` (not reachable, no such revision or path) and ``Denied``.
     """
@@ -91,26 +117,65 @@ class Store(ABC):
     ) -> str:
         """Make one atomic commit and return its revision.
 
+        A path is in one of ``adds``, ``deletes`` and ``copies`` at most, and not all of them are empty.
+
         Args:
             adds: Path to content; new or replacing.
             deletes: Paths to remove; they must exist.
             copies: Server-side copies, see :class:`Copy`.
-            parent: Commit only on top of this revision, else ``Conflict``. None: on top of whatever is the head.
+            parent: Commit only on top of this revision, else ``Conflict``. None: on top of whatever is the head, again
+                and again (bounded) while others are faster.
             must_be_absent: Refuse (``Exists``, listing all) when any path of ``adds`` or ``copies`` is there, as
                 a file or as a folder, or when a file stands where one of their folders would be.
             message: One line for the log.
             provenance: JSON, kept in the log. Its key ``operation``, when given, makes the commit idempotent: when a
                 commit with that operation is already in the history, its revision is returned and nothing is written.
+                Its key ``who``, when given, is named to others whom the commit gets in the way of.
 
         A lost response, a retry or a kill leaves either the whole commit, once, or nothing.
 
         Raises:
-            Conflict, Exists, Denied, Unavailable, UsageError.
+            Conflict: ``parent`` is not the head; ``paths`` are those that both sides touched.
+            Exists: See ``must_be_absent``. Also, always: a file would stand where a folder is, or a folder where a file
+                is.
+            Unavailable: A path to delete or copy is not there.
+            UsageError: A path is not one or is named twice, a local file cannot be read, the disk is full.
+            Denied: The store may not be written.
         """
 
-    @abstractmethod
     def restore(self, prefix: str, revision: str, *, message: str, provenance: Mapping[str, Any] | None = None) -> str:
-        """Make ``prefix`` look as it did in ``revision``, as a new commit on the head; returns the new revision."""
+        """Make ``prefix`` look as it did in ``revision``, as a new commit on the head; returns the new revision.
+
+        Files outside ``prefix`` stay. When nothing differs, nothing is committed and the head is returned. The
+        provenance of the commit gets a key ``restored``.
+
+        Raises:
+            Unavailable: There is nothing at ``prefix``, neither then nor now.
+            Conflict: Others kept committing.
+        """
+        then = self.files(prefix, revision)
+        for _ in range(_ATTEMPTS):
+            head = self.head()
+            now = self.files(prefix, head)
+            if not then and not now:
+                raise Unavailable(
+                    f"There is nothing at {prefix or '/'} in {self.location}, neither now nor in {revision}."
+                )
+            extra = sorted(now.keys() - then.keys())
+            differing = [path for path, entry in then.items() if path not in now or now[path].digest != entry.digest]
+            if not extra and not differing:
+                return head
+            try:
+                return self.commit(
+                    deletes=extra,
+                    copies=[Copy(path, path, revision) for path in differing],
+                    parent=head,
+                    message=message,
+                    provenance={"restored": {"prefix": prefix, "revision": revision}, **(provenance or {})},
+                )
+            except Conflict:
+                continue
+        raise Conflict(f"The store {self.location} kept moving while {prefix or 'it'} was restored.", "Try again.")
 
     @abstractmethod
     def log(self, prefix: str = "") -> list[LogEntry]:
