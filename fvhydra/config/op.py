@@ -16,7 +16,6 @@ class OpConfig:
 
     _target_: str = doc("Dotted path of the op's class", MISSING)
     name: str = doc("The word after op=", MISSING)
-    help: str = doc("One line for --help", "")
     options: dict[str, Any] = doc("Settings of an op from outside this package", factory=dict)
 
 

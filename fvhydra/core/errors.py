@@ -7,8 +7,9 @@ written with its traceback to the run's log.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from fvhydra.config.problems import nearest as nearest
 
 
 class FvhydraError(Exception):
@@ -83,14 +84,3 @@ class Denied(StoreError):
     """The store refuses this identity (no token, read-only token, folder not writable)."""
 
     exit_code = 2
-
-
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the closest legal word, or an empty string.
-
-    Example:
-        >>> nearest("seed_sim", ["seed_ssim", "check_ssim"])
-        " Did you mean 'seed_ssim'?"
-    """
-    match = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return f" Did you mean '{match[0]}'?" if match else ""

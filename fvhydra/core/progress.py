@@ -24,3 +24,18 @@ class Silent:
     def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None: ...
 
     def step(self, done: int, total: int) -> None: ...
+
+
+class Fanout:
+    """Passes everything on to several listeners."""
+
+    def __init__(self, *listeners: Progress) -> None:
+        self._listeners = listeners
+
+    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+        for listener in self._listeners:
+            listener.stage(stage, clip, msg)
+
+    def step(self, done: int, total: int) -> None:
+        for listener in self._listeners:
+            listener.step(done, total)

@@ -1,0 +1,87 @@
+"""What Hydra says about a wrong command line, said again for people.
+
+Hydra stops at the first problem and prints a traceback of its own modules. Here each override is composed on top of
+those that are fine, so that every wrong one is named at once, with what is allowed and the nearest match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fvhydra.config.problems import ConfigError, nearest
+
+
+def explain(overrides: Sequence[str], config_dirs: Sequence[Path], error: Exception) -> ConfigError:
+    """Find every override that cannot be composed.
+
+    Args:
+        overrides: The words of the command line, sweeps replaced by single values.
+        config_dirs: The main folder of YAML files first, then those of ``--config-dir``.
+        error: What Hydra raised; its first line is the answer when no single override is at fault.
+    """
+    GlobalHydra.instance().clear()
+    search = [f"hydra.searchpath=[{','.join(f'file://{path}' for path in config_dirs[1:])}]"] if config_dirs[1:] else []
+    with initialize_config_dir(str(config_dirs[0]), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        groups = [group for group in loader.list_groups("") if group not in ("hydra", "schema")]
+        fine: list[str] = list(search)
+        problems: list[str] = []
+        # groups first: whether a key exists depends on the choices
+        for override in sorted(overrides, key=lambda item: _key(item) not in groups):
+            try:
+                compose("config", overrides=[*fine, override])
+                fine.append(override)
+            except (HydraException, OmegaConfBaseException) as trouble:
+                problems.append(_sentence(override, trouble, loader, groups, fine))
+    if not problems:
+        problems.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    return ConfigError(problems)
+
+
+def _sentence(override: str, trouble: Exception, loader: ConfigLoader, groups: list[str], fine: list[str]) -> str:
+    if isinstance(trouble, OverrideParseException):
+        return f"{override!r} cannot be read as key=value; quote a value that has special characters."
+    key, value = _key(override), override.partition("=")[2]
+    if key in groups:
+        options = loader.get_group_options(key, results_filter=ObjectType.CONFIG)
+        return f"{override}: there is no such {key}.{nearest(value, options)} Allowed: {', '.join(options)}."
+    if key in ("hydra/launcher", "hydra/sweeper"):
+        return f"{override}: {_first_line(trouble)}"
+    cause = trouble.__cause__
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key and "not in" not in str(cause):
+        return f"{cause.full_key or key}={value}: {_first_line(cause)}"
+    if isinstance(cause, OmegaConfBaseException) or "Could not override" in str(trouble):
+        return _unknown_key(key, groups, fine)
+    return f"{override}: {_first_line(trouble)}"
+
+
+def _unknown_key(key: str, groups: list[str], fine: list[str]) -> str:
+    composed = compose("config", overrides=fine)
+    parent, _, leaf = key.rpartition(".")
+    while parent and not OmegaConf.is_dict(OmegaConf.select(composed, parent)):
+        parent, _, leaf = parent.rpartition(".")
+    node = OmegaConf.select(composed, parent) if parent else composed
+    allowed = [str(name) for name in node] if isinstance(node, DictConfig) else groups
+    where = parent if parent else "The top level"
+    return f"There is no key {key!r}.{nearest(leaf, allowed)} {where} has: {', '.join(allowed)}."
+
+
+def _key(override: str) -> str:
+    try:
+        return OverridesParser.create().parse_override(override).key_or_group
+    except (HydraException, OmegaConfBaseException):
+        return override.partition("=")[0].lstrip("+~")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".") + "."

@@ -1,0 +1,36 @@
+"""How a wrong configuration is reported."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConfigError(Exception):
+    """Everything that is wrong with a configuration. ``cli`` shows it as a usage error (exit 2).
+
+    Args:
+        problems: One sentence each: the full key, what was given, what is allowed.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(listing(problems))
+        self.problems = problems
+
+
+def listing(problems: list[str]) -> str:
+    """One problem as it is, several under a heading."""
+    if len(problems) == 1:
+        return problems[0]
+    return f"The configuration has {len(problems)} problems:" + "".join(f"\n    - {problem}" for problem in problems)
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the closest legal word, or an empty string.
+
+    Example:
+        >>> nearest("seed_sim", ["seed_ssim", "check_ssim"])
+        " Did you mean 'seed_ssim'?"
+    """
+    match = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+    return f" Did you mean '{match[0]}'?" if match else ""

@@ -1,0 +1,47 @@
+"""Registers the dataclasses with Hydra, under ``schema/``, where the YAML files of ``conf/`` name them.
+
+A group whose choices all have the same fields needs no entry: the field of :class:`Config` types it. ``op`` and
+``store`` choices have fields of their own, so their files begin with ``/schema/op@_here_: <name>``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+from fvhydra.config import op, store
+from fvhydra.config.root import Config
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "schema": {"root": Config},
+    "schema/op": {
+        "op": op.OpConfig,
+        "seed_ssim": op.SeedSsimConfig,
+        "check_ssim": op.CheckSsimConfig,
+        "generate": op.GenerateConfig,
+        "publish": op.PublishConfig,
+        "doctor": op.DoctorConfig,
+    },
+    "schema/store": {"store": store.StoreConfig, "local": store.LocalStoreConfig},
+    "hydra/launcher": {"fvhydra_local": {"_target_": "fvhydra.launch.local.LocalLauncher"}},
+}
+
+
+def register() -> None:
+    """Make the schema known to Hydra. May be called any number of times."""
+    config_store = ConfigStore.instance()
+    for group, nodes in SCHEMAS.items():
+        for name, node in nodes.items():
+            if group == "schema":
+                config_store.store(group=group, name=name, node=node, package="_global_")
+            else:
+                config_store.store(group=group, name=name, node=node)
+
+
+def conf_dir() -> Path:
+    """The folder of the YAML files: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"

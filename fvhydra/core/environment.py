@@ -1,0 +1,81 @@
+"""What a result was made with: provenance, shown first when a comparison fails, never part of the identity."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+
+from fvhydra import __version__
+
+_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "av", "opencv-python-headless", "fastvideo")
+
+
+def environment() -> dict[str, str]:
+    """The facts of this process and machine, flat, as strings. Reads package metadata only: nothing is imported."""
+    facts = {
+        "fvhydra": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu": _cpu_model(),
+        "host": socket.gethostname(),
+    }
+    for package in _PACKAGES:
+        version = package_version(package)
+        if version is not None:
+            facts[package] = version
+    return facts | git_state() | _gpu_state()
+
+
+def package_version(package: str) -> str | None:
+    """Installed version of a distribution, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def git_state() -> dict[str, str]:
+    """Commit of the repository around the current folder and whether its files differ from it; empty outside one."""
+    commit = _output("git", "rev-parse", "HEAD")
+    if not commit:
+        return {}
+    dirty = bool(_output("git", "status", "--porcelain", "--untracked-files=no"))
+    return {"git_commit": commit, "git_dirty": "yes" if dirty else "no"}
+
+
+def now() -> str:
+    """The current time: UTC, ISO 8601, whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _gpu_state() -> dict[str, str]:
+    torch = sys.modules.get("torch")  # only when an engine has loaded it: a fact is not worth two seconds
+    if torch is None or not torch.cuda.is_available():
+        return {}
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    driver = _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").splitlines()
+    return {"gpu": ", ".join(names), "cuda": str(torch.version.cuda), "driver": driver[0] if driver else "unknown"}
+
+
+def _cpu_model() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

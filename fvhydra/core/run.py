@@ -1,0 +1,164 @@
+"""A run folder: everything one execution of an op leaves behind, readable without the process that made it.
+
+The layout is described in ``docs/run_folder.md``. Every path that is written *into* a file of the folder is relative to
+it, so the folder can be moved, packed and opened elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fvhydra.core import files
+from fvhydra.core.environment import environment, now
+from fvhydra.core.errors import UsageError
+from fvhydra.core.result import RunResult
+
+SCHEMA_VERSION = 1
+
+
+def new_run_id() -> str:
+    """A name that sorts by time and is unique: ``20261121T031500Z-3f9a1c``."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+class RunFolder:
+    """A folder with ``manifest.json``, ``status/``, ``artifacts/``, ``report/`` and ``result.json``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run folder (a link such as ``outputs/latest`` is followed).
+
+        Raises:
+            UsageError: There is no run folder at ``path``.
+        """
+        if not (path / "manifest.json").is_file():
+            raise UsageError(
+                f"run={path} is not a run folder (it has no manifest.json).",
+                "Give the folder that an earlier command printed, or outputs/latest.",
+            )
+        return cls(path.resolve())
+
+    def start(self, *, op: str, model: str, title: str, command: list[str], config: dict[str, Any]) -> None:
+        """Write the first manifest and become ``running``."""
+        with files.explained(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "op": op,
+            "model": model,
+            "title": title,
+            "created": now(),
+            "command": command,
+            "config": config,
+            "environment": environment(),
+            "cases": [],
+            "artifacts": [],
+        }
+        files.write_json(self.path / "manifest.json", manifest)
+        self.set_state("running")
+
+    def point_latest(self, root: Path) -> None:
+        """Make ``<root>/latest`` a link to this folder, in one step. A file system without links goes without."""
+        link = root / "latest"
+        if link.exists() and not link.is_symlink():
+            return  # somebody's own folder of that name
+        temporary = root / f".latest-{secrets.token_hex(4)}"
+        try:
+            temporary.symlink_to(os.path.relpath(self.path, root), target_is_directory=True)
+            temporary.replace(link)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+
+    # ------------------------------------------------------------------ manifest
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as it is on disk now."""
+        manifest: dict[str, Any] = files.read_json(self.path / "manifest.json")
+        return manifest
+
+    def update_manifest(self, **changes: Any) -> None:
+        """Replace top-level keys of the manifest."""
+        files.write_json(self.path / "manifest.json", self.manifest | changes)
+
+    def add_artifact(self, path: Path, case_index: int, fingerprint: str) -> None:
+        """Record a finished file of ``artifacts/`` with its hash."""
+        entry = {
+            "path": self.relative(path),
+            "sha256": files.sha256_file(path),
+            "bytes": path.stat().st_size,
+            "case": case_index,
+            "fingerprint": fingerprint,
+        }
+        self.update_manifest(artifacts=[*self.manifest["artifacts"], entry])
+
+    def relative(self, path: Path) -> str:
+        """``path`` as it is written into files of the folder."""
+        return path.relative_to(self.path).as_posix()
+
+    def inside(self, relative: str) -> Path:
+        """The inverse of :meth:`relative`.
+
+        Raises:
+            UsageError: The path leads out of the folder (a tampered record).
+        """
+        path = (self.path / relative).resolve()
+        if not path.is_relative_to(self.path.resolve()):
+            raise UsageError(f"{self.path} names a file outside of itself ({relative!r}); it was tampered with.")
+        return self.path / relative
+
+    # ------------------------------------------------------------------ status
+    def set_state(self, state: str, **facts: Any) -> None:
+        """Write ``status/status.json``: ``running``, ``finished``, ``failed`` or ``interrupted``."""
+        status = {"state": state, "pid": os.getpid(), "host": socket.gethostname(), "updated": now(), **facts}
+        files.write_json(self.path / "status" / "status.json", status)
+
+    @property
+    def state(self) -> str:
+        """The recorded state; ``interrupted`` when it says ``running`` but its process is gone."""
+        status = files.read_json(self.path / "status" / "status.json")
+        same_host = status.get("host") == socket.gethostname()
+        if status["state"] == "running" and same_host and not _alive(int(status["pid"])):
+            return "interrupted"
+        return str(status["state"])
+
+    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+        """Append a line to ``status/progress.log``: ``ISO8601 | stage | clip=<index|-> | msg=...``."""
+        clean = re.sub(r"[\x00-\x1f\x7f]+", " ", msg)
+        line = f"{now()} | {stage} | clip={'-' if clip is None else clip} | msg={clean}\n"
+        log = self.path / "status" / "progress.log"
+        with files.explained(log), open(log, "a", encoding="utf-8") as handle:
+            handle.write(line)
+
+    def step(self, done: int, total: int) -> None:
+        """Steps are for the terminal; the log keeps stages."""
+
+    # ------------------------------------------------------------------ result
+    def finish(self, result: RunResult) -> None:
+        """Write ``result.json`` and become finished, failed or interrupted."""
+        files.write_json(self.path / "result.json", {**files.plain(result), "exit_code": result.verdict.exit_code})
+        states = {130: "interrupted", 4: "failed", 2: "failed"}
+        self.set_state(states.get(result.verdict.exit_code, "finished"), verdict=result.verdict)
+
+    @property
+    def result(self) -> RunResult:
+        """The recorded result."""
+        return RunResult.from_json(files.read_json(self.path / "result.json"))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,116 @@
+"""The machine of the person: starts jobs, hears of them, applies confirmed changes, concludes.
+
+What needs a person, a write token or all jobs of a sweep happens here, from the run folders alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from fvhydra.config.load import build
+from fvhydra.config.root import Config
+from fvhydra.core.context import Context
+from fvhydra.core.errors import FvhydraError
+from fvhydra.core.progress import Progress, Silent
+from fvhydra.core.result import RunResult
+from fvhydra.core.run import RunFolder, new_run_id
+from fvhydra.core.verdict import Verdict, worst
+from fvhydra.launch.job import Job, job_folder, op_class, run_job
+from fvhydra.ops.publish import settle
+from fvhydra.terminal import Terminal
+
+
+class Driver:
+    """Hydra's task function for a single run, and the audience of a sweep."""
+
+    def __init__(self) -> None:
+        self.terminal = Terminal()
+        self.run_id = new_run_id()
+        self.jobs: dict[int, tuple[Job, RunResult]] = {}
+        self.sweep_folder: Path | None = None
+        self._display = ExitStack()
+        OmegaConf.register_new_resolver("fvhydra.run_id", lambda: self.run_id, replace=True)
+
+    # ------------------------------------------------------------------ a single run
+    def __call__(self, composed: DictConfig) -> None:
+        """Run the one job of ``composed``."""
+        config = build(composed)
+        root = Path(config.job.output_dir)
+        job = Job(0, "", config, self._folder(config, root))
+        with self.terminal.watch(config.job.progress, config.op.name) as progress:
+            result = run_job(job, progress)
+        self.jobs[0] = (job, result)
+        if job.op.records:
+            job.folder.point_latest(root)
+
+    def _folder(self, config: Config, root: Path) -> RunFolder:
+        if op_class(config).records:
+            return RunFolder(job_folder(config, root, self.run_id))
+        given = Path(config.run).expanduser() if config.run is not None else root / "latest"
+        return RunFolder(given.resolve())
+
+    # ------------------------------------------------------------------ a sweep
+    def begin(self, folder: Path, jobs: Sequence[Job]) -> None:
+        """Hydra's sweeper has more jobs."""
+        self.sweep_folder = folder
+
+    def listen(self, job: Job) -> Progress:
+        """One display at a time; the sweep's jobs follow each other."""
+        self._display.close()
+        label = f"job {job.number} {job.config.op.name}"
+        return self._display.enter_context(self.terminal.watch(job.config.job.progress, label))
+
+    def ended(self, job: Job, result: RunResult) -> None:
+        """Remember a job's result."""
+        self._display.close()
+        self.jobs[job.number] = (job, result)
+
+    # ------------------------------------------------------------------ the end
+    def conclude(self) -> int:
+        """Show the results, apply what is confirmed, write the sweep's report; return the exit code."""
+        if not self.jobs:
+            return 0  # Hydra answered by itself: --cfg, --info, --version, completion
+        for job, result in self.jobs.values():
+            if self.sweep_folder is None or result.details.get("change"):
+                self.terminal.result(result, _report_of(job))
+        for job, result in self.jobs.values():
+            if result.details.get("change") and result.verdict is Verdict.DONE:
+                self._settle(job, result)
+        verdict = worst(result.verdict for _, result in self.jobs.values())
+        if self.sweep_folder is not None:
+            self._report_sweep(self.sweep_folder, verdict)
+        return verdict.exit_code
+
+    def _settle(self, job: Job, result: RunResult) -> None:
+        """Apply or leave the job's change; what came of it is part of the result."""
+        context = Context(job.config, job.folder, Silent())
+        try:
+            said = settle(context, self.terminal.ask if self.terminal.interactive else None)
+            self.terminal.say(said)
+            result.notes += said
+        except FvhydraError as error:
+            self.terminal.error(error.message, error.hint)
+            result.verdict = Verdict.USAGE_ERROR if error.exit_code == 2 else Verdict.INFRASTRUCTURE
+            result.message = error.message
+        if job.op.records:
+            job.folder.finish(result)
+
+    def _report_sweep(self, folder: Path, verdict: Verdict) -> None:
+        from fvhydra.report.write import SweepJob, write_sweep_report
+
+        rows = [
+            SweepJob(number, job.title, result, str(job.folder.path.relative_to(folder)))
+            for number, (job, result) in self.jobs.items()
+        ]
+        report = write_sweep_report(folder, rows)
+        table = [(row.number, row.title, row.result, _report_of(self.jobs[row.number][0]) or "-") for row in rows]
+        self.terminal.sweep(table, str(report), verdict)
+
+
+def _report_of(job: Job) -> str | None:
+    path = job.folder.path / "report" / "index.html"
+    return str(path) if job.op.records and path.is_file() else None

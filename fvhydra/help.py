@@ -1,0 +1,71 @@
+"""``--help``: the groups with their options, the keys, examples. Reads the YAML files only; nothing is composed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from fvhydra.config import op
+from fvhydra.config.op import OpConfig
+from fvhydra.config.root import Config
+
+_EXAMPLES = """\
+Examples:
+  fvhydra op=seed_ssim model=ltx2                    make references, look at them, type: upload
+  fvhydra op=check_ssim model=ltx2                   compare with them; exit 0 pass, 1 regression, 3 nothing to compare
+  fvhydra op=generate model=wan22_ti2v_5b prompt='A cat, sitting' seed=7
+  fvhydra -m op=check_ssim model=ltx2,wan21_t2v_1_3b seed=0,1
+  fvhydra op=check_ssim model=ltx2 --cfg job         every key with its value, and run nothing
+  fvhydra op=doctor                                  what is missing on this machine?
+
+Shell completion: eval "$(fvhydra -sc install=bash)"    Hydra's own flags: fvhydra --hydra-help
+Exit codes: 0 pass or done, 1 regression, 2 usage, 3 nothing comparable, 4 infrastructure, 5 inconclusive, 130 Ctrl-C"""
+
+
+def text(dirs: Sequence[Path]) -> str:
+    """The whole help, for the folders of YAML files ``dirs`` (the main one first)."""
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    groups = [name for name in fields if any((folder / name).is_dir() for folder in dirs)]
+    lines = ["Usage: fvhydra [-m] op=... model=... [group=option ...] [key=value ...]", ""]
+    for group in (name for name in groups if name not in ("sampling", "job")):
+        lines.append(f"{group}=   {fields[group].metadata['help']}")
+        lines += [f"    {name:<20} {summary}".rstrip() for name, summary in _options(group, dirs)]
+        lines.append("")
+    lines.append("Keys:")
+    lines += [f"    {name + '=':<20} {field.metadata['help']}" for name, field in fields.items() if name not in groups]
+    lines += [
+        f"    {'sampling.*, job.*':<20} Every setting of a group is a key: sampling.num_frames=17, job.threads=2",
+        "",
+        "Options of the ops:",
+    ]
+    for name, schema in _op_schemas().items():
+        own = [field for field in dataclasses.fields(schema) if field not in dataclasses.fields(OpConfig)]
+        lines += [
+            f"    {name}: op.{field.name}=   {field.metadata['help']}"
+            for field in own
+            if field.name not in {base.name for base in dataclasses.fields(OpConfig)}
+        ]
+    return "\n".join([*lines, "", _EXAMPLES])
+
+
+def _op_schemas() -> dict[str, type[OpConfig]]:
+    from fvhydra.config.schema import SCHEMAS
+
+    return {name: schema for name, schema in SCHEMAS["schema/op"].items() if schema is not op.OpConfig}
+
+
+def _options(group: str, dirs: Sequence[Path]) -> list[tuple[str, str]]:
+    found = {path.stem: _summary(path) for folder in dirs for path in sorted((folder / group).glob("*.yaml"))}
+    return sorted(found.items())
+
+
+def _summary(path: Path) -> str:
+    """The first comment of a YAML file, which every option has as its one line."""
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                return ""
+            if not line.startswith("# @package"):
+                return line.lstrip("# ").strip()
+    return ""

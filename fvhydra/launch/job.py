@@ -1,0 +1,105 @@
+"""One job: a validated configuration and the folder it runs in. Every launcher runs jobs through here."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra.utils
+
+from fvhydra.config.root import Config
+from fvhydra.core import files
+from fvhydra.core.context import Context
+from fvhydra.core.errors import FvhydraError
+from fvhydra.core.progress import Fanout, Progress
+from fvhydra.core.result import RunResult
+from fvhydra.core.run import RunFolder
+from fvhydra.core.verdict import Verdict
+from fvhydra.report.write import write_report
+
+if TYPE_CHECKING:
+    from fvhydra.ops.base import Op
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a command. ``title`` is what tells it from its neighbours in a sweep."""
+
+    number: int
+    title: str
+    config: Config
+    folder: RunFolder
+
+    @property
+    def op(self) -> Op:
+        """The operation; its module is imported now."""
+        return op_class(self.config)(self.config.op)
+
+
+def op_class(config: Config) -> type[Op]:
+    """The class that ``op=`` chose; its module is imported now."""
+    found: type[Op] = hydra.utils.get_class(config.op._target_)
+    return found
+
+
+def run_job(job: Job, listener: Progress) -> RunResult:
+    """Run one job to its end, whatever that is; record it in its folder and write its report.
+
+    Never raises: an error, an exit, or Ctrl-C inside the job becomes the verdict of this job.
+    """
+    op = job.op
+    if op.records:
+        job.folder.start(
+            op=job.config.op.name,
+            model=job.config.model.name,
+            title=job.title,
+            command=sys.argv,
+            config=files.plain(job.config),
+        )
+    context = Context(job.config, job.folder, Fanout(job.folder, listener) if op.records else listener)
+    try:
+        op.preflight(context)
+        result = op.run(context)
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        result = _failed(job, error, op.records)
+    result.title = job.title
+    if op.records:
+        job.folder.finish(result)
+        write_report(job.folder.path, result, job.folder.manifest)
+    return result
+
+
+def _failed(job: Job, error: BaseException, records: bool) -> RunResult:
+    verdict, message, notes = Verdict.INFRASTRUCTURE, f"{type(error).__name__}: {error}", []
+    if isinstance(error, KeyboardInterrupt):
+        verdict, message = Verdict.INTERRUPTED, "Interrupted."
+    elif isinstance(error, FvhydraError):
+        message, notes = error.message, [error.hint] if error.hint else []
+        verdict = Verdict.USAGE_ERROR if error.exit_code == 2 else Verdict.INFRASTRUCTURE
+    else:
+        if isinstance(error, SystemExit):
+            message = f"The job exited by itself (code {error.code})."
+        if records:
+            log = job.folder.path / "status" / "error.log"
+            files.write_text(log, "".join(traceback.format_exception(error)))
+            notes = [f"The traceback is in {log}."]
+    return RunResult(op=job.config.op.name, model=job.config.model.name, verdict=verdict, message=message, notes=notes)
+
+
+def not_run(job: Job) -> RunResult:
+    """The result of a job that was never started because the sweep was interrupted."""
+    return RunResult(
+        op=job.config.op.name,
+        model=job.config.model.name,
+        title=job.title,
+        verdict=Verdict.INTERRUPTED,
+        message="Not started: the sweep was interrupted.",
+    )
+
+
+def job_folder(config: Config, root: Path, run_id: str) -> Path:
+    """Where a single run goes: ``<root>/<op>/<model>/<run id>``."""
+    return root / config.op.name / config.model.name / run_id

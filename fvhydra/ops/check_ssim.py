@@ -1,0 +1,103 @@
+"""``op=check_ssim``: regenerate and compare with the references."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from fvhydra.config.op import CheckSsimConfig
+from fvhydra.core.case import Case
+from fvhydra.core.context import Context
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.verdict import Verdict, worst
+from fvhydra.ops.base import Op, open_store
+from fvhydra.ops.cases import cases
+from fvhydra.ops.comparison import compare
+from fvhydra.ops.generation import generate, record_cases
+from fvhydra.ops.references import References, recipe_difference
+from fvhydra.stores.layout import reference_path
+
+
+class CheckSsim(Op):
+    """Compare what the engine makes now with what was approved.
+
+    Whether a reference exists and was made by the same recipe is known before anything is generated; cases that cannot
+    be compared cost no GPU time.
+    """
+
+    config: CheckSsimConfig
+
+    def preflight(self, context: Context) -> None:
+        """Resolve the prompts; find out whether the store can be read."""
+        cases(context.config)
+        open_store(context.config.store).head()
+
+    def run(self, context: Context) -> RunResult:
+        """Leave artifacts, the references they were compared with, and the numbers beside them."""
+        wanted = cases(context.config)
+        record_cases(context, wanted)
+        context.progress.stage("look up", msg="references")
+        references = References(open_store(context.config.store), wanted[0], context.run.path / "references")
+        results: dict[int, CaseResult] = {}
+        comparable: dict[int, str] = {}
+        for case in wanted:
+            path = references.find(case)
+            result = _incomparable(case, path, references)
+            if result is not None:
+                results[case.index] = result
+            elif path is not None:
+                comparable[case.index] = path
+        to_run = [case for case in wanted if case.index in comparable]
+        for made in generate(context, to_run, {case.index: reference_path(case) for case in to_run}):
+            path = comparable[made.case.index]
+            result = compare(context, made, references, path)
+            results[made.case.index] = result
+            if self.config.fail_fast and result.verdict is not Verdict.PASS:
+                break
+        ordered = [results[index] for index in sorted(results)]
+        verdict = worst(result.verdict for result in ordered)
+        return RunResult(
+            op=self.config.name,
+            model=context.config.model.name,
+            verdict=verdict,
+            message=_summary(ordered, verdict),
+            cases=ordered,
+            notes=[_seed_command(context)] if any(r.verdict is Verdict.NO_REFERENCE for r in ordered) else [],
+            details={"store": references.store.location, "revision": references.revision},
+        )
+
+
+def _incomparable(case: Case, path: str | None, references: References) -> CaseResult | None:
+    empty = CaseResult(
+        index=case.index,
+        prompt=case.prompt,
+        seed=case.seed,
+        fingerprint=case.fingerprint,
+        verdict=Verdict.NO_REFERENCE,
+        kind=case.model.artifact,
+        store_path=path,
+    )
+    if path is None:
+        message = f"{references.store.location} has no reference at {reference_path(case)}."
+        return dataclasses.replace(empty, message=message)
+    differences = recipe_difference(references.sidecar(path), case)
+    if not differences:
+        return None
+    keys = ", ".join(f"{item.key} ({item.reference!r} there, {item.run!r} here)" for item in differences[:3])
+    return dataclasses.replace(
+        empty,
+        verdict=Verdict.RECIPE_MISMATCH,
+        message=f"The reference was made by another recipe: {keys}{' and more' if len(differences) > 3 else ''}.",
+        recipe_difference=differences,
+    )
+
+
+def _summary(results: list[CaseResult], verdict: Verdict) -> str:
+    if verdict is Verdict.PASS:
+        return f"{len(results)} case(s) within tolerance."
+    first = next(result for result in results if result.verdict is verdict)
+    return f"{sum(result.verdict is verdict for result in results)} of {len(results)} case(s): {first.message}"
+
+
+def _seed_command(context: Context) -> str:
+    config = context.config
+    return f"To make the first references: python -m fvhydra op=seed_ssim model={config.model.name}"

@@ -1,0 +1,138 @@
+"""Comparing one generated case with its reference, and keeping the numbers beside the artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fvhydra.core import files
+from fvhydra.core.context import Context
+from fvhydra.core.result import CaseResult, Criterion
+from fvhydra.core.verdict import Verdict
+from fvhydra.media import latent
+from fvhydra.ops.generation import Generated
+from fvhydra.ops.references import References, environment_difference
+
+
+def compare(context: Context, made: Generated, references: References, path: str) -> CaseResult:
+    """Fetch the reference at ``path``, compare, write ``steps<N>_<stem>_{ssim,latent}.json`` beside the artifact."""
+    case, progress = made.case, context.progress
+    progress.stage("fetch", case.index, path)
+    reference = references.fetch(path)
+    progress.stage("compare", case.index)
+    sidecar = references.sidecar(path)
+    result = CaseResult(
+        index=case.index,
+        prompt=case.prompt,
+        seed=case.seed,
+        fingerprint=case.fingerprint,
+        verdict=Verdict.PASS,
+        kind=case.model.artifact,
+        artifact=context.run.relative(made.artifact),
+        reference=context.run.relative(reference),
+        store_path=path,
+        environment_difference=environment_difference(sidecar, made.environment),
+        seconds=made.media.seconds,
+    )
+    if case.model.artifact == "latent":
+        _compare_latents(context, made, reference, result)
+    else:
+        _compare_pixels(made, reference, result)
+    failed = [criterion for criterion in result.criteria if not criterion.passed]
+    if failed:
+        result.verdict = Verdict.REGRESSION
+        result.message = "; ".join(f"{item.name} is {item.given}, allowed {item.allowed}" for item in failed) + "."
+    else:
+        result.message = "; ".join(f"{item.name} {item.given}" for item in result.criteria) + "."
+    if sidecar is None:
+        result.message += " The reference has no sidecar: its recipe is unknown."
+    _keep(context, made, result)
+    return result
+
+
+def _compare_latents(context: Context, made: Generated, reference: Path, result: CaseResult) -> None:
+    from fvhydra.similarity.latent import compare, difference_map
+
+    assert made.media.latent is not None
+    gate = made.case.model.latent_gate
+    bundle = latent.load(reference)
+    comparison = compare(bundle, made.media.latent)
+    generated = latent.load(made.artifact)
+    result.numerics = {"reference": vars(latent.numerics(bundle)), "generated": vars(latent.numerics(generated))}
+    result.comparison = {"kind": "latent", **vars(comparison), "slice_spec": {"kind": bundle.slice_kind, "version": 1}}
+    result.comparison["thresholds"] = {"slice_cosine": gate.slice_cosine, "full_cosine": gate.full_cosine}
+    if comparison.difference is not None:
+        result.criteria = [Criterion("comparable", False, comparison.difference, "equal shapes")]
+    else:
+        result.criteria = [
+            _at_most("slice_cosine_distance", comparison.slice_cosine_distance, gate.slice_cosine),
+            _at_most("full_cosine_distance", comparison.full_cosine_distance, gate.full_cosine),
+        ]
+        path = made.artifact.with_suffix(".difference.npy")
+        with files.atomic_path(path, suffix=".npy") as temporary:
+            np.save(temporary, difference_map(bundle, made.media.latent))
+        result.difference_map = context.run.relative(path)
+
+
+def _compare_pixels(made: Generated, reference: Path, result: CaseResult) -> None:
+    from fvhydra.similarity.pixel import compare_videos
+
+    gate = made.case.model.pixel_gate
+    comparison = compare_videos(reference, made.artifact)
+    result.comparison = {"kind": "pixel", **vars(comparison)}
+    result.comparison["thresholds"] = {"mean_ms_ssim": gate.mean_ms_ssim, "min_ms_ssim": gate.min_ms_ssim}
+    if comparison.difference is not None:
+        result.criteria = [Criterion("comparable", False, comparison.difference, "equal frame counts, sizes and fps")]
+        return
+    result.criteria = [_at_least("mean MS-SSIM", comparison.mean_ssim, gate.mean_ms_ssim)]
+    if gate.min_ms_ssim is not None:
+        result.criteria.append(_at_least("worst frame's MS-SSIM", comparison.min_ssim, gate.min_ms_ssim))
+
+
+def _at_most(name: str, value: float | None, limit: float) -> Criterion:
+    return Criterion(name, value is not None and value <= limit, _number(value), f"<= {limit:g}")
+
+
+def _at_least(name: str, value: float | None, limit: float) -> Criterion:
+    return Criterion(name, value is not None and value >= limit, _number(value), f">= {limit:g}")
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.6g}"
+
+
+def _keep(context: Context, made: Generated, result: CaseResult) -> None:
+    """The file that other tools of the ecosystem read; keys as they know them."""
+    case = made.case
+    comparison: dict[str, Any] = dict(result.comparison or {})
+    comparison["passed"] = result.verdict is Verdict.PASS
+    result.comparison = comparison
+    parameters = {"num_inference_steps": case.sampling.num_inference_steps, "prompt": case.prompt, "seed": case.seed}
+    shared = {"model_id": case.model.model_id, "attention_backend": case.backend.folder, "parameters": parameters}
+    if case.model.artifact == "latent":
+        names: tuple[str, ...] = ("slice_cosine_distance", "full_cosine_distance", "max_abs_diff")
+        suffix, record = (
+            "latent",
+            {
+                "metrics": {name: comparison[name] for name in names},
+                "reference_latent": result.reference,
+                "generated_latent": result.artifact,
+                **{key: comparison[key] for key in ("slice_spec", "thresholds", "passed", "difference")},
+            },
+        )
+    else:
+        names = ("mean_ssim", "min_ssim", "max_ssim", "worst_frame", "per_frame", "frames", "fps", "difference")
+        suffix, record = (
+            "ssim",
+            {
+                **{name: comparison[name] for name in names},
+                "reference_video": result.reference,
+                "generated_video": result.artifact,
+                "thresholds": comparison["thresholds"],
+                "passed": comparison["passed"],
+            },
+        )
+    name = f"steps{case.sampling.num_inference_steps}_{made.artifact.stem}_{suffix}.json"
+    files.write_json(made.artifact.with_name(name), record | shared)

@@ -1,0 +1,168 @@
+"""``op=doctor``: look at this machine, its tokens, the store and the last run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from fvhydra.config.load import build
+from fvhydra.config.problems import ConfigError
+from fvhydra.config.root import Config
+from fvhydra.config.schema import conf_dir
+from fvhydra.core import files
+from fvhydra.core.context import Context
+from fvhydra.core.environment import package_version
+from fvhydra.core.errors import FvhydraError
+from fvhydra.core.result import Criterion, RunResult
+from fvhydra.core.verdict import Verdict
+from fvhydra.ops.base import Op, open_store
+
+TOKEN_VARIABLES = ("HF_API_KEY", "HUGGINGFACE_HUB_TOKEN", "HF_TOKEN")
+_PACKAGES = ("hydra-core", "omegaconf", "torch", "diffusers", "transformers", "huggingface-hub", "av", "numpy")
+_LITTLE_SPACE_GB = 5
+
+
+class Doctor(Op):
+    """Every finding is a line; exit 0 when nothing is wrong, 4 otherwise."""
+
+    records = False
+
+    def run(self, context: Context) -> RunResult:
+        """Look everywhere; one trouble does not hide the next."""
+        findings: list[Criterion] = []
+        for look in (_versions, _device, _codecs, _tokens, _store, _disk, _groups, _last_run):
+            try:
+                findings += look(context)
+            except Exception as error:  # a doctor must survive every patient
+                findings.append(
+                    Criterion(look.__name__.strip("_"), False, f"{type(error).__name__}: {error}", "no error")
+                )
+        sick = [item.name for item in findings if not item.passed]
+        width = max(len(item.name) for item in findings)
+        notes = [f"{'ok  ' if item.passed else 'BAD '} {item.name:<{width}}  {item.given}" for item in findings]
+        return RunResult(
+            op=self.config.name,
+            verdict=Verdict.INFRASTRUCTURE if sick else Verdict.DONE,
+            message=f"Look at: {', '.join(sick)}." if sick else "Everything is in order.",
+            notes=notes,
+        )
+
+
+def _versions(context: Context) -> Iterator[Criterion]:
+    import platform
+
+    yield Criterion("python", True, platform.python_version(), ">= 3.11")
+    for package in _PACKAGES:
+        version = package_version(package)
+        yield Criterion(package, version is not None, version or "not installed", "installed")
+
+
+def _device(context: Context) -> Iterator[Criterion]:
+    import re
+
+    import torch
+
+    gpu = context.config.gpu
+    found = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    fits = gpu.count == 0 or len([name for name in found if re.search(gpu.pattern, name)]) >= gpu.count
+    listed = ", ".join(found) or "no GPU"
+    yield Criterion("device", fits, f"{listed}; gpu={gpu.name} wants {gpu.count or 'none'}", gpu.pattern)
+
+
+def _codecs(context: Context) -> Iterator[Criterion]:
+    import av
+    import imageio_ffmpeg
+
+    wanted: tuple[tuple[str, Literal["r", "w"]], ...] = (("libx264", "w"), ("h264", "r"), ("aac", "w"))
+    for name, mode in wanted:
+        label = f"{'encoder' if mode == 'w' else 'decoder'} {name}"
+        try:
+            av.codec.Codec(name, mode)
+            yield Criterion(label, True, f"PyAV {av.__version__}", "available")
+        except av.error.FFmpegError:
+            yield Criterion(label, False, f"PyAV {av.__version__} does not have it", "available")
+    on_path = os.environ.get("FFMPEG_BIN") or shutil.which("ffmpeg")
+    yield Criterion("ffmpeg", True, on_path or imageio_ffmpeg.get_ffmpeg_exe(), "any")
+
+
+def _tokens(context: Context) -> Iterator[Criterion]:
+    from huggingface_hub import get_token
+
+    present = [name for name in TOKEN_VARIABLES if os.environ.get(name)]
+    found = f"from {present[0]}" if present else "from the cached login" if get_token() else None
+    needed = context.config.store.name == "hub"
+    missing = f"none: set {' or '.join(TOKEN_VARIABLES)}, or run `hf auth login`"
+    yield Criterion("Hub token", found is not None or not needed, found or missing, "present for store=hub")
+
+
+def _store(context: Context) -> Iterator[Criterion]:
+    store = open_store(context.config.store)
+    try:
+        store.check_writable()
+        yield Criterion("store", True, f"{store.location}, writable, at {store.head()}", "writable")
+    except FvhydraError as error:
+        yield Criterion("store", False, str(error.message), "writable")
+
+
+def _disk(context: Context) -> Iterator[Criterion]:
+    job = context.config.job
+    for name, folder in (("job.output_dir", job.output_dir), ("job.cache_dir", job.cache_dir)):
+        path = Path(folder).expanduser().absolute()
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        free_gb = shutil.disk_usage(existing).free / 1e9
+        yield Criterion(f"free disk, {name}", free_gb >= _LITTLE_SPACE_GB, f"{free_gb:.0f} GB at {path}", ">= 5 GB")
+
+
+def _groups(context: Context) -> Iterator[Criterion]:
+    """Compose every option of every group, and every model in every tier."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    choices = {
+        folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
+        for folder in sorted(conf_dir().iterdir())
+        if folder.is_dir() and folder.name != "sampling"
+    }
+    trials = [
+        [f"{group}={name}"] for group, names in choices.items() for name in names if group not in ("model", "tier")
+    ]
+    trials += [[f"model={model}", f"tier={tier}"] for model in choices["model"] for tier in choices["tier"]]
+    GlobalHydra.instance().clear()
+    troubles = []
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        for trial in trials:
+            try:
+                build(compose("config", overrides=trial))
+            except ConfigError as error:
+                troubles.append(f"{' '.join(trial)}: {error}")
+            except Exception as error:
+                troubles.append(f"{' '.join(trial)}: {str(error).splitlines()[0]}")
+    summary = f"{len(trials)} combinations compose" if not troubles else "; ".join(troubles)
+    yield Criterion("config groups", not troubles, summary, "all compose")
+
+
+def _last_run(context: Context) -> Iterator[Criterion]:
+    """Whether the last run folder could be moved elsewhere: every path in its records is relative and is there."""
+    latest = _latest(context.config)
+    if latest is None:
+        yield Criterion("last run", True, "there is none yet", "portable")
+        return
+    troubles = []
+    for artifact in files.read_json(latest / "manifest.json")["artifacts"]:
+        if Path(artifact["path"]).is_absolute():
+            troubles.append(f"absolute path {artifact['path']}")
+        elif not (latest / artifact["path"]).is_file():
+            troubles.append(f"missing {artifact['path']}")
+    for name in ("result.json", "report/index.html", "report/junit.xml", "report/summary.md"):
+        record = latest / name
+        if record.is_file() and str(latest) in record.read_text(encoding="utf-8"):
+            troubles.append(f"{name} names its own folder")
+    yield Criterion("last run", not troubles, "; ".join(troubles) or f"{latest} can be moved", "portable")
+
+
+def _latest(config: Config) -> Path | None:
+    latest = Path(config.job.output_dir) / "latest"
+    return latest.resolve() if (latest / "manifest.json").is_file() else None

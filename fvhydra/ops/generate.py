@@ -1,0 +1,44 @@
+"""``op=generate``: only generate, into a run folder."""
+
+from __future__ import annotations
+
+from fvhydra.core.context import Context
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.verdict import Verdict
+from fvhydra.ops.base import Op
+from fvhydra.ops.cases import cases
+from fvhydra.ops.generation import generate, record_cases
+from fvhydra.stores.layout import reference_path
+
+
+class Generate(Op):
+    """Generate every case; nothing is compared and no store is touched."""
+
+    def preflight(self, context: Context) -> None:
+        """Resolve the prompts and images."""
+        cases(context.config)
+
+    def run(self, context: Context) -> RunResult:
+        """Leave one artifact for each case."""
+        wanted = cases(context.config)
+        record_cases(context, wanted)
+        results = [
+            CaseResult(
+                index=made.case.index,
+                prompt=made.case.prompt,
+                seed=made.case.seed,
+                fingerprint=made.case.fingerprint,
+                verdict=Verdict.DONE,
+                kind=made.case.model.artifact,
+                artifact=context.run.relative(made.artifact),
+                seconds=made.media.seconds,
+            )
+            for made in generate(context, wanted, {case.index: reference_path(case) for case in wanted})
+        ]
+        return RunResult(
+            op=self.config.name,
+            model=context.config.model.name,
+            verdict=Verdict.DONE,
+            message=f"{len(results)} artifact(s) generated.",
+            cases=results,
+        )

@@ -1,0 +1,120 @@
+"""Running the engine over the cases of a run, and writing what it made as artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fvhydra.core.case import Case
+from fvhydra.core.context import Context
+from fvhydra.core.environment import environment
+from fvhydra.core.errors import InfrastructureError
+from fvhydra.engines.base import GeneratedMedia, LoadRequest
+from fvhydra.media import latent, video
+from fvhydra.ops.base import open_engine
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A case with what it produced.
+
+    Attributes:
+        artifact: The file, at its reference path below ``artifacts/`` of the run folder.
+        environment: Provenance: facts of the machine and of the engine, flat.
+    """
+
+    case: Case
+    artifact: Path
+    media: GeneratedMedia
+    environment: dict[str, str]
+
+
+def record_cases(context: Context, cases: Sequence[Case]) -> None:
+    """Write the cases into the manifest before the first of them is generated."""
+    context.run.update_manifest(
+        cases=[
+            {"index": case.index, "prompt": case.prompt, "seed": case.seed, "fingerprint": case.fingerprint}
+            | {"recipe": case.recipe()}
+            for case in cases
+        ]
+    )
+
+
+def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> Iterator[Generated]:
+    """Generate the cases one by one, so that only one is in memory at a time.
+
+    Args:
+        paths: Reference path for each ``case.index``; the artifact goes below ``artifacts/`` of the run folder.
+
+    Raises:
+        UsageError, InfrastructureError: What the engine says; artifacts that are finished stay.
+    """
+    if not cases:
+        return
+    config, progress = context.config, context.progress
+    engine = open_engine(config.engine)
+    try:
+        progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
+        engine.load(
+            LoadRequest(
+                model=config.model,
+                sampling=config.sampling,
+                backend=config.backend,
+                tier=config.tier,
+                gpu=config.gpu,
+                cache_dir=Path(config.job.cache_dir).expanduser(),
+                threads=config.job.threads,
+                with_image=any(case.image is not None for case in cases),
+            ),
+            progress,
+        )
+        facts = environment() | flat(engine.facts())
+        context.run.update_manifest(environment=facts)
+        for case in cases:
+            progress.stage("generate", case.index, case.prompt)
+            media = engine.generate(case, progress)
+            progress.stage("encode", case.index)
+            path = context.run.path / "artifacts" / paths[case.index]
+            _write(path, case, media)
+            context.run.add_artifact(path, case.index, case.fingerprint)
+            yield Generated(case, path, media, facts)
+    finally:
+        engine.close()
+
+
+def _write(path: Path, case: Case, media: GeneratedMedia) -> None:
+    if case.model.artifact == "latent":
+        if media.latent is None or case.model.latent is None:
+            raise InfrastructureError(f"engine={case.engine} gave no latent for model={case.model.name}.")
+        metadata = {
+            "prompt": case.prompt,
+            "model_id": case.model.model_id,
+            "attention_backend": case.backend.folder,
+            "num_inference_steps": case.sampling.num_inference_steps,
+            "guidance_scale": case.sampling.guidance_scale,
+            "seed": case.seed,
+            "height": case.sampling.height,
+            "width": case.sampling.width,
+            "num_frames": case.sampling.num_frames,
+            "fps": case.sampling.fps,
+            "fingerprint": case.fingerprint,
+        }
+        latent.save(path, media.latent, media.latent_dtype or "torch.float32", case.model.latent.slice_kind, metadata)
+    else:
+        if media.frames is None:
+            raise InfrastructureError(f"engine={case.engine} gave no frames for model={case.model.name}.")
+        fps = media.fps or case.sampling.fps
+        video.encode(path, media.frames, fps, audio=media.audio, audio_rate=media.audio_rate)
+
+
+def flat(facts: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested facts as one level of strings, joined by dots."""
+    found: dict[str, str] = {}
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            found[f"{prefix}{key}"] = str(value)
+    return found

@@ -1,0 +1,108 @@
+"""Finding the references of cases in a store, and the sidecars that say what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fvhydra.core import files
+from fvhydra.core.case import Case
+from fvhydra.core.environment import now
+from fvhydra.core.result import Difference
+from fvhydra.ops.generation import Generated
+from fvhydra.stores import layout
+from fvhydra.stores.base import Store
+
+SIDECAR_VERSION = 1
+
+_UNREMARKABLE = {"host", "git_commit", "git_dirty", "platform"}
+"""Facts that differ between any two runs; listed after the ones that could explain a difference."""
+
+
+class References:
+    """The references of one model as they are in one revision of a store."""
+
+    def __init__(self, store: Store, case: Case, folder: Path) -> None:
+        """Look once; ``folder`` receives what is fetched, under its store paths."""
+        self.store = store
+        self.folder = folder
+        self.revision = store.head()
+        self.files: list[str] = []
+        for prefix in layout.search_folders(case):
+            self.files += store.files(prefix, self.revision)
+        self._sidecars: dict[str, dict[str, Any] | None] = {}
+
+    def find(self, case: Case) -> str | None:
+        """Store path of the case's reference, or None."""
+        return layout.find_reference(self.files, case, self._prompt_of)
+
+    def free_path(self, case: Case) -> str:
+        """Where a first reference of the case belongs; it is taken exactly when that reference exists."""
+        return layout.free_path(self.files, case, self._prompt_of)
+
+    def sidecar(self, path: str) -> dict[str, Any] | None:
+        """What a reference says about itself; None when it says nothing (today's data sets)."""
+        if path not in self._sidecars:
+            name = layout.sidecar_path(path)
+            found = name in self.files
+            self._sidecars[path] = files.read_json(self.fetch(name)) if found else None
+        return self._sidecars[path]
+
+    def fetch(self, path: str) -> Path:
+        """A verified local copy."""
+        return self.store.fetch([path], self.folder, self.revision)[path]
+
+    def _prompt_of(self, path: str) -> str | None:
+        sidecar = self.sidecar(path)
+        return None if sidecar is None else sidecar.get("prompt")
+
+
+def write_sidecar(generated: Generated) -> Path:
+    """Write what an artifact is, beside it."""
+    path = generated.artifact.with_name(layout.sidecar_path(generated.artifact.name))
+    case = generated.case
+    files.write_json(
+        path,
+        {
+            "schema_version": SIDECAR_VERSION,
+            "prompt": case.prompt,
+            "seed": case.seed,
+            "fingerprint": case.fingerprint,
+            "recipe": case.recipe(),
+            "environment": generated.environment,
+            "sha256": files.sha256_file(generated.artifact),
+            "created": now(),
+        },
+    )
+    return path
+
+
+def recipe_difference(sidecar: dict[str, Any] | None, case: Case) -> list[Difference]:
+    """Keys whose values differ; empty when the recipes are equal or the reference does not say."""
+    if sidecar is None or sidecar.get("fingerprint") == case.fingerprint:
+        return []
+    reference, run = _leaves(sidecar.get("recipe", {})), _leaves(files.plain(case.recipe()))
+    return _differences(reference, run)
+
+
+def environment_difference(sidecar: dict[str, Any] | None, environment: dict[str, str]) -> list[Difference]:
+    """Facts that differ between where the reference was made and here, the telling ones first."""
+    if sidecar is None:
+        return []
+    found = _differences(sidecar.get("environment", {}), environment)
+    return sorted(found, key=lambda difference: difference.key in _UNREMARKABLE)
+
+
+def _differences(reference: dict[str, Any], run: dict[str, Any]) -> list[Difference]:
+    keys = [*reference, *(key for key in run if key not in reference)]
+    return [Difference(key, reference.get(key), run.get(key)) for key in keys if reference.get(key) != run.get(key)]
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            found |= _leaves(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found

@@ -1,0 +1,162 @@
+"""A change: a reviewed edit of a store. Every write to a store is one.
+
+``prepare`` writes ``change.json`` into a run folder, ``apply`` makes one atomic commit of it. What is uploaded is what
+was reviewed: hashes are checked again. Applying twice, a lost response or two people applying the same change gives
+exactly one commit, because the change carries the operation id that the store looks for.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fvhydra.core import files
+from fvhydra.core.environment import now
+from fvhydra.core.errors import Conflict, UsageError
+from fvhydra.core.run import RunFolder
+from fvhydra.stores.base import Store
+
+SCHEMA_VERSION = 1
+_ATTEMPTS = 20
+
+
+@dataclass
+class ChangeFile:
+    """One file of a change: ``file`` in the run folder goes to ``path`` in the store."""
+
+    path: str
+    file: str
+    sha256: str
+    replaces: str | None = None
+    """Digest of what is there now; None when the path must be free."""
+
+
+@dataclass
+class Change:
+    """A prepared edit. ``kind`` decides what must already be there: ``seed`` nothing, ``reseed`` everything."""
+
+    kind: str
+    title: str
+    reason: str
+    store: str
+    parent: str
+    changes: list[ChangeFile]
+    phrases: list[str]
+    blocked_by: list[str] = field(default_factory=list)
+    """Names of the review criteria that failed and that nobody accepted."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    operation: str = field(default_factory=lambda: secrets.token_hex(16))
+    created: str = field(default_factory=now)
+    applied: str | None = None
+    """The revision that it became."""
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def paths(self) -> list[str]:
+        """Every path of the store that it touches, sorted."""
+        return sorted(change.path for change in self.changes)
+
+
+def prepare(run: RunFolder, change: Change) -> None:
+    """Keep a change in its run folder."""
+    files.write_json(run.path / "change.json", change)
+
+
+def load(run: RunFolder) -> Change:
+    """Read the change of a run folder.
+
+    Raises:
+        UsageError: There is none, or it was written by another version.
+    """
+    path = run.path / "change.json"
+    if not path.is_file():
+        raise UsageError(f"{run.path} holds no prepared change.", "Give the folder of a seed run that ended well.")
+    data = files.read_json(path)
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise UsageError(
+            f"{path} has schema version {data.get('schema_version')}, this fvhydra reads {SCHEMA_VERSION}."
+        )
+    return Change(**{**data, "changes": [ChangeFile(**item) for item in data["changes"]]})
+
+
+def verify(run: RunFolder, change: Change) -> dict[str, Path]:
+    """Check that the files are the reviewed ones; return store path to local file.
+
+    Raises:
+        UsageError: A file is missing, or its bytes are not those that were reviewed.
+    """
+    contents = {}
+    for item in change.changes:
+        local = run.inside(item.file)
+        if not local.is_file():
+            raise UsageError(
+                f"{local} was reviewed but is missing now; nothing was published.",
+                "Seed again, or copy the whole run folder.",
+            )
+        if files.sha256_file(local) != item.sha256:
+            raise UsageError(f"{local} was changed after the review; nothing was published.", "Seed again.")
+        contents[item.path] = local
+    return contents
+
+
+def apply(run: RunFolder, change: Change, store: Store) -> str:
+    """Make the change: one atomic commit on top of the store's head. Returns its revision.
+
+    Commits that others made since the review are kept when they touched other paths.
+
+    Raises:
+        Exists: A path of a ``seed`` change has been taken meanwhile.
+        Conflict: Somebody else touched the same paths; says who and what.
+        UsageError: The reviewed files are not there any more, or the change is blocked or for another store.
+    """
+    if change.blocked_by:
+        raise UsageError(
+            f"The review found what must not be published: {', '.join(change.blocked_by)}.",
+            f"If it is right all the same, publish with op.accept=[{','.join(change.blocked_by)}].",
+        )
+    if store.location != change.store:
+        raise UsageError(
+            f"The change was prepared for the store {change.store}, not for {store.location}.",
+            "Use the same store= options as when it was prepared.",
+        )
+    contents = verify(run, change)
+    provenance = {**change.provenance, "operation": change.operation, "kind": change.kind, "reason": change.reason}
+    parent = change.parent
+    for _ in range(_ATTEMPTS):
+        try:
+            revision = store.commit(
+                contents,
+                parent=parent,
+                must_be_absent=change.kind == "seed",
+                message=change.title,
+                provenance=provenance,
+            )
+        except Conflict:
+            parent = _newer_head(store, change)
+            continue
+        change.applied = revision
+        prepare(run, change)
+        return revision
+    raise Conflict(f"The store {store.location} kept moving while the change was applied.", "Try again in a minute.")
+
+
+def _newer_head(store: Store, change: Change) -> str:
+    """The head to commit on instead, when nothing in between touched the same paths."""
+    wanted = set(change.paths)
+    head = store.head()
+    for entry in store.log():
+        if entry.revision == change.parent:
+            break
+        if change.kind == "seed":
+            continue  # whether a path is free is checked by the commit itself, which lists all that are not
+        if touched := sorted(wanted & set(entry.paths)):
+            who = entry.provenance.get("who", "somebody")
+            listed = "".join(f"\n    {path}" for path in touched)
+            raise Conflict(
+                f"{who} changed the same files at {entry.time} ({entry.message}); nothing was published:{listed}",
+                "Look at what is there now, then prepare the change again.",
+                touched,
+            )
+    return head

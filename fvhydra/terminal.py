@@ -1,0 +1,149 @@
+"""What a person sees while jobs run and when they have ended. Progress goes to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.verdict import Verdict
+
+_STYLES = {0: "green", 1: "bold red", 130: "yellow"}
+_PROMPT_WIDTH = 60
+
+
+class Terminal:
+    """Both streams of one command."""
+
+    def __init__(self) -> None:
+        self.out = Console(highlight=False, soft_wrap=True)
+        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can be asked."""
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
+    def ask(self, question: str) -> str:
+        """Show a question, return what was typed; end of input is an empty answer."""
+        try:
+            return input(question).strip()
+        except EOFError:
+            return ""
+
+    def error(self, message: str, hint: str = "") -> None:
+        """An error in one sentence, and what to do next."""
+        self.err.print(f"[bold red]error:[/] {escape(message)}")
+        if hint:
+            self.err.print(f"  {escape(hint)}")
+
+    def say(self, sentences: Sequence[str]) -> None:
+        """Plain sentences."""
+        for sentence in sentences:
+            self.out.print(escape(sentence))
+
+    # ------------------------------------------------------------------ progress
+    @contextmanager
+    def watch(self, mode: str, title: str) -> Iterator[Lines | Bars]:
+        """Show the progress of one job: ``bars`` at a terminal, ``lines`` elsewhere, ``none``, or ``auto``."""
+        if mode == "auto":
+            plain = os.environ.get("CI") or os.environ.get("TERM") == "dumb"
+            mode = "bars" if self.err.is_terminal and not plain else "lines"
+        if mode == "bars":
+            bars = Bars(self.err, title)
+            with bars.display:
+                yield bars
+        else:
+            yield Lines(self.err, title, quiet=mode == "none")
+
+    # ------------------------------------------------------------------ results
+    def result(self, result: RunResult, report: str | None) -> None:
+        """The outcome of one run."""
+        heading = f"{result.op} {result.model}".strip()
+        self.out.print(f"[{_style(result.verdict)}]{heading}: {result.verdict}[/]  {escape(result.message)}")
+        for case in result.cases:
+            self._case(case)
+        self.say([f"  {note}" for note in result.notes])
+        if report:
+            self.out.print(f"  report: {escape(report)}")
+
+    def _case(self, case: CaseResult) -> None:
+        prompt = " ".join(case.prompt.split())
+        short = prompt if len(prompt) <= _PROMPT_WIDTH else prompt[: _PROMPT_WIDTH - 1] + "…"
+        verdict = f"[{_style(case.verdict)}]{case.verdict}[/]"
+        self.out.print(
+            f"  case {case.index}, seed {case.seed}: {verdict}  {escape(case.message)}  [dim]{escape(short)}[/]"
+        )
+        for criterion in case.criteria:
+            mark = "[green]pass[/]" if criterion.passed else "[bold red]FAIL[/]"
+            given = criterion.given if len(criterion.given) <= _PROMPT_WIDTH else criterion.given[:_PROMPT_WIDTH] + "…"
+            self.out.print(
+                f"    {mark}  {escape(criterion.name)}: {escape(given)}  [dim](allowed: {escape(criterion.allowed)})[/]"
+            )
+        for label, differences in (("recipe", case.recipe_difference), ("environment", case.environment_difference)):
+            for item in differences[:8]:
+                values = f"{item.key}: {item.reference} there, {item.run} here"
+                self.out.print(f"    {label} differs: {escape(values)}")
+
+    def sweep(self, rows: Sequence[tuple[int, str, RunResult, str]], report: str, verdict: Verdict) -> None:
+        """Every job of a sweep: number, overrides, result, path of its report."""
+        table = Table(box=None, pad_edge=False)
+        for name in ("job", "verdict", "overrides", "report"):
+            table.add_column(name, overflow="fold")
+        for number, title, result, path in rows:
+            table.add_row(str(number), f"[{_style(result.verdict)}]{result.verdict}[/]", escape(title), escape(path))
+        self.out.print(table)
+        for number, _, result, _ in rows:
+            if result.verdict.exit_code:
+                self.out.print(f"  job {number}: {escape(result.message.splitlines()[0] if result.message else '')}")
+        self.out.print(f"[{_style(verdict)}]{len(rows)} job(s), worst: {verdict}[/]  report: {escape(report)}")
+
+
+class Lines:
+    """Progress as one line for each stage; steps are silent."""
+
+    def __init__(self, console: Console, title: str, quiet: bool = False) -> None:
+        self._console, self._title, self._quiet = console, title, quiet
+
+    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+        if not self._quiet:
+            where = "" if clip is None else f" case {clip}"
+            self._console.print(escape(" ".join(f"{self._title} | {stage}{where} {msg}".split())), soft_wrap=True)
+
+    def step(self, done: int, total: int) -> None: ...
+
+
+class Bars:
+    """Progress as a bar for the steps of the current stage."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self.display = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._title = title
+        self._task = self.display.add_task(escape(title), total=None)
+
+    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+        where = "" if clip is None else f" case {clip}"
+        short = " ".join(msg.split())[:_PROMPT_WIDTH]
+        self.display.reset(self._task, total=None, description=escape(f"{self._title} | {stage}{where} {short}"))
+
+    def step(self, done: int, total: int) -> None:
+        self.display.update(self._task, completed=done, total=total)
+
+
+def _style(verdict: Verdict) -> str:
+    return _STYLES.get(verdict.exit_code, "yellow")

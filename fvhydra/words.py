@@ -1,0 +1,139 @@
+"""The words of a command line, before Hydra reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fvhydra.core.errors import UsageError
+
+FREE_TEXT = ("prompt", "prompt_file", "image", "run", "op.reason", "sampling.negative_prompt", "store.path")
+"""Keys whose values are text or paths, never lists: a comma in them is a comma."""
+
+
+def protect(words: Sequence[str]) -> list[str]:
+    """Quote free text for Hydra's grammar: commas, ``=``, parentheses, ``$``, quotes, any script.
+
+    A value that already is one quoted string stays as it is, and so does, with ``-m``, a list of quoted strings.
+    """
+    sweeping = is_multirun(words)
+    return [_protect(word, sweeping) for word in words]
+
+
+def is_multirun(words: Sequence[str]) -> bool:
+    """Whether ``-m`` or ``--multirun`` is among the words."""
+    return any(word in ("-m", "--multirun") for word in words)
+
+
+def quoted(text: str) -> str:
+    """``text`` as a quoted string of Hydra's grammar whose value is ``text`` again, interpolation included.
+
+    Raises:
+        UsageError: The text has control characters that no file name or prompt needs (Hydra cannot carry them).
+    """
+    # in Hydra's quotes a backslash is literal unless it stands before a quote (or before another that does);
+    # OmegaConf then reads ${ as an interpolation unless a backslash, itself doubled if literal, stands before it
+    escaped = ""
+    pending = 0
+    for position, char in enumerate(text):
+        if char == "\\":
+            pending += 1
+            continue
+        if text.startswith("${", position):
+            escaped += "\\" * (2 * pending) + "\\" + char
+        elif char == "'":
+            escaped += "\\" * (2 * pending) + "\\'"
+        else:
+            escaped += "\\" * pending + char
+        pending = 0
+    return "'" + escaped + "\\" * (2 * pending) + "'"
+
+
+def _protect(word: str, sweeping: bool) -> str:
+    key, equals, value = word.partition("=")
+    if not equals or key.lstrip("+") not in FREE_TEXT:
+        return word
+    if value in ("", "null") and key != "prompt":
+        return word
+    if _is_quoted(value) or (sweeping and all(_is_quoted(part.strip()) for part in _split(value))):
+        return word
+    return f"{key}={quoted(value)}"
+
+
+def _is_quoted(value: str) -> bool:
+    """Whether ``value`` is exactly one quoted string."""
+    if len(value) < 2 or value[0] not in "'\"" or value[-1] != value[0]:
+        return False
+    inside = value[1:-1]
+    position = 0
+    while position < len(inside):
+        if inside[position] == "\\":
+            position += 2
+            continue
+        if inside[position] == value[0]:
+            return False
+        position += 1
+    return position == len(inside)
+
+
+def _split(value: str) -> list[str]:
+    """Split at the commas outside of quotes."""
+    parts, quote, start = [], "", 0
+    for position, char in enumerate(value):
+        if quote:
+            quote = "" if char == quote and value[position - 1] != "\\" else quote
+        elif char in "'\"":
+            quote = char
+        elif char == ",":
+            parts.append(value[start:position])
+            start = position + 1
+    return [*parts, value[start:]]
+
+
+def refuse_bare_launcher(words: Sequence[str]) -> None:
+    """``hydra/launcher=`` is silently ignored in a single run; ours is ``launcher=``.
+
+    Raises:
+        UsageError: The word is there without ``launcher=``.
+    """
+    bare = [word for word in words if word.lstrip("+").startswith("hydra/launcher=")]
+    if bare and not any(word.startswith("launcher=") for word in words):
+        raise UsageError(
+            f"{bare[0]}: jobs would not run there (Hydra ignores it in a single run).",
+            f"Write launcher={bare[0].partition('=')[2].removeprefix('fvhydra_')} instead.",
+        )
+
+
+def config_dirs(words: Sequence[str]) -> list[str]:
+    """The folders given with ``--config-dir`` or ``-cd``."""
+    found = []
+    for position, word in enumerate(words):
+        if word in ("--config-dir", "-cd") and position + 1 < len(words):
+            found.append(words[position + 1])
+        elif word.startswith("--config-dir="):
+            found.append(word.partition("=")[2])
+    return found
+
+
+def overrides(words: Sequence[str]) -> list[str]:
+    """The words that are overrides: neither flags nor the value of one."""
+    takes_value = {
+        "--config-dir",
+        "-cd",
+        "--config-name",
+        "-cn",
+        "--config-path",
+        "-cp",
+        "--package",
+        "-p",
+        "--cfg",
+        "-c",
+    }
+    found, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in takes_value:
+            skip = True
+        elif not word.startswith("-"):
+            found.append(word)
+    return found
