@@ -38,6 +38,15 @@ def checked_path(path: str) -> str:
     return path
 
 
+def checked_prefix(prefix: str) -> str:
+    """Return the path of a folder or file without the slash that may follow it; empty for the whole store.
+
+    Raises:
+        UsageError: It is not a store path.
+    """
+    return checked_path(prefix.removesuffix("/")) if prefix else ""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A file of a revision. ``digest`` is ``sha256:<hex>`` or, for small files on the Hub, ``git:<sha1>``."""

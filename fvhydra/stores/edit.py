@@ -1,0 +1,67 @@
+"""What one commit does to a tree, checked before any store looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fvhydra.core.errors import UsageError
+from fvhydra.stores.base import Content, Copy, checked_path
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The arguments of :meth:`fvhydra.stores.base.Store.commit` that name paths; legal, and each path once."""
+
+    adds: dict[str, Content]
+    deletes: tuple[str, ...]
+    copies: tuple[Copy, ...]
+
+    @property
+    def written(self) -> list[str]:
+        """Paths that exist afterwards."""
+        return [*self.adds, *(copy.path for copy in self.copies)]
+
+    @property
+    def paths(self) -> list[str]:
+        """Every path that the edit touches, sorted."""
+        return sorted([*self.written, *self.deletes])
+
+
+def checked_edit(adds: Mapping[str, Content] | None, deletes: Iterable[str], copies: Sequence[Copy]) -> Edit:
+    """Gather the parts of an edit.
+
+    Raises:
+        UsageError: It does nothing, a path is illegal or named twice, one path is the folder of another, or a local
+            file is not there.
+    """
+    edit = Edit(dict(adds or {}), tuple(deletes), tuple(copies))
+    for path in [*edit.paths, *(copy.source for copy in edit.copies)]:
+        checked_path(path)
+    if not edit.paths:
+        raise UsageError("A commit must add, delete or copy something.")
+    for one, other in zip(edit.paths, edit.paths[1:], strict=False):
+        if one == other:
+            raise UsageError(f"{one} is named twice in one commit.")
+    if clashing := clashes(edit.written, edit.written):
+        raise UsageError(f"{clashing[0]} cannot be a file and a folder in one commit.")
+    for path, content in edit.adds.items():
+        if isinstance(content, Path) and not content.is_file():
+            raise UsageError(f"There is no file {content} (for {path}).")
+    return edit
+
+
+def clashes(written: Iterable[str], tree: Collection[str]) -> list[str]:
+    """Paths that would be a file and a folder at once, sorted, if ``written`` were files in ``tree``."""
+    folders = {folder for path in tree for folder in _folders(path)}
+    found = set()
+    for path in written:
+        if path in folders:
+            found.add(path)
+        found.update(folder for folder in _folders(path) if folder in tree)
+    return sorted(found)
+
+
+def _folders(path: str) -> Iterator[str]:
+    return (path[:index] for index, character in enumerate(path) if character == "/")

@@ -1,0 +1,104 @@
+"""The few dealings with the file system that the parts of a local store share."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from fvhydra.core.errors import Denied, Unavailable
+from fvhydra.core.files import explained
+
+BLOCK_BYTES = 1 << 20
+
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+
+
+@contextlib.contextmanager
+def scratch_file(folder: Path) -> Iterator[Path]:
+    """Yield an empty file in ``folder`` (which is made) that is gone when the block ends, unless it was moved away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder)
+    os.close(handle)
+    path = Path(name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def seal(handle: BinaryIO) -> None:
+    """Bring a written file to the disk, for reading only from now on."""
+    handle.flush()
+    # file systems stamp by the tick of some ms; current/ tells versions apart by the time, so it gets the clock's own
+    stamp = time.time_ns()
+    os.utime(handle.fileno(), ns=(stamp, stamp))
+    os.fchmod(handle.fileno(), 0o444)
+    os.fsync(handle.fileno())
+
+
+def link_once(file: Path, name: Path) -> bool:
+    """Give a finished file its name, in one step, unless the name is taken; return whether it was free.
+
+    Raises:
+        Denied: The file system has no hard links.
+    """
+    try:
+        os.link(file, name)
+    except FileExistsError:
+        # NFS repeats a request whose answer it lost, and then finds its own link
+        return name.samefile(file)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        raise Denied(
+            f"The file system of {name.parent} has no hard links ({error.strerror}), and a store needs them.",
+            "Choose a folder on a local disk, NFS or Lustre with store.path=<folder>.",
+        ) from error
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk: without it, a power cut may forget a file that was synced itself."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file for reading, but no symbolic link: the store's bytes are inside the store."""
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW))
+
+
+@contextlib.contextmanager
+def refusals(root: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into the errors of a store at ``root``.
+
+    Raises:
+        Denied: No permission, a read-only file system, or a file stands where a folder is needed.
+        UsageError: The disk is full.
+        Unavailable: Anything else, such as a network file system that went away.
+    """
+    try:
+        with explained(root):
+            try:
+                yield
+            except OSError as error:
+                if (
+                    isinstance(error, (PermissionError, NotADirectoryError, FileExistsError))
+                    or error.errno == errno.EROFS
+                ):
+                    raise Denied(
+                        f"The store {root} cannot be used: {error.filename or root}: {error.strerror}.",
+                        "Give yourself permission there, or choose another folder with store.path=<folder>.",
+                    ) from error
+                raise
+    except OSError as error:
+        raise Unavailable(f"The store {root} cannot be reached: {error.filename or root}: {error.strerror}.") from error

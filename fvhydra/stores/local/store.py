@@ -1,0 +1,226 @@
+"""The local store: commits by compare-and-swap on a folder."""
+
+from __future__ import annotations
+
+import logging
+import random
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fvhydra.config.store import LocalStoreConfig
+from fvhydra.core import files
+from fvhydra.core.errors import Conflict, Exists, StoreError, Unavailable, UsageError
+from fvhydra.stores.base import Content, Copy, Entry, LogEntry, Store, checked_path, checked_prefix
+from fvhydra.stores.edit import Edit, checked_edit, clashes
+from fvhydra.stores.local.disk import link_once, refusals, scratch_file
+from fvhydra.stores.local.history import History, Note, Tree
+from fvhydra.stores.local.objects import Blob, Objects
+from fvhydra.stores.local.view import View
+
+_ATTEMPTS = 100
+_SHOW_ATTEMPTS = 20
+_PAUSE_S = 0.02
+_SWEEP_GRACE_S = 24 * 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+class LocalStore(Store):
+    """A store in a folder; see the package for how it is kept."""
+
+    def __init__(self, config: LocalStoreConfig) -> None:
+        self._root = Path(config.path).expanduser().absolute()
+        self._scratch = self._root / "tmp"
+        self._objects = Objects(self._root / "objects", self._scratch)
+        self._history = History(self._root / "log", self._scratch)
+        self._view = View(self._root / "current", self._objects, self._scratch)
+
+    @property
+    def location(self) -> str:
+        return str(self._root)
+
+    def head(self) -> str:
+        with refusals(self._root):
+            return self._history.head()
+
+    def files(self, prefix: str = "", revision: str | None = None) -> dict[str, Entry]:
+        prefix = checked_prefix(prefix)
+        tree = self._tree(revision)
+        return {
+            path: Entry(path, blob.size, f"sha256:{blob.sha256}") for path, blob in tree.items() if _below(path, prefix)
+        }
+
+    def fetch(self, paths: Iterable[str], to: Path, revision: str | None = None) -> dict[str, Path]:
+        tree = self._tree(revision)
+        blobs = {path: self._blob(tree, checked_path(path)) for path in paths}
+        with refusals(self._root):
+            for path, blob in blobs.items():
+                if not _holds(to / path, blob):
+                    with files.atomic_path(to / path) as temporary:
+                        self._objects.copy(blob, temporary)
+        return {path: to / path for path in blobs}
+
+    def commit(
+        self,
+        adds: Mapping[str, Content] | None = None,
+        *,
+        deletes: Iterable[str] = (),
+        copies: Sequence[Copy] = (),
+        parent: str | None = None,
+        must_be_absent: bool = False,
+        message: str,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> str:
+        edit = checked_edit(adds, deletes, copies)
+        note = Note(message, edit.paths, provenance or {})
+        with refusals(self._root):
+            self._check_ours()
+            revision = self._commit(edit, note, parent, must_be_absent)
+        self._show()
+        return revision
+
+    def log(self, prefix: str = "") -> list[LogEntry]:
+        prefix = checked_prefix(prefix)
+        with refusals(self._root):
+            return [entry for entry in self._history.entries() if any(_below(path, prefix) for path in entry.paths)]
+
+    def check_writable(self) -> None:
+        with refusals(self._root):
+            self._check_ours()
+            for folder in {_nearest_folder(self._root / name) for name in ("objects", "log", "tmp")}:
+                # by doing it: permission bits say little about read-only mounts, network shares and root
+                with (
+                    tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as trial,
+                    scratch_file(Path(trial)) as file,
+                ):
+                    link_once(file, Path(trial) / "link")
+
+    def sweep(self, grace_s: float = _SWEEP_GRACE_S) -> list[Path]:
+        """Remove what processes that died left behind: objects that no commit has, and unfinished files.
+
+        Args:
+            grace_s: Leave alone what is younger, in seconds: it may belong to a commit that is being made.
+
+        Returns:
+            What was removed.
+        """
+        older_than = time.time() - grace_s
+        with refusals(self._root):
+            used = {blob.sha256 for entry in self._history.entries() for blob in self._tree(entry.revision).values()}
+            removed = self._objects.sweep(used, older_than)
+            for path in self._scratch.glob("*"):
+                if path.lstat().st_ctime < older_than:
+                    path.unlink(missing_ok=True)
+                    removed.append(path)
+        return removed
+
+    def _tree(self, revision: str | None) -> Tree:
+        with refusals(self._root):
+            return self._history.tree(revision or self._history.head())
+
+    def _blob(self, tree: Tree, path: str) -> Blob:
+        if path not in tree:
+            raise Unavailable(f"There is no file {path} in that revision of {self.location}.")
+        return tree[path]
+
+    def _commit(self, edit: Edit, note: Note, parent: str | None, must_be_absent: bool) -> str:
+        blobs: Tree | None = None
+        seen = 0
+        for _ in range(_ATTEMPTS):
+            head = self._history.head()
+            if landed := self._landed(note, seen):
+                return landed
+            seen = self._history.number(head)
+            if parent not in (None, head):
+                raise self._conflict(edit, parent)
+            tree = self._edited(edit, head, must_be_absent)
+            if blobs is None:  # only now, when nothing speaks against the commit
+                blobs = self._objects.put(edit.adds)
+            revision = self._history.append(head, dict(sorted({**tree, **blobs}.items())), note)
+            if revision:
+                return revision
+            time.sleep(random.uniform(0, _PAUSE_S))
+        raise Conflict(f"Others kept committing to {self.location}.", "Try again in a minute.")
+
+    def _landed(self, note: Note, after: int) -> str | None:
+        """Revision of the commit with the note's operation, if it was made before."""
+        operation = note.provenance.get("operation")
+        if operation is None:
+            return None
+        entries = self._history.entries(after)
+        return next((entry.revision for entry in entries if entry.provenance.get("operation") == operation), None)
+
+    def _edited(self, edit: Edit, head: str, must_be_absent: bool) -> Tree:
+        """The tree after the deletes and copies of an edit, with room for its adds."""
+        now = self._history.tree(head)
+        for path in edit.deletes:
+            self._blob(now, path)
+        gone = set(edit.deletes)
+        kept = {path: blob for path, blob in now.items() if path not in gone}
+        taken = set(edit.written) & kept.keys() if must_be_absent else set()
+        if in_the_way := taken | set(clashes(edit.written, kept)):
+            raise Exists(in_the_way)
+        sources = {copy.revision: self._history.tree(copy.revision) if copy.revision else now for copy in edit.copies}
+        return kept | {copy.path: self._blob(sources[copy.revision], copy.source) for copy in edit.copies}
+
+    def _conflict(self, edit: Edit, parent: str) -> Conflict:
+        since = list(self._history.entries(self._history.number(parent)))
+        ours = set(edit.paths)
+        overlapping = [entry for entry in since if not ours.isdisjoint(entry.paths)]
+        both = ours.intersection(path for entry in overlapping for path in entry.paths)
+        other = (overlapping or since)[0]
+        listed = "".join(f"\n    {path}" for path in sorted(both))
+        return Conflict(
+            f"{other.provenance.get('who', 'Somebody')} committed to {self.location} at {other.time}, touching "
+            + (f"the same files ({other.message}):{listed}" if both else f"other files ({other.message})."),
+            "Look at what is there now, then prepare the change again.",
+            both,
+        )
+
+    def _show(self) -> None:
+        """Bring ``current/`` up to date. The commit stands, so no trouble here may look like its failure."""
+        problem: Exception | None = None
+        for _ in range(_SHOW_ATTEMPTS):
+            try:
+                head = self._history.head()
+                ever = {path for entry in self._history.entries() for path in entry.paths}
+                self._view.show(self._history.tree(head), ever)
+                if self._history.head() == head:
+                    return
+            except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                problem = error  # somebody is making folders that we remove, or the other way round
+            except (OSError, StoreError) as error:
+                problem = error
+                break
+        _log.warning("The commit was made, but %s/current is not up to date: %s", self._root, problem)
+
+    def _check_ours(self) -> None:
+        """Refuse a folder with other things in it: a wrong ``store.path`` must not spread into somebody's documents."""
+        names = {path.name for path in self._root.iterdir()} if self._root.exists() else set()
+        strange = sorted(name for name in names - {"objects", "log", "tmp"} if not name.startswith("."))
+        if strange and self._history.newest() == 0:
+            raise UsageError(
+                f"{self._root} is no store and not empty: it holds {strange[0]}.",
+                "Choose an empty or new folder with store.path=<folder>.",
+            )
+
+
+def _below(path: str, prefix: str) -> bool:
+    return prefix in ("", path) or path.startswith(f"{prefix}/")
+
+
+def _holds(target: Path, blob: Blob) -> bool:
+    """Whether a file has the wanted bytes already."""
+    return (
+        target.is_file()
+        and not target.is_symlink()
+        and target.stat().st_size == blob.size
+        and files.sha256_file(target) == blob.sha256
+    )
+
+
+def _nearest_folder(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())

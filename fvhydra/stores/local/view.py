@@ -1,0 +1,86 @@
+"""The newest tree of a local store as plain files, for a person with a player."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from fvhydra.stores.local.disk import scratch_file
+from fvhydra.stores.local.history import Tree
+from fvhydra.stores.local.objects import Objects
+
+
+class View:
+    """``current/``: read-only copies. Whatever is done to them, the store's own bytes stay as they are.
+
+    A copy has its object's size and time of modification, to the nanosecond, and is taken for current when both are
+    equal (the rule of rsync), so showing a tree that is shown already costs two looks a file.
+    """
+
+    def __init__(self, folder: Path, objects: Objects, scratch: Path) -> None:
+        self._folder = folder
+        self._objects = objects
+        self._scratch = scratch
+
+    def show(self, tree: Tree, ever: Iterable[str]) -> None:
+        """Make the folder look like ``tree``.
+
+        Another process may be showing another tree; each file is whole at any time, and whoever finishes last with the
+        newest tree has put everything right.
+
+        Args:
+            tree: What is to be seen.
+            ever: Every path that the store ever had. Those that are not in ``tree`` are removed; files that the store
+                does not know (a person's notes) are left alone.
+        """
+        gone = set(ever) - tree.keys()
+        for folder in sorted({path.parent for path in map(self._path, [*tree, *gone])}):
+            self._unlink_folder(folder)
+        for path in gone:
+            self._remove(self._path(path))
+        for path, blob in tree.items():
+            self._copy(self._objects.path(blob), self._path(path))
+
+    def _path(self, path: str) -> Path:
+        return self._folder / path
+
+    def _unlink_folder(self, folder: Path) -> None:
+        """Remove symbolic links among the folders, so that nothing is ever written through them."""
+        for part in (folder, *folder.parents):
+            if part.is_symlink():
+                part.unlink(missing_ok=True)
+            if part == self._folder:
+                break
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return
+        for folder in path.parents:
+            if folder == self._folder:
+                break
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or somebody was faster
+                break
+
+    def _copy(self, source: Path, target: Path) -> None:
+        try:
+            wanted = source.stat()
+        except FileNotFoundError:  # lost: the rest can be shown all the same, and whoever fetches it is told
+            return
+        try:
+            found = target.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            found = None
+        if found and (found.st_size, found.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns):
+            return
+        with scratch_file(self._scratch) as scratch:
+            shutil.copyfile(source, scratch)
+            scratch.chmod(0o444)
+            os.utime(scratch, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            scratch.replace(target)
