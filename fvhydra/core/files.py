@@ -58,7 +58,7 @@ def explained(path: Path) -> Iterator[None]:
                 f"No space left on the device while writing {path}; nothing was half-written.",
                 "Free some space, or move job.output_dir, job.cache_dir or store.path to another disk.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
             raise UsageError(
                 f"Cannot write {path}: {error.strerror}.",
                 "Choose a folder that you may write to (job.output_dir, job.cache_dir or store.path).",

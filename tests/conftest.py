@@ -1,0 +1,102 @@
+"""What every test stands on: the command line as a person has it, a cache that is built once, and two house rules."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Command:
+    """How one command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+Cli = Callable[..., Command]
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny weights, built once for all tests of a worker."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def cli(tmp_path: Path, cache_dir: Path) -> Cli:
+    """Run ``python -m fvhydra`` in an empty folder with a store of its own."""
+
+    def run(*words: str, stdin: str | None = None, timeout_s: float = 180, **environment: str) -> Command:
+        done = subprocess.run(
+            [sys.executable, "-m", "fvhydra", *words],
+            cwd=tmp_path,
+            env=clean_environment(tmp_path, cache_dir) | environment,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return Command(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def clean_environment(folder: Path, cache_dir: Path) -> dict[str, str]:
+    """The environment of a test's commands: nothing of the person's own store, tokens or colours."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("FVHYDRA", "HF_", "HUGGINGFACE"))}
+    own = {"FVHYDRA_STORE": str(folder / "store"), "FVHYDRA_CACHE": str(cache_dir), "NO_COLOR": "1", "COLUMNS": "200"}
+    return kept | own | {"HF_HOME": str(folder / "hf"), "PYTHONWARNINGS": "ignore"}
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The suite must pass on an island."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = address[0] if isinstance(address, tuple) else ""
+            if host not in ("127.0.0.1", "::1", "localhost"):
+                raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a GPU are skipped where there is none; nothing else may be."""
+    if any("gpu" in item.keywords for item in items):
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in items:
+                if "gpu" in item.keywords:
+                    item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A skipped test is not a pass."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and not hasattr(report, "wasxfail") and "gpu" not in item.keywords:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and only tests that need a GPU may be: {report.longrepr}"

@@ -1,0 +1,55 @@
+"""Files are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from fvhydra.core import files
+from fvhydra.core.errors import UsageError
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    files.write_json(target, {"old": 1})
+    with pytest.raises(RuntimeError), files.atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("killed")
+    assert files.read_json(target) == {"old": 1}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    target = tmp_path / "a.bin"
+    with pytest.raises(UsageError, match=r"No space left .*a\.bin"), files.atomic_path(target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_below_a_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="Cannot write"):
+        files.write_text(tmp_path / "file" / "a.txt", "y")
+
+
+def test_nan_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        files.write_json(tmp_path / "a.json", {"x": math.nan})
+    assert os.listdir(tmp_path) == []
+
+
+def test_canonical_json_does_not_depend_on_order() -> None:
+    assert files.canonical_json({"b": (1, 2), "a": "é"}) == files.canonical_json({"a": "é", "b": [1, 2]})
+    assert files.canonical_json({"a": "é"}) == '{"a":"\\u00e9"}'
+
+
+def test_json_that_is_not_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(UsageError, match=r"a\.json is not valid JSON"):
+        files.read_json(tmp_path / "a.json")
+    with pytest.raises(UsageError, match="There is no file"):
+        files.read_json(tmp_path / "b.json")

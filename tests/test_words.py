@@ -1,0 +1,81 @@
+"""Free text survives the shell, Hydra's grammar and OmegaConf's."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from fvhydra import words
+from fvhydra.core.errors import UsageError
+
+ODD = [
+    "A cat, sitting = happy (1.2)",
+    "it's",
+    'she said "no"',
+    "a\\",
+    "\\\\",
+    "a\\'b",
+    "${oc.env:HOME}",
+    "\\${x}",
+    "$5",
+    "猫が、座っている",
+    "a: b",
+    "{a} [1, 2]",
+    "null",
+    "true",
+    "1e5",
+    "  spaces  ",
+    "# c",
+    "~x",
+    "%",
+]
+
+
+def _through_hydra(word: str) -> object:
+    value = OverridesParser.create().parse_override(word).value()
+    config = OmegaConf.create({"prompt": None})
+    OmegaConf.update(config, "prompt", value)
+    return config.prompt
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_odd_prompt_arrives_unchanged(text: str) -> None:
+    assert _through_hydra(words.protect([f"prompt={text}"])[0]) == text
+
+
+def test_random_prompts_arrive_unchanged() -> None:
+    rng = random.Random(0)
+    for _ in range(1500):
+        text = "".join(rng.choice("ab\\'\"${},=() 猫:[]") for _ in range(rng.randint(1, 12)))
+        [word] = words.protect([f"prompt={text}"])
+        expected = text if word != f"prompt={text}" else text[1:-1]
+        if word != f"prompt={text}":
+            assert _through_hydra(word) == expected
+
+
+def test_a_quoted_string_stays_what_hydra_users_mean() -> None:
+    assert words.protect(["prompt='a, b'"]) == ["prompt='a, b'"]
+    assert words.protect(["-m", "prompt='a','b, c'"]) == ["-m", "prompt='a','b, c'"]
+
+
+def test_a_comma_is_no_sweep_in_a_prompt() -> None:
+    assert words.protect(["-m", "prompt=a, b", "seed=0,1"]) == ["-m", "prompt='a, b'", "seed=0,1"]
+
+
+def test_other_keys_are_left_to_hydra() -> None:
+    assert words.protect(["seed=0,1", "model=ltx2", "image=null", "--cfg", "job"]) == [
+        "seed=0,1",
+        "model=ltx2",
+        "image=null",
+        "--cfg",
+        "job",
+    ]
+
+
+def test_bare_hydra_launcher_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"launcher=slurm"):
+        words.refuse_bare_launcher(["hydra/launcher=slurm"])
+    words.refuse_bare_launcher(["launcher=local", "hydra/launcher=fvhydra_local"])
