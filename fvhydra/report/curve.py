@@ -1,0 +1,45 @@
+"""The geometry of the per-frame curve; the template draws it as SVG, so it is there without any script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve in a box of 100 x 100 that the page stretches.
+
+    Attributes:
+        points: ``x,y x,y ...``, x at the middle of each frame's column, y downwards.
+        low: Value at the bottom edge. The top edge is 1, identical.
+        limits: (label, y) of each gate, y in percent from the top.
+        worst: (x, y) of the worst frame, in percent.
+    """
+
+    points: str
+    low: float
+    limits: list[tuple[str, float]]
+    worst: tuple[float, float]
+
+
+def curve(values: Sequence[float], worst: int, limits: Sequence[tuple[str, float]]) -> Curve:
+    """Lay out per-frame MS-SSIM.
+
+    Args:
+        values: One a frame, at most 1.
+        worst: Index of the frame to mark.
+        limits: (label, value) of each gate, drawn as a line across.
+    """
+    lowest = min([*values, *(value for _, value in limits)])
+    # some air below the lowest mark; a perfect curve gets an axis too, instead of a division by zero
+    low = 1.0 - max(1e-4, (1.0 - lowest) * 1.15)
+
+    def x(frame: int) -> float:
+        return round((frame + 0.5) / len(values) * 100, 3)
+
+    def y(value: float) -> float:
+        return round((1.0 - value) / (1.0 - low) * 100, 3)
+
+    points = " ".join(f"{x(frame)},{y(value)}" for frame, value in enumerate(values))
+    return Curve(points, low, [(label, y(value)) for label, value in limits], (x(worst), y(values[worst])))

@@ -1,0 +1,196 @@
+"""The HTML page: one file without a network, a framework or a server, on top of the media of the run folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fvhydra.core.errors import MediaError
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.report import wording
+from fvhydra.report.curve import Curve, curve
+from fvhydra.report.differences import shared
+from fvhydra.report.heatmap import HeatMap, read_heatmap
+from fvhydra.report.measures import Measure, headline, measures, worst_first
+from fvhydra.report.media import Media, case_media, inside, relative_url
+
+if TYPE_CHECKING:
+    from fvhydra.report.write import SweepJob
+
+_NUMERICS = (
+    "format_version", "shape", "dtype", "dtype_original", "slice_kind", "slice_spec",
+    "mean", "std", "min", "max", "nan_count", "inf_count",
+)  # fmt: skip
+
+_LABELS = (("reseed", ("before", "after")), ("seed", ("reference", "new, to be added")))
+"""What the two sides of a case are called, by the beginning of the op's name."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """A clip pair (or one clip) that is addressed by frame."""
+
+    fps: float
+    frames: int
+    start: int
+    subtract: bool
+    """Whether the two can be laid over each other."""
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """What the template needs of a case, worked out."""
+
+    case: CaseResult
+    headline: str
+    measures: list[Measure]
+    difference: str
+    media: list[Media]
+    player: Player | None
+    curve: Curve | None
+    numerics: list[tuple[str, str | None, str | None, bool]]
+    """(name, of the reference, of the artifact, whether they should be equal and are not)."""
+    heatmap: HeatMap | None
+    heatmap_problem: str
+
+
+def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
+    """The page of a run.
+
+    Args:
+        run_dir: The run folder; only read, for difference maps and to see which files are there.
+        result: What the run found out.
+        manifest: Its ``manifest.json``; every key is optional.
+    """
+    command = manifest.get("command") or ""
+    labels = next((names for prefix, names in _LABELS if result.op.startswith(prefix)), ("reference", "generated"))
+    return (
+        _environment()
+        .get_template("run.html")
+        .render(
+            title=wording.run_name(result),
+            result=result,
+            command=command if isinstance(command, str) else shlex.join(command),
+            created=manifest.get("created"),
+            config=manifest.get("config"),
+            environment=manifest.get("environment") or {},
+            environment_difference=shared(result.cases, "environment_difference"),
+            recipe_difference=shared(result.cases, "recipe_difference"),
+            compared=any(case.comparison for case in result.cases),
+            counts=wording.tally(case.verdict for case in result.cases),
+            labels=labels,
+            views=[_view(run_dir, case, labels) for case in worst_first(result.cases)],
+        )
+    )
+
+
+def render_sweep_html(jobs: Sequence[SweepJob]) -> str:
+    """The page of a sweep, with the jobs in the order given."""
+    return (
+        _environment()
+        .get_template("sweep.html")
+        .render(
+            title=f"sweep of {len(jobs)} jobs",
+            jobs=[(job, relative_url(f"{job.folder}/report/index.html")) for job in jobs],
+            counts=wording.tally(job.result.verdict for job in jobs),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("fvhydra.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: wording.printable(value) if type(value) is str else value,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "value": wording.value_text,
+        "word": wording.verdict_word,
+        "first_line": wording.first_line,
+        "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
+    }
+    environment.globals["tones"] = wording.TONES
+    return environment
+
+
+def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
+    media = case_media(run_dir, case, labels)
+    found = case.comparison or {}
+    player = _player(case, media)
+    heatmap, problem = _heatmap(run_dir, case)
+    return CaseView(
+        case=case,
+        headline=headline(case),
+        measures=measures(case),
+        difference=str(found.get("difference") or ""),
+        media=media,
+        player=player,
+        curve=_curve(player, found.get("thresholds") or {}) if player else None,
+        numerics=_numerics(case.numerics or {}),
+        heatmap=heatmap,
+        heatmap_problem=problem,
+    )
+
+
+def _player(case: CaseResult, media: Sequence[Media]) -> Player | None:
+    """None when there is no clip, or when its frames are not known: then the page leaves it to the browser."""
+    facts = {**(case.numerics or {}), **(case.comparison or {})}
+    fps, frames = facts.get("fps"), facts.get("frames")
+    videos = [item for item in media if item.kind == "video" and item.present]
+    if not videos or not fps or not frames or facts.get("difference"):
+        return None
+    values = [float(value) for value in facts.get("per_frame") or []]
+    if len(values) != frames or not all(math.isfinite(value) for value in values):
+        values = []
+    worst = min(range(len(values)), key=values.__getitem__) if values else 0
+    return Player(float(fps), int(frames), worst, len(videos) == 2, values)
+
+
+def _curve(player: Player, thresholds: dict[str, Any]) -> Curve | None:
+    if not player.values:
+        return None
+    gates = (("mean", thresholds.get("mean_ms_ssim")), ("frame", thresholds.get("min_ms_ssim")))
+    limits = [(f"{label} ≥ {limit:g}", float(limit)) for label, limit in gates if limit is not None]
+    return curve(player.values, player.start, limits)
+
+
+def _numerics(found: dict[str, Any]) -> list[tuple[str, str | None, str | None, bool]]:
+    """Rows from one flat table (the artifact's), or from one each under ``reference`` and ``generated``."""
+    reference, generated = found.get("reference"), found.get("generated")
+    if not isinstance(reference, dict) and not isinstance(generated, dict):
+        reference, generated = None, found
+    tables = (reference or {}, generated or {})
+    names = dict.fromkeys([*_NUMERICS, *tables[1], *tables[0]])
+    rows = []
+    for name in (name for name in names if name in tables[0] or name in tables[1]):
+        before, after = (wording.value_text(table[name]) if name in table else None for table in tables)
+        # statistics may drift within the gate; what describes the format may not
+        fixed = not any(isinstance(table.get(name), float) for table in tables)
+        rows.append((name.replace("_", " "), before, after, fixed and None not in (before, after) and before != after))
+    return rows
+
+
+def _heatmap(run_dir: Path, case: CaseResult) -> tuple[HeatMap | None, str]:
+    if not case.difference_map:
+        return None, ""
+    path = inside(run_dir, case.difference_map)
+    if path is None or not path.is_file():
+        return None, f"{case.difference_map} is not in the run folder."
+    try:
+        return read_heatmap(path), ""
+    except MediaError as error:
+        return None, error.message

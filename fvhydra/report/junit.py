@@ -1,0 +1,84 @@
+"""JUnit XML, for the tables that CI systems draw.
+
+A case that was compared and is outside tolerance is a *failure*. Everything else that is not a success is an *error*:
+a missing reference or another recipe must never show up as green, nor as skipped.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.verdict import Verdict
+from fvhydra.report.measures import measures
+from fvhydra.report.wording import SUCCESS, case_name, first_line, printable, value_text, verdict_word
+
+
+def render_junit(runs: Iterable[tuple[str, RunResult]]) -> str:
+    """One ``testsuite`` a run, one ``testcase`` a case, as valid XML 1.0.
+
+    Args:
+        runs: Suite name and result of each run.
+    """
+    root = ET.Element("testsuites")
+    for name, result in runs:
+        root.append(_suite(name, result))
+    for count in ("tests", "failures", "errors"):
+        root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _suite(name: str, result: RunResult) -> ET.Element:
+    suite = ET.Element("testsuite", name=printable(name))
+    for case in result.cases:
+        suite.append(_case(case, result))
+    # a run that failed as a whole (before its first case, or after its last) would look green by its cases alone
+    if not any(case.verdict is result.verdict for case in result.cases):
+        outcome = ET.SubElement(suite, "testcase", name=printable(result.op), classname=_classname(result))
+        _add_outcome(outcome, result.verdict, result.message)
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    suite.set("errors", str(len(suite.findall("testcase/error"))))
+    suite.set("time", f"{sum(_total_s(case) for case in result.cases):.3f}")
+    return suite
+
+
+def _case(case: CaseResult, result: RunResult) -> ET.Element:
+    element = ET.Element(
+        "testcase", name=printable(case_name(case)), classname=_classname(result), time=f"{_total_s(case):.3f}"
+    )
+    values = {
+        "verdict": case.verdict.value,
+        "fingerprint": case.fingerprint,
+        "artifact": case.artifact,
+        "reference": case.reference,
+        "store_path": case.store_path,
+        **{measure.key: measure.value for measure in measures(case)},
+        **case.seconds,
+    }
+    properties = ET.SubElement(element, "properties")
+    for key, value in values.items():
+        if value is not None:
+            text = repr(value) if isinstance(value, float) else value_text(value)
+            ET.SubElement(properties, "property", name=printable(key), value=printable(text))
+    _add_outcome(element, case.verdict, case.message)
+    return element
+
+
+def _add_outcome(element: ET.Element, verdict: Verdict, message: str) -> None:
+    if verdict in SUCCESS:
+        return
+    tag = "failure" if verdict is Verdict.REGRESSION else "error"
+    summary = first_line(message) or verdict_word(verdict)
+    outcome = ET.SubElement(element, tag, type=verdict.value, message=printable(summary))
+    outcome.text = printable(message)
+
+
+def _classname(result: RunResult) -> str:
+    return printable(".".join(part for part in ("fvhydra", result.op, result.model.replace(".", "_")) if part))
+
+
+def _total_s(case: CaseResult) -> float:
+    return case.seconds.get("total_s", 0.0)

@@ -1,0 +1,97 @@
+"""Markdown tables for a pull request or a CI job summary (GitHub's dialect)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from fvhydra.core.result import Difference, RunResult
+from fvhydra.core.verdict import Verdict
+from fvhydra.report.differences import shared
+from fvhydra.report.measures import headline, worst_first
+from fvhydra.report.wording import TONES, first_line, printable, run_name, tally, value_text, verdict_word
+
+if TYPE_CHECKING:
+    from fvhydra.report.write import SweepJob
+
+_LONGEST = 160
+
+
+def render_markdown(result: RunResult) -> str:
+    """The run as a heading, a table of its cases (worst first) and what differs from the references."""
+    lines = [f"### {code(run_name(result))}: {_badge(result.verdict)}", ""]
+    if result.message:
+        lines += [code(first_line(result.message)), ""]
+    lines += _differences("Environment", shared(result.cases, "environment_difference"))
+    lines += _differences("Recipe", shared(result.cases, "recipe_difference"))
+    if result.cases:
+        rows = [
+            [
+                str(case.index),
+                _badge(case.verdict),
+                code(headline(case)),
+                str(case.seed),
+                code(case.prompt),
+                code(first_line(case.message)),
+            ]
+            for case in worst_first(result.cases)
+        ]
+        lines += [*_table(("case", "verdict", "number", "seed", "prompt", "message"), rows), ""]
+    lines += [f"- {code(note)}" for note in result.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def render_sweep_markdown(jobs: Sequence[SweepJob]) -> str:
+    """The sweep as counts and a table of every job, in the order given."""
+    counts = ", ".join(f"{count} {verdict_word(verdict)}" for verdict, count in tally(j.result.verdict for j in jobs))
+    rows = [
+        [
+            str(job.number),
+            _badge(job.result.verdict),
+            code(job.result.op),
+            code(job.result.model),
+            code(job.title),
+            code(first_line(job.result.message)),
+            code(f"{job.folder}/report/index.html"),
+        ]
+        for job in jobs
+    ]
+    heading = f"### Sweep of {len(jobs)} job(s): {counts or 'nothing ran'}"
+    return "\n".join([heading, "", *_table(("job", "verdict", "op", "model", "title", "message", "report"), rows), ""])
+
+
+def code(text: str) -> str:
+    """``text`` as a code span that also holds inside a table cell.
+
+    A code span is the one inline form in which nothing is interpreted: no HTML, links, mentions or issue numbers.
+    Its fence is longer than any run of backticks inside (CommonMark 0.31, 6.1); a bar is escaped for the table (GFM
+    4.10), which removes the backslash again.
+    """
+    line = " ".join(printable(text).split())
+    if not line:
+        return ""
+    if len(line) > _LONGEST:
+        line = line[: _LONGEST - 1] + "…"
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}".replace("|", "\\|")
+
+
+def _badge(verdict: Verdict) -> str:
+    return f"{TONES[verdict][1]} **{verdict_word(verdict)}**"
+
+
+def _differences(title: str, found: Sequence[tuple[Difference, list[int]]]) -> list[str]:
+    if not found:
+        return []
+    rows = [[code(d.key), code(value_text(d.reference)), code(value_text(d.run))] for d, _ in found]
+    return [f"{title} differs from the reference's:", "", *_table(("key", "reference", "this run"), rows), ""]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]

@@ -1,0 +1,87 @@
+"""The numbers of a case beside their limits, and the order in which cases deserve a look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fvhydra.core.result import CaseResult
+from fvhydra.report.wording import number
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number.
+
+    Attributes:
+        key: Its name in ``CaseResult.comparison``.
+        name: Its name for people.
+        value: None when it was not measured.
+        limit: What passes, such as ``>= 0.93``; empty when nothing is asked of it.
+        passed: None without a limit.
+    """
+
+    key: str
+    name: str
+    value: float | None
+    limit: str = ""
+    passed: bool | None = None
+
+
+def measures(case: CaseResult) -> list[Measure]:
+    """The numbers of ``case.comparison``, the gated ones first; empty when nothing was compared."""
+    found = case.comparison
+    if not found:
+        return []
+    limits = found.get("thresholds") or {}
+    if found.get("kind", case.kind) == "latent":
+        return [
+            _at_most("slice_cosine_distance", "slice cosine distance", found, limits.get("slice_cosine")),
+            _at_most("full_cosine_distance", "full cosine distance", found, limits.get("full_cosine")),
+            Measure("max_abs_diff", "largest absolute difference", found.get("max_abs_diff")),
+        ]
+    return [
+        _at_least("mean_ssim", "mean MS-SSIM", found, limits.get("mean_ms_ssim")),
+        _at_least("min_ssim", "worst frame MS-SSIM", found, limits.get("min_ms_ssim")),
+        Measure("max_ssim", "best frame MS-SSIM", found.get("max_ssim")),
+    ]
+
+
+def headline(case: CaseResult) -> str:
+    """The one number that stands for the case in a table, with its limit; empty when nothing was compared."""
+    gated = [m for m in measures(case) if m.value is not None]
+    shown = next((m for m in gated if m.passed is False), gated[0] if gated else None)
+    return f"{shown.name} {number(shown.value)} ({shown.limit})".replace(" ()", "") if shown else ""
+
+
+def worst_first(cases: Iterable[CaseResult]) -> list[CaseResult]:
+    """Cases by verdict, then by how far their numbers are from identical, then in their own order."""
+    return sorted(cases, key=lambda case: (-case.verdict.exit_code, -_distance(case), case.index))
+
+
+def _distance(case: CaseResult) -> float:
+    found = case.comparison
+    if not found:
+        return 0.0
+    if found.get("difference"):
+        return math.inf
+    if found.get("kind", case.kind) == "latent":
+        return float(found.get("full_cosine_distance") or 0.0)
+    mean = found.get("mean_ssim")
+    return 0.0 if mean is None else 1.0 - float(mean)
+
+
+def _at_most(key: str, name: str, found: dict[str, Any], limit: float | None) -> Measure:
+    value = found.get(key)
+    if limit is None:
+        return Measure(key, name, value)
+    return Measure(key, name, value, f"≤ {limit:g}", value is not None and value <= limit)
+
+
+def _at_least(key: str, name: str, found: dict[str, Any], limit: float | None) -> Measure:
+    value = found.get(key)
+    if limit is None:
+        return Measure(key, name, value)
+    return Measure(key, name, value, f"≥ {limit:g}", value is not None and value >= limit)
