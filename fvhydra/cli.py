@@ -52,8 +52,10 @@ def _compose_and_run(protected: list[str]) -> int:
 
     from fvhydra.config.schema import register
     from fvhydra.driver import Driver
+    from fvhydra.launch import plugins
 
     register()
+    plugins.register()
     driver = Driver()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise instead of printing: what went wrong is ours to say
     sys.argv = [sys.argv[0], *protected]

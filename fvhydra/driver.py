@@ -32,19 +32,23 @@ class Driver:
         self.run_id = new_run_id()
         self.jobs: dict[int, tuple[Job, RunResult]] = {}
         self.sweep_folder: Path | None = None
+        self._composed: DictConfig | None = None
         self._display = ExitStack()
         OmegaConf.register_new_resolver("fvhydra.run_id", lambda: self.run_id, replace=True)
 
     # ------------------------------------------------------------------ a single run
     def __call__(self, composed: DictConfig) -> None:
-        """Run the one job of ``composed``."""
+        """Take what Hydra composed. It runs in :meth:`conclude`, where no error passes through Hydra's own printing."""
+        self._composed = composed
+
+    def _run_single(self, composed: DictConfig) -> None:
         config = build(composed)
         root = Path(config.job.output_dir)
         job = Job(0, "", config, self._folder(config, root))
         with self.terminal.watch(config.job.progress, config.op.name) as progress:
             result = run_job(job, progress)
         self.jobs[0] = (job, result)
-        if job.op.records:
+        if job.op.records and job.folder.path.exists():
             job.folder.point_latest(root)
 
     def _folder(self, config: Config, root: Path) -> RunFolder:
@@ -72,6 +76,8 @@ class Driver:
     # ------------------------------------------------------------------ the end
     def conclude(self) -> int:
         """Show the results, apply what is confirmed, write the sweep's report; return the exit code."""
+        if self._composed is not None:
+            self._run_single(self._composed)
         if not self.jobs:
             return 0  # Hydra answered by itself: --cfg, --info, --version, completion
         for job, result in self.jobs.values():

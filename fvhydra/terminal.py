@@ -67,7 +67,8 @@ class Terminal:
     def result(self, result: RunResult, report: str | None) -> None:
         """The outcome of one run."""
         heading = f"{result.op} {result.model}".strip()
-        self.out.print(f"[{_style(result.verdict)}]{heading}: {result.verdict}[/]  {escape(result.message)}")
+        message = "" if len(result.cases) == 1 else escape(result.message)  # the case says the same
+        self.out.print(f"[{_style(result.verdict)}]{heading}: {result.verdict}[/]  {message}")
         for case in result.cases:
             self._case(case)
         self.say([f"  {note}" for note in result.notes])

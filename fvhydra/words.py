@@ -13,10 +13,12 @@ FREE_TEXT = ("prompt", "prompt_file", "image", "run", "op.reason", "sampling.neg
 def protect(words: Sequence[str]) -> list[str]:
     """Quote free text for Hydra's grammar: commas, ``=``, parentheses, ``$``, quotes, any script.
 
-    A value that already is one quoted string stays as it is, and so does, with ``-m``, a list of quoted strings.
+    A value that already is one quoted string stays as it is, and so does, with ``-m``, a list of quoted strings. Flags
+    come first in the answer: Hydra reads none after the first override.
     """
     sweeping = is_multirun(words)
-    return [_protect(word, sweeping) for word in words]
+    flags, given = _parted(words)
+    return [*flags, *(_protect(word, sweeping) for word in given)]
 
 
 def is_multirun(words: Sequence[str]) -> bool:
@@ -116,24 +118,20 @@ def config_dirs(words: Sequence[str]) -> list[str]:
 
 def overrides(words: Sequence[str]) -> list[str]:
     """The words that are overrides: neither flags nor the value of one."""
-    takes_value = {
-        "--config-dir",
-        "-cd",
-        "--config-name",
-        "-cn",
-        "--config-path",
-        "-cp",
-        "--package",
-        "-p",
-        "--cfg",
-        "-c",
-    }
-    found, skip = [], False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in takes_value:
-            skip = True
-        elif not word.startswith("-"):
-            found.append(word)
-    return found
+    return _parted(words)[1]
+
+
+_FLAGS_WITH_VALUE = (
+    *("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c"),
+    *("--experimental-rerun", "--info", "-i"),
+)
+
+
+def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Flags with their values, and overrides."""
+    flags: list[str] = []
+    given: list[str] = []
+    for position, word in enumerate(words):
+        is_value = position > 0 and words[position - 1] in _FLAGS_WITH_VALUE and "=" not in word
+        (flags if is_value or word.startswith("-") else given).append(word)
+    return flags, given

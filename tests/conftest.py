@@ -41,7 +41,13 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cli(tmp_path: Path, cache_dir: Path) -> Cli:
     """Run ``python -m fvhydra`` in an empty folder with a store of its own."""
 
-    def run(*words: str, stdin: str | None = None, timeout_s: float = 180, **environment: str) -> Command:
+    def run(
+        *words: str,
+        stdin: str | None = None,
+        timeout_s: float = 180,
+        preexec: Callable[[], None] | None = None,
+        **environment: str,
+    ) -> Command:
         done = subprocess.run(
             [sys.executable, "-m", "fvhydra", *words],
             cwd=tmp_path,
@@ -51,6 +57,7 @@ def cli(tmp_path: Path, cache_dir: Path) -> Cli:
             capture_output=True,
             text=True,
             timeout=timeout_s,
+            preexec_fn=preexec,
             check=False,
         )
         return Command(done.returncode, done.stdout, done.stderr)

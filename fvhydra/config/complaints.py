@@ -25,7 +25,7 @@ def explain(overrides: Sequence[str], config_dirs: Sequence[Path], error: Except
     """Find every override that cannot be composed.
 
     Args:
-        overrides: The words of the command line, sweeps replaced by single values.
+        overrides: The overrides of the command line; sweeps are looked at value by value.
         config_dirs: The main folder of YAML files first, then those of ``--config-dir``.
         error: What Hydra raised; its first line is the answer when no single override is at fault.
     """
@@ -38,11 +38,13 @@ def explain(overrides: Sequence[str], config_dirs: Sequence[Path], error: Except
         problems: list[str] = []
         # groups first: whether a key exists depends on the choices
         for override in sorted(overrides, key=lambda item: _key(item) not in groups):
-            try:
-                compose("config", overrides=[*fine, override])
-                fine.append(override)
-            except (HydraException, OmegaConfBaseException) as trouble:
-                problems.append(_sentence(override, trouble, loader, groups, fine))
+            before = list(fine)
+            for single in _singles(override):
+                try:
+                    compose("config", overrides=[*before, single])
+                    fine = [*before, single]
+                except (HydraException, OmegaConfBaseException) as trouble:
+                    problems.append(_sentence(single, trouble, loader, groups, before))
     if not problems:
         problems.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
     return ConfigError(problems)
@@ -81,6 +83,17 @@ def _key(override: str) -> str:
         return OverridesParser.create().parse_override(override).key_or_group
     except (HydraException, OmegaConfBaseException):
         return override.partition("=")[0].lstrip("+~")
+
+
+def _singles(override: str) -> list[str]:
+    """A sweep's values as overrides of their own; anything else as it is."""
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+        if parsed.is_sweep_override():
+            return [f"{override.partition('=')[0]}={value}" for value in parsed.sweep_string_iterator()]
+    except (HydraException, OmegaConfBaseException):
+        pass
+    return [override]
 
 
 def _first_line(error: Exception) -> str:

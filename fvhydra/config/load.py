@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing
 from typing import Any
 
 import pydantic
@@ -27,30 +28,27 @@ def build(composed: DictConfig) -> Config:
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
+    types = typing.get_type_hints(Config, include_extras=True)
     for field in dataclasses.fields(Config):
         try:
             value = composed[field.name]
-            values[field.name] = OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+            whole = OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+            values[field.name] = pydantic.TypeAdapter(types[field.name]).validate_python(whole)
         except pydantic.ValidationError as error:
             problems += _sentences(error, field.name)
         except OmegaConfBaseException as error:
             problems.append(_omegaconf_sentence(error))
-    if not problems:
-        try:
-            config = Config(**values)
-        except pydantic.ValidationError as error:
-            problems += _sentences(error, "")
     if "model" in values and "sampling" in values:
         problems += limits.problems(values["model"], values["sampling"])
     if problems:
         raise ConfigError(problems)
-    return config
+    return Config(**values)
 
 
 def _sentences(error: pydantic.ValidationError, prefix: str) -> list[str]:
     sentences = []
     for item in error.errors(include_url=False, include_context=False):
-        key = ".".join([*([prefix] if prefix else []), *(str(part) for part in item["loc"])])
+        key = ".".join([prefix, *(str(part) for part in item["loc"])])
         rule = re.sub(r"^(Input should|Value error,|Assertion failed,) ?", "", item["msg"])
         rule = rule.removeprefix("be ")
         if item["type"] == "value_error" and not item["loc"]:

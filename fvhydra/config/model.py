@@ -43,6 +43,7 @@ class Constraints:
     """Sizes that the model can really produce. Libraries round others silently; here they are an error."""
 
     frames_multiple: Positive = doc("num_frames must be a multiple of this plus one", 1)
+    frames_also: list[int] = doc("Legal num_frames off that grid: what known references were made with", factory=list)
     size_multiple: Positive = doc("height and width must be a multiple of this", 1)
     frames_dropped: Annotated[int, Field(ge=0)] = doc("Frames fewer than asked that come out", 0)
 

@@ -25,7 +25,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "doctor": op.DoctorConfig,
     },
     "schema/store": {"store": store.StoreConfig, "local": store.LocalStoreConfig},
-    "hydra/launcher": {"fvhydra_local": {"_target_": "fvhydra.launch.local.LocalLauncher"}},
 }
 
 

@@ -53,9 +53,9 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise UsageError(
-                f"No space left on the device while writing {path}; nothing was half-written.",
+                f"{os.strerror(error.errno)} while writing {path}; nothing was half-written.",
                 "Free some space, or move job.output_dir, job.cache_dir or store.path to another disk.",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hydra.utils
-
 from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.core.context import Context
 from fvhydra.core.errors import FvhydraError
+from fvhydra.core.loading import load_class
 from fvhydra.core.progress import Fanout, Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
@@ -41,7 +40,9 @@ class Job:
 
 def op_class(config: Config) -> type[Op]:
     """The class that ``op=`` chose; its module is imported now."""
-    found: type[Op] = hydra.utils.get_class(config.op._target_)
+    from fvhydra.ops.base import Op
+
+    found: type[Op] = load_class(config.op._target_, "op", Op)
     return found
 
 
@@ -51,28 +52,41 @@ def run_job(job: Job, listener: Progress) -> RunResult:
     Never raises: an error, an exit, or Ctrl-C inside the job becomes the verdict of this job.
     """
     op = job.op
-    if op.records:
-        job.folder.start(
-            op=job.config.op.name,
-            model=job.config.model.name,
-            title=job.title,
-            command=sys.argv,
-            config=files.plain(job.config),
-        )
     context = Context(job.config, job.folder, Fanout(job.folder, listener) if op.records else listener)
+    started = False
     try:
-        op.preflight(context)
+        op.preflight(context)  # before the folder is made: a refused command leaves nothing behind
+        if op.records:
+            _start(job)
+            started = True
         result = op.run(context)
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        result = _failed(job, error, op.records)
+        result = _failed(job, error, started)
     result.title = job.title
-    if op.records:
+    return _record(job, result) if started else result
+
+
+def _start(job: Job) -> None:
+    job.folder.start(
+        op=job.config.op.name,
+        model=job.config.model.name,
+        title=job.title,
+        command=sys.argv,
+        config=files.plain(job.config),
+    )
+
+
+def _record(job: Job, result: RunResult) -> RunResult:
+    """Keep the result and its report; when that fails (a full disk), say so instead of the result."""
+    try:
         job.folder.finish(result)
         write_report(job.folder.path, result, job.folder.manifest)
+    except Exception as error:
+        return _failed(job, error, started=False)
     return result
 
 
-def _failed(job: Job, error: BaseException, records: bool) -> RunResult:
+def _failed(job: Job, error: BaseException, started: bool) -> RunResult:
     verdict, message, notes = Verdict.INFRASTRUCTURE, f"{type(error).__name__}: {error}", []
     if isinstance(error, KeyboardInterrupt):
         verdict, message = Verdict.INTERRUPTED, "Interrupted."
@@ -82,7 +96,7 @@ def _failed(job: Job, error: BaseException, records: bool) -> RunResult:
     else:
         if isinstance(error, SystemExit):
             message = f"The job exited by itself (code {error.code})."
-        if records:
+        if started:
             log = job.folder.path / "status" / "error.log"
             files.write_text(log, "".join(traceback.format_exception(error)))
             notes = [f"The traceback is in {log}."]

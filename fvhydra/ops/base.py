@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import hydra.utils
-
 from fvhydra.config.engine import EngineConfig
 from fvhydra.config.op import OpConfig
 from fvhydra.config.store import StoreConfig
 from fvhydra.core.context import Context
+from fvhydra.core.loading import load_class
 from fvhydra.core.result import RunResult
 from fvhydra.engines.base import Engine
 from fvhydra.stores.base import Store
@@ -43,11 +42,11 @@ class Op(ABC):
 
 def open_engine(config: EngineConfig) -> Engine:
     """The engine that ``engine=`` chose; its module is imported now."""
-    engine: Engine = hydra.utils.get_class(config._target_)(config)
+    engine: Engine = load_class(config._target_, "engine", Engine)(config)
     return engine
 
 
 def open_store(config: StoreConfig) -> Store:
     """The store that ``store=`` chose; its module is imported now."""
-    store: Store = hydra.utils.get_class(config._target_)(config)
+    store: Store = load_class(config._target_, "store", Store)(config)
     return store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,22 @@ def cases(config: Config) -> list[Case]:
             f"0 to {len(found) - 1}."
         )
     return [found[config.prompt_index]]
+
+
+def same_cases(config: Config) -> str:
+    """The words that ask for the same cases again, for commands that are suggested to a person."""
+    defaults = {
+        key: value for item in OmegaConf.load(conf_dir() / "config.yaml").defaults for key, value in item.items()
+    }
+    words = [f"model={config.model.name}"]
+    for group in ("engine", "backend", "tier", "gpu", "prompts", "store"):
+        name = getattr(config, group).name
+        if name not in (defaults[group], config.model.name):
+            words.append(f"{group}={name}")
+    keys = {key: getattr(config, key) for key in ("prompt", "prompt_file", "prompt_index", "image")}
+    keys["seed"] = config.seed if config.seed != config.sampling.seed else None
+    words += [f"{key}={value}" for key, value in keys.items() if value is not None]
+    return shlex.join(words)
 
 
 def _case(config: Config, index: int, prompt: Prompt, shares_stem: bool) -> Case:

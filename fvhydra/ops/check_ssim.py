@@ -10,7 +10,7 @@ from fvhydra.core.context import Context
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import cases
+from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.comparison import compare
 from fvhydra.ops.generation import generate, record_cases
 from fvhydra.ops.references import References, recipe_difference
@@ -55,13 +55,16 @@ class CheckSsim(Op):
                 break
         ordered = [results[index] for index in sorted(results)]
         verdict = worst(result.verdict for result in ordered)
+        notes = []
+        if any(result.verdict is Verdict.NO_REFERENCE for result in ordered):
+            notes.append(f"To make the first references: python -m fvhydra op=seed_ssim {same_cases(context.config)}")
         return RunResult(
             op=self.config.name,
             model=context.config.model.name,
             verdict=verdict,
             message=_summary(ordered, verdict),
             cases=ordered,
-            notes=[_seed_command(context)] if any(r.verdict is Verdict.NO_REFERENCE for r in ordered) else [],
+            notes=notes,
             details={"store": references.store.location, "revision": references.revision},
         )
 
@@ -77,8 +80,8 @@ def _incomparable(case: Case, path: str | None, references: References) -> CaseR
         store_path=path,
     )
     if path is None:
-        message = f"{references.store.location} has no reference at {reference_path(case)}."
-        return dataclasses.replace(empty, message=message)
+        message = f"There is no reference in {references.store.location}."
+        return dataclasses.replace(empty, message=message, store_path=reference_path(case))
     differences = recipe_difference(references.sidecar(path), case)
     if not differences:
         return None
@@ -96,8 +99,3 @@ def _summary(results: list[CaseResult], verdict: Verdict) -> str:
         return f"{len(results)} case(s) within tolerance."
     first = next(result for result in results if result.verdict is verdict)
     return f"{sum(result.verdict is verdict for result in results)} of {len(results)} case(s): {first.message}"
-
-
-def _seed_command(context: Context) -> str:
-    config = context.config
-    return f"To make the first references: python -m fvhydra op=seed_ssim model={config.model.name}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fvhydra.config.op import SeedSsimConfig
-from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.core.context import Context
 from fvhydra.core.errors import Exists
@@ -13,7 +14,7 @@ from fvhydra.core.result import CaseResult, Criterion, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
 from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import cases
+from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.references import References, write_sidecar
 from fvhydra.review import change
@@ -28,12 +29,13 @@ class SeedSsim(Op):
     def preflight(self, context: Context) -> None:
         """Refuse when the store cannot be written, or holds any of the references already."""
         open_store(context.config.store).check_writable()
-        self._free_paths(context)
+        with TemporaryDirectory() as scratch:  # a refusal leaves no run folder
+            self._free_paths(context, Path(scratch))
 
     def run(self, context: Context) -> RunResult:
         """Leave the artifacts with their sidecars, and ``change.json``."""
         wanted = cases(context.config)
-        references, paths = self._free_paths(context)
+        references, paths = self._free_paths(context, context.run.path / "references")
         record_cases(context, wanted)
         results, added = [], []
         for made in generate(context, wanted, paths):
@@ -65,16 +67,16 @@ class SeedSsim(Op):
             details={"change": "prepared"},
         )
 
-    def _free_paths(self, context: Context) -> tuple[References, dict[int, str]]:
+    def _free_paths(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = cases(context.config)
         store = open_store(context.config.store)
-        references = References(store, wanted[0], context.run.path / "references")
+        references = References(store, wanted[0], scratch)
         paths = {case.index: references.free_path(case) for case in wanted}
         if taken := sorted(set(paths.values()) & set(references.files)):
             raise Exists(
                 taken,
                 "Seeding never replaces a reference; the deliberate way is "
-                f"`python -m fvhydra op=reseed_ssim {_same(context.config)} op.reason='...'`.",
+                f"`python -m fvhydra op=reseed_ssim {same_cases(context.config)} op.reason='...'`.",
             )
         return references, paths
 
@@ -98,7 +100,3 @@ def _reviewed(context: Context, made: Generated, path: str) -> CaseResult:
         numerics=numerics,
         seconds=made.media.seconds,
     )
-
-
-def _same(config: Config) -> str:
-    return f"model={config.model.name}"

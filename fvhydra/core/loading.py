@@ -1,0 +1,27 @@
+"""Turning the ``_target_`` of a config into the class it names."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from fvhydra.core.errors import UsageError
+
+
+def load_class(target: str, key: str, base: type) -> Any:
+    """Import the class ``target``, which the config key ``key`` names; it must derive from ``base``.
+
+    Raises:
+        UsageError: There is no such module or class, or it is something else.
+    """
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"{key}._target_={target} cannot be imported ({error}).",
+            "Check the dotted path, and that its package is installed in this environment.",
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise UsageError(f"{key}._target_={target} is not a class derived from {base.__module__}.{base.__qualname__}.")
+    return found
