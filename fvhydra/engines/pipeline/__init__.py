@@ -1,0 +1,1 @@
+"""The parts of ``fvhydra.engines.diffusers``: device, weights, attention, arguments, outputs, times."""

@@ -1,0 +1,44 @@
+"""The device that a case needs, verified before anything is loaded."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from fvhydra.config.gpu import GpuConfig
+from fvhydra.core.errors import UsageError
+
+
+def verify(gpu: GpuConfig) -> str:
+    """Check that this machine has what ``gpu=`` asks for.
+
+    Returns:
+        The device's own name, for the provenance. For the CPU with its instruction set, which rounding depends on.
+
+    Raises:
+        UsageError: No CUDA, too few devices, or devices of another kind; the message names what was found.
+    """
+    if gpu.count == 0:
+        return f"cpu ({torch.backends.cpu.get_cpu_capability()})"
+    if not torch.cuda.is_available():
+        raise UsageError(
+            f"gpu={gpu.name} needs {gpu.count} CUDA device(s), but torch {torch.__version__} finds none here.",
+            "Run on a machine with the GPU, or with gpu=cpu tier=smoke.",
+        )
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if len(names) < gpu.count:
+        raise UsageError(f"gpu={gpu.name} needs {gpu.count} device(s), but {len(names)} found: {', '.join(names)}.")
+    for name in names[: gpu.count]:
+        if not re.search(gpu.pattern, name):
+            raise UsageError(
+                f"gpu={gpu.name} needs a device whose name matches '{gpu.pattern}', but found: {', '.join(names)}.",
+                "References belong to one GPU type: choose the gpu= of this machine.",
+            )
+    return names[0]
+
+
+def synchronise() -> None:
+    """Wait for the GPU, where there is one, so that a clock that is read next includes its work."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

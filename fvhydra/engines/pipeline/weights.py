@@ -1,0 +1,84 @@
+"""Real weights: the commit that is loaded is decided once, recorded, and never "whatever main is"."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+
+from fvhydra.config.model import ModelConfig
+from fvhydra.core.errors import InfrastructureError, UsageError
+from fvhydra.engines.quiet import quiet_libraries
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def resolve_revision(model: ModelConfig) -> str:
+    """The commit of ``model.weights`` to load: ``model.revision``, or today's ``main`` asked from the Hub.
+
+    Raises:
+        InfrastructureError: The Hub cannot be asked, or refuses.
+    """
+    if model.revision and COMMIT.fullmatch(model.revision):
+        return model.revision
+    from huggingface_hub import HfApi
+
+    try:
+        commit = HfApi().model_info(model.weights, revision=model.revision).sha
+    except Exception as error:
+        raise _explained(error, model, "has no commit that can be looked up") from error
+    if not commit:
+        raise InfrastructureError(f"The Hub names no commit for model.weights={model.weights}.")
+    return commit
+
+
+def load(model: ModelConfig, pipeline: type, revision: str) -> Any:
+    """Load ``model.weights`` at a commit, each component in its dtype, on the CPU.
+
+    Raises:
+        UsageError: A name in ``model.component_dtypes`` is not a component of the pipeline.
+        InfrastructureError: Offline, gated, missing, or not a repository of this pipeline.
+    """
+    from diffusers import DiffusionPipeline
+
+    dtypes: dict[str, torch.dtype] = {"default": getattr(torch, model.dtype)}
+    dtypes.update({name: getattr(torch, dtype) for name, dtype in model.component_dtypes.items()})
+    try:
+        with quiet_libraries():
+            loader: type[DiffusionPipeline] = pipeline
+            pipe = loader.from_pretrained(model.weights, revision=revision, torch_dtype=dtypes)
+    except Exception as error:
+        raise _explained(error, model, f"did not load as {pipeline.__name__} at {revision[:12]}") from error
+    unknown = sorted(set(model.component_dtypes) - set(pipe.components))
+    if unknown:
+        raise UsageError(
+            f"model.component_dtypes names {', '.join(unknown)}; {pipeline.__name__} has {', '.join(pipe.components)}."
+        )
+    return pipe
+
+
+def _explained(error: Exception, model: ModelConfig, otherwise: str) -> InfrastructureError:
+    """One sentence for what the Hub or the loader said."""
+    from huggingface_hub import errors
+
+    where = f"model.weights={model.weights}"
+    if isinstance(error, errors.GatedRepoError):
+        return InfrastructureError(
+            f"{where} is gated: access has not been granted to this token.",
+            f"Accept the licence at https://huggingface.co/{model.weights} and set HF_TOKEN.",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return InfrastructureError(f"{where} has no revision {model.revision}.", "Set model.revision to one it has.")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return InfrastructureError(
+            f"{where} does not exist, or this token may not see it.", "Check HF_TOKEN and the spelling."
+        )
+    offline = (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError)
+    if isinstance(error, offline) or "offline" in str(error).lower() or type(error).__name__ == "ConnectError":
+        return InfrastructureError(
+            f"{where} is not in the local cache and the Hub cannot be reached from here.",
+            "Download it first with: hf download " + model.weights + ", or use tier=smoke.",
+        )
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return InfrastructureError(f"{where} {otherwise}: {first_line}.")

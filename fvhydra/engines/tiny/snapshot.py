@@ -1,0 +1,91 @@
+"""Tiny families on disk: built once, kept in a cache folder under a key of everything that decides their bytes."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fvhydra.core.errors import UsageError, nearest
+from fvhydra.core.files import canonical_json, explained, sha256_bytes
+from fvhydra.engines.quiet import quiet_libraries
+
+FAMILIES = {
+    "ltx2": "fvhydra.engines.tiny.ltx2:build",
+    "wan21_t2v": "fvhydra.engines.tiny.wan:build_t2v",
+    "wan22_ti2v": "fvhydra.engines.tiny.wan:build_ti2v",
+    "hunyuan_i2v": "fvhydra.engines.tiny.hunyuan:build_i2v",
+    "cogvideox15_i2v": "fvhydra.engines.tiny.cogvideox:build_i2v",
+    "stable_audio": "fvhydra.engines.tiny.stable_audio:build",
+}
+"""Family to the function that builds its pipeline from a seed."""
+
+LIBRARIES = ("diffusers", "transformers", "tokenizers")
+
+
+def build(family: str, cache_dir: Path, seed: int = 0) -> Path:
+    """The folder with the family's weights, in the layout of ``save_pretrained``; built when it is not there yet.
+
+    Any number of processes may build at once: each works in a folder of its own, and the first rename wins.
+
+    Args:
+        family: A key of :data:`FAMILIES`.
+        cache_dir: Where the snapshots live. Everything in it can be deleted at any time.
+        seed: Another seed gives unrelated weights.
+
+    Raises:
+        UsageError: Unknown family, or the cache folder cannot be written.
+    """
+    if family not in FAMILIES:
+        raise UsageError(
+            f"model.family={family} has no tiny weights; there are some for {', '.join(sorted(FAMILIES))}."
+            f"{nearest(family, FAMILIES)}",
+            "tier=default loads the real weights.",
+        )
+    target = cache_dir.expanduser() / "tiny" / f"{family}-{key(family, seed)[:16]}"
+    if target.exists():
+        return target
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        with explained(target):
+            with quiet_libraries():
+                _pipeline(family, seed).save_pretrained(building)
+            building.chmod(0o755)
+            _publish(building, target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return target
+
+
+def key(family: str, seed: int) -> str:
+    """Hex SHA-256 of what decides the bytes of a snapshot: this package's source, the family, the seed, versions."""
+    source = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    facts: dict[str, Any] = {
+        "source": sha256_bytes(source),
+        "family": family,
+        "seed": seed,
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+    return sha256_bytes(canonical_json(facts).encode())
+
+
+def _pipeline(family: str, seed: int) -> Any:
+    """Build the pipeline. The libraries draw random weights before ours replace them: leave no trace of that."""
+    import torch
+
+    module, _, function = FAMILIES[family].partition(":")
+    with torch.random.fork_rng(devices=[]):
+        return getattr(importlib.import_module(module), function)(seed)
+
+
+def _publish(building: Path, target: Path) -> None:
+    try:
+        building.rename(target)
+    except OSError:
+        if not target.exists():  # another process has published the same bytes: theirs is as good
+            raise
