@@ -113,10 +113,10 @@ class Driver:
             for number, (job, result) in self.jobs.items()
         ]
         report = write_sweep_report(folder, rows)
-        table = [(row.number, row.title, row.result, _report_of(self.jobs[row.number][0]) or "-") for row in rows]
-        self.terminal.sweep(table, str(report), verdict)
+        table = [(row.number, row.title, row.result, _report_of(self.jobs[row.number][0])) for row in rows]
+        self.terminal.sweep(table, report, verdict)
 
 
-def _report_of(job: Job) -> str | None:
+def _report_of(job: Job) -> Path | None:
     path = job.folder.path / "report" / "index.html"
-    return str(path) if job.op.records and path.is_file() else None
+    return path if job.op.records and path.is_file() else None

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -64,7 +65,7 @@ class Terminal:
             yield Lines(self.err, title, quiet=mode == "none")
 
     # ------------------------------------------------------------------ results
-    def result(self, result: RunResult, report: str | None) -> None:
+    def result(self, result: RunResult, report: Path | None) -> None:
         """The outcome of one run."""
         heading = f"{result.op} {result.model}".strip()
         message = "" if len(result.cases) == 1 else escape(result.message)  # the case says the same
@@ -73,18 +74,17 @@ class Terminal:
             self._case(case)
         self.say([f"  {note}" for note in result.notes])
         if report:
-            self.out.print(f"  report: {escape(report)}")
+            self.out.print(f"  report: {escape(str(report))}")
 
     def _case(self, case: CaseResult) -> None:
-        prompt = " ".join(case.prompt.split())
-        short = prompt if len(prompt) <= _PROMPT_WIDTH else prompt[: _PROMPT_WIDTH - 1] + "…"
+        message = "" if case.criteria else escape(case.message)  # the criteria say the same
         verdict = f"[{_style(case.verdict)}]{case.verdict}[/]"
         self.out.print(
-            f"  case {case.index}, seed {case.seed}: {verdict}  {escape(case.message)}  [dim]{escape(short)}[/]"
+            f"  case {case.index}, seed {case.seed}: {verdict}  {message}  [dim]{escape(_short(case.prompt))}[/]"
         )
         for criterion in case.criteria:
             mark = "[green]pass[/]" if criterion.passed else "[bold red]FAIL[/]"
-            given = criterion.given if len(criterion.given) <= _PROMPT_WIDTH else criterion.given[:_PROMPT_WIDTH] + "…"
+            given = _short(criterion.given)
             self.out.print(
                 f"    {mark}  {escape(criterion.name)}: {escape(given)}  [dim](allowed: {escape(criterion.allowed)})[/]"
             )
@@ -93,18 +93,20 @@ class Terminal:
                 values = f"{item.key}: {item.reference} there, {item.run} here"
                 self.out.print(f"    {label} differs: {escape(values)}")
 
-    def sweep(self, rows: Sequence[tuple[int, str, RunResult, str]], report: str, verdict: Verdict) -> None:
-        """Every job of a sweep: number, overrides, result, path of its report."""
+    def sweep(self, rows: Sequence[tuple[int, str, RunResult, Path | None]], report: Path, verdict: Verdict) -> None:
+        """Every job of a sweep: number, overrides, result, its own report; then the first line of every failure."""
+        folder = report.parent.parent
         table = Table(box=None, pad_edge=False)
-        for name in ("job", "verdict", "overrides", "report"):
+        for name in ("job", "verdict", "overrides", f"report in {folder}"):
             table.add_column(name, overflow="fold")
-        for number, title, result, path in rows:
-            table.add_row(str(number), f"[{_style(result.verdict)}]{result.verdict}[/]", escape(title), escape(path))
+        for number, title, result, own in rows:
+            where = escape(str(own.relative_to(folder))) if own else "-"
+            table.add_row(str(number), f"[{_style(result.verdict)}]{result.verdict}[/]", escape(title), where)
         self.out.print(table)
         for number, _, result, _ in rows:
             if result.verdict.exit_code:
-                self.out.print(f"  job {number}: {escape(result.message.splitlines()[0] if result.message else '')}")
-        self.out.print(f"[{_style(verdict)}]{len(rows)} job(s), worst: {verdict}[/]  report: {escape(report)}")
+                self.out.print(f"  job {number}: {escape(result.message.partition(chr(10))[0])}")
+        self.out.print(f"[{_style(verdict)}]{len(rows)} job(s), worst: {verdict}[/]  report: {escape(str(report))}")
 
 
 class Lines:
@@ -116,7 +118,7 @@ class Lines:
     def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
         if not self._quiet:
             where = "" if clip is None else f" case {clip}"
-            self._console.print(escape(" ".join(f"{self._title} | {stage}{where} {msg}".split())), soft_wrap=True)
+            self._console.print(escape(f"{self._title} | {stage}{where} {_short(msg)}".rstrip()))
 
     def step(self, done: int, total: int) -> None: ...
 
@@ -139,8 +141,7 @@ class Bars:
 
     def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
         where = "" if clip is None else f" case {clip}"
-        short = " ".join(msg.split())[:_PROMPT_WIDTH]
-        self.display.reset(self._task, total=None, description=escape(f"{self._title} | {stage}{where} {short}"))
+        self.display.reset(self._task, total=None, description=escape(f"{self._title} | {stage}{where} {_short(msg)}"))
 
     def step(self, done: int, total: int) -> None:
         self.display.update(self._task, completed=done, total=total)
@@ -148,3 +149,8 @@ class Bars:
 
 def _style(verdict: Verdict) -> str:
     return _STYLES.get(verdict.exit_code, "yellow")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _PROMPT_WIDTH else line[: _PROMPT_WIDTH - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import subprocess
@@ -37,32 +38,35 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+def run_cli(
+    folder: Path,
+    cache_dir: Path,
+    *words: str,
+    stdin: str | None = None,
+    timeout_s: float = 180,
+    preexec: Callable[[], None] | None = None,
+    **environment: str,
+) -> Command:
+    """Run ``python -m fvhydra`` in ``folder``, with the store ``folder/store``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fvhydra", *words],
+        cwd=folder,
+        env=clean_environment(folder, cache_dir) | environment,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        preexec_fn=preexec,
+        check=False,
+    )
+    return Command(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def cli(tmp_path: Path, cache_dir: Path) -> Cli:
     """Run ``python -m fvhydra`` in an empty folder with a store of its own."""
-
-    def run(
-        *words: str,
-        stdin: str | None = None,
-        timeout_s: float = 180,
-        preexec: Callable[[], None] | None = None,
-        **environment: str,
-    ) -> Command:
-        done = subprocess.run(
-            [sys.executable, "-m", "fvhydra", *words],
-            cwd=tmp_path,
-            env=clean_environment(tmp_path, cache_dir) | environment,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            preexec_fn=preexec,
-            check=False,
-        )
-        return Command(done.returncode, done.stdout, done.stderr)
-
-    return run
+    return functools.partial(run_cli, tmp_path, cache_dir)
 
 
 def clean_environment(folder: Path, cache_dir: Path) -> dict[str, str]:

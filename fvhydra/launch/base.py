@@ -56,9 +56,10 @@ class SweepLauncher(Launcher):
             ConfigError: Lists the problems of every job; nothing ran.
         """
         folder = Path(self.config.hydra.sweep.dir)
+        shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
         jobs, problems = [], []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
-            title = " ".join(overrides) or "(no overrides)"
+            title = " ".join(word for word in overrides if word not in shared) or "(no overrides)"
             try:
                 jobs.append(Job(number, title, self._compose(overrides, number), RunFolder(folder / str(number))))
             except ConfigError as error:

@@ -43,9 +43,8 @@ def cases(config: Config) -> list[Case]:
 
 def same_cases(config: Config) -> str:
     """The words that ask for the same cases again, for commands that are suggested to a person."""
-    defaults = {
-        key: value for item in OmegaConf.load(conf_dir() / "config.yaml").defaults for key, value in item.items()
-    }
+    listed: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "config.yaml"), resolve=False)
+    defaults = {key: value for item in listed["defaults"] if isinstance(item, dict) for key, value in item.items()}
     words = [f"model={config.model.name}"]
     for group in ("engine", "backend", "tier", "gpu", "prompts", "store"):
         name = getattr(config, group).name
