@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fvhydra.core.errors import MediaError
 from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.verdict import worst
 from fvhydra.report import wording
 from fvhydra.report.curve import Curve, curve
 from fvhydra.report.differences import shared
@@ -55,12 +56,16 @@ class CaseView:
     measures: list[Measure]
     difference: str
     media: list[Media]
+    screens: list[Media]
+    """Those that can be shown, or that should be there and are not."""
     player: Player | None
     curve: Curve | None
     numerics: list[tuple[str, str | None, str | None, bool]]
     """(name, of the reference, of the artifact, whether they should be equal and are not)."""
     heatmap: HeatMap | None
     heatmap_problem: str
+    axes: str
+    """What the pictures of the heat map show."""
 
 
 def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
@@ -99,7 +104,8 @@ def render_sweep_html(jobs: Sequence[SweepJob]) -> str:
         _environment()
         .get_template("sweep.html")
         .render(
-            title=f"sweep of {len(jobs)} jobs",
+            title=f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}",
+            verdict=worst(job.result.verdict for job in jobs),
             jobs=[(job, relative_url(f"{job.folder}/report/index.html")) for job in jobs],
             counts=wording.tally(job.result.verdict for job in jobs),
         )
@@ -138,11 +144,13 @@ def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
         measures=measures(case),
         difference=str(found.get("difference") or ""),
         media=media,
+        screens=[item for item in media if item.kind != "file" or not item.present],
         player=player,
         curve=_curve(player, found.get("thresholds") or {}) if player else None,
         numerics=_numerics(case.numerics or {}),
         heatmap=heatmap,
         heatmap_problem=problem,
+        axes=_axes(heatmap, case) if heatmap else "",
     )
 
 
@@ -194,3 +202,11 @@ def _heatmap(run_dir: Path, case: CaseResult) -> tuple[HeatMap | None, str]:
         return read_heatmap(path), ""
     except MediaError as error:
         return None, error.message
+
+
+def _axes(heat: HeatMap, case: CaseResult) -> str:
+    found = case.numerics or {}
+    shape = (found.get("generated") or found).get("shape") or []
+    if len(shape) == 3:  # [B, C, T], audio
+        return f"of {heat.height} channels, over {heat.width} steps of time from left to right"
+    return f"averaged over the channels, {len(heat.tiles)} latent frames of {heat.height} × {heat.width}, one scale"

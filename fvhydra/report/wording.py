@@ -52,14 +52,12 @@ def tally(verdicts: Iterable[Verdict]) -> list[tuple[Verdict, int]]:
     return sorted(counts.items(), key=lambda item: -item[0].exit_code)
 
 
-def number(value: Any) -> str:
-    """A measured value to four significant places or so; ``not measured`` for None."""
+def number(value: float | None) -> str:
+    """A measured value to about four places; ``not measured`` for None."""
     if value is None:
         return "not measured"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, int) or value == 0 or not math.isfinite(value):
-        return f"{value:g}" if isinstance(value, float) else str(value)
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
 
 
@@ -74,7 +72,7 @@ def value_text(value: Any) -> str:
         return f"[{head}, … {len(value)} values]" if len(value) > 6 else f"[{head}]"
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    return number(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def case_name(case: CaseResult) -> str:

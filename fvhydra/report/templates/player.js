@@ -208,6 +208,14 @@ const visible = (element) => {
 const cases = () => [...document.querySelectorAll(".case:not([hidden])")];
 const current = () => (used && visible(used) ? used : cases().find(visible));
 
+// The case after (1) or before (-1) the one that was used; the first press goes to the one that is in sight.
+function neighbour(by) {
+  const all = cases();
+  if (used && visible(used)) return all[all.indexOf(used) + by];
+  const first = all.findIndex((article) => article.getBoundingClientRect().bottom > 80);
+  return all[by > 0 ? first : first - 1];
+}
+
 function moveTo(article) {
   if (!article) return;
   used = article;
@@ -219,11 +227,10 @@ document.addEventListener("focusin", ({ target }) => (used = target.closest(".ca
 document.addEventListener("pointerdown", ({ target }) => (used = target.closest(".case") ?? used));
 document.addEventListener("keydown", (key) => {
   if (key.ctrlKey || key.metaKey || key.altKey) return;
-  const at = cases().indexOf(current());
   const player = players.get(current()?.querySelector(".player"));
   const actions = {
-    j: () => moveTo(cases()[at + 1]),
-    k: () => moveTo(cases()[at - 1]),
+    j: () => moveTo(neighbour(1)),
+    k: () => moveTo(neighbour(-1)),
     ...(player && {
       " ": () => player.toggle(),
       ArrowLeft: () => player.step(-1),
@@ -233,9 +240,10 @@ document.addEventListener("keydown", (key) => {
       w: () => player.rest(player.worst),
     }),
   };
-  const typing = key.target.closest("input, pre") && !["j", "k", "w"].includes(key.key);
-  const pressing = key.key === " " && key.target.closest("button, a, summary");
-  if (!actions[key.key] || typing || pressing) return;
+  // what has the focus keeps the keys that it understands itself
+  const own = key.key === " " ? "button, input, summary, pre, video, audio" : "[type=range], pre, video, audio";
+  const taken = key.key.length > 1 || key.key === " " ? key.target.closest(own) : null;
+  if (!actions[key.key] || taken) return;
   key.preventDefault();
   actions[key.key]();
 });
