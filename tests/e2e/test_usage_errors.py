@@ -29,7 +29,7 @@ from tests.conftest import Cli
         (["prompt_index=7"], ["prompt_index=7 is out of range", "1 prompt(s)"]),
         (["model=hunyuan_i2v", "prompt=x"], ["animates a first frame", "image="]),
         (["image=none.png"], ["none.png"]),
-        (["gpu=h100", "engine=diffusers"], ["h100"]),
+        (["op=generate", "gpu=h100", "engine=diffusers"], ["gpu=h100", "finds none here"]),
         (["hydra/launcher=joblib"], ["Write launcher=joblib instead"]),
         (["op=publish"], ["run=<folder"]),
         (["op=publish", "run=nowhere"], ["is not a run folder"]),
