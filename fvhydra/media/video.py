@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -128,7 +128,7 @@ def probe(path: Path) -> VideoInfo:
         )
 
 
-def decode(path: Path) -> Iterator[Frame]:
+def decode(path: Path) -> Generator[Frame, None, None]:
     """Yield the frames of a video in order, uint8 ``[H, W, 3]`` RGB; memory does not grow with its length.
 
     Raises:

@@ -107,6 +107,13 @@ def test_zero_vectors() -> None:
     assert cosine_distance(zero, one) == 1.0
 
 
+def test_rounding_never_makes_a_distance_negative() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((200, 64))
+    distances = [cosine_distance(vector, vector * rng.uniform(1, 3)) for vector in vectors]
+    assert all(0 <= distance <= 1e-7 for distance in distances)
+
+
 def test_difference_map_shows_where(tmp_path: Path, values: NDArray[np.float32]) -> None:
     changed = values.copy()
     changed[0, :, 2, 5, 7] += 1.0

@@ -1,0 +1,200 @@
+"""How far a clip is from its reference: MS-SSIM of every frame.
+
+Both files are decoded at once, each in a thread, a few frames ahead of the workers that compare them, so memory does
+not grow with the length of the clips.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fvhydra.core.errors import MediaError
+from fvhydra.core.progress import Progress, Silent
+from fvhydra.media.ahead import read_ahead
+from fvhydra.media.video import Frame, VideoInfo, decode, probe
+from fvhydra.similarity.structure import StructuralSimilarity, levels_that_fit
+
+_MOST_WORKERS = 4
+"""With four, comparing is as fast as decoding; each more would only cost memory."""
+
+_FPS_TOLERANCE = 0.005
+"""24 and 24000/1001 are different; rounding in a container's time base is not."""
+
+
+@dataclass(frozen=True)
+class FrameSimilarity:
+    """Two frames. ``ssim`` and ``ms_ssim`` are 1 for equal frames; ``psnr_db`` is None then, being infinite."""
+
+    ssim: float
+    ms_ssim: float
+    psnr_db: float | None
+
+
+@dataclass(frozen=True)
+class PixelComparison:
+    """MS-SSIM of two clips, or why there is none.
+
+    Attributes:
+        mean_ssim: Mean over the frames. The names are FastVideo's; the values are MS-SSIM there too.
+        min_ssim: The worst frame's.
+        max_ssim: The best frame's.
+        worst_frame: Index of the worst frame.
+        per_frame: One value a frame; empty when ``difference`` is set.
+        levels: Scales of MS-SSIM: 5, fewer where the smaller side is 160 or less. Never compare values across levels.
+        frames: Number of frames of the reference, counted while decoding; None where sizes or rates differ already.
+        height: Rows of the reference.
+        width: Columns of the reference.
+        fps: Frames a second of the reference.
+        decoder: What decoded both.
+        difference: One sentence when the clips cannot be compared; the numbers above are None then. Never both.
+    """
+
+    height: int
+    width: int
+    fps: float
+    decoder: str
+    frames: int | None = None
+    levels: int | None = None
+    mean_ssim: float | None = None
+    min_ssim: float | None = None
+    max_ssim: float | None = None
+    worst_frame: int | None = None
+    per_frame: list[float] = field(default_factory=list)
+    difference: str | None = None
+
+
+def compare_frames(reference: NDArray[np.uint8], generated: NDArray[np.uint8]) -> FrameSimilarity:
+    """Compare two frames, uint8 ``[H, W, 3]`` RGB, at least 11x11.
+
+    SSIM and MS-SSIM have the values of pytorch-msssim (see ``similarity.structure``); PSNR is in dB over all channels.
+
+    Raises:
+        ValueError: The shapes differ or are too small.
+    """
+    if reference.shape != generated.shape:
+        raise ValueError(f"frames differ in shape: {list(reference.shape)} and {list(generated.shape)}")
+    structure = StructuralSimilarity(*reference.shape[:2])(reference, generated, with_ssim=True)
+    assert structure.ssim is not None
+    mean_square = cv2.norm(reference, generated, cv2.NORM_L2SQR) / reference.size
+    psnr_db = float(10 * np.log10(255**2 / mean_square)) if mean_square > 0 else None
+    return FrameSimilarity(structure.ssim, structure.ms_ssim, psnr_db)
+
+
+def compare_videos(
+    reference: Path, generated: Path, progress: Progress | None = None, workers: int | None = None
+) -> PixelComparison:
+    """Compare two clips frame by frame.
+
+    Args:
+        reference: The approved clip.
+        generated: The clip to judge.
+        progress: Told how many frames are done, of how many.
+        workers: Threads that compare. None: the CPUs of this process, 4 at most.
+
+    Raises:
+        MediaError: A file is missing, damaged or no video, or its frames are smaller than 11x11.
+    """
+    info, other = probe(reference), probe(generated)
+    found = PixelComparison(info.height, info.width, info.fps, info.decoder)
+    if difference := _difference(info, other):
+        return replace(found, difference=difference)
+    if not levels_that_fit(info.height, info.width):
+        raise MediaError(f"{reference}: frames of {info.height}x{info.width} are too small; SSIM needs 11x11.")
+    kernels = [StructuralSimilarity(info.height, info.width) for _ in range(workers or _available_cpus())]
+    with (
+        _one_opencv_thread(),
+        read_ahead(decode(reference)) as frames,
+        read_ahead(decode(generated)) as others,
+    ):
+        counts, values = _compare_streams(frames, others, kernels, progress or Silent(), info.frames or 0)
+    if counts[0] != counts[1]:
+        difference = f"The frame counts differ: reference {counts[0]}, generated {counts[1]}."
+        return replace(found, frames=counts[0], difference=difference)
+    return replace(
+        found,
+        frames=counts[0],
+        levels=kernels[0].levels,
+        mean_ssim=float(np.mean(values)),
+        min_ssim=min(values),
+        max_ssim=max(values),
+        worst_frame=int(np.argmin(values)),
+        per_frame=values,
+    )
+
+
+def _compare_streams(
+    frames: Iterator[Frame],
+    others: Iterator[Frame],
+    kernels: Sequence[StructuralSimilarity],
+    progress: Progress,
+    expected: int,
+) -> tuple[list[int], list[float]]:
+    """How many frames each side had, and the MS-SSIM of those that both had, in order.
+
+    Both are read to their ends, also when one of them is shorter, so that the counts are true.
+    """
+    counts, values = [0, 0], list[float]()
+    idle = deque(kernels)
+    waiting = deque[Future[float]]()
+
+    def compare(frame: Frame, other: Frame) -> float:
+        kernel = idle.pop()  # as many kernels as threads, so there always is one
+        try:
+            return kernel(frame, other).ms_ssim
+        finally:
+            idle.append(kernel)
+
+    def keep() -> None:
+        values.append(waiting.popleft().result())
+        if expected:
+            progress.step(len(values), expected)
+
+    with ThreadPoolExecutor(len(kernels)) as pool:
+        for frame, other in zip_longest(frames, others):
+            counts[0] += frame is not None
+            counts[1] += other is not None
+            if frame is not None and other is not None:
+                waiting.append(pool.submit(compare, frame, other))
+            if len(waiting) > 2 * len(kernels):
+                keep()
+        while waiting:
+            keep()
+    return counts, values
+
+
+def _difference(reference: VideoInfo, generated: VideoInfo) -> str | None:
+    """Why two clips cannot be compared, as far as their headers tell. Frame counts there may lie, so not those."""
+    differences = []
+    if (reference.height, reference.width) != (generated.height, generated.width):
+        sizes = [f"{info.height}x{info.width}" for info in (reference, generated)]
+        differences.append(f"The sizes differ: reference {sizes[0]}, generated {sizes[1]}.")
+    if abs(reference.fps - generated.fps) > _FPS_TOLERANCE:
+        differences.append(f"The frame rates differ: reference {reference.fps:g}, generated {generated.fps:g} fps.")
+    return " ".join(differences) or None
+
+
+def _available_cpus() -> int:
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(count, _MOST_WORKERS)
+
+
+@contextlib.contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """The frames are spread over threads already; OpenCV's own would only fight with them."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
