@@ -1,0 +1,163 @@
+"""Every write to a store is a reviewed change: prepared, confirmed with the exact phrase, applied once."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fvhydra.config.store import LocalStoreConfig
+from fvhydra.stores.local import LocalStore
+from tests.conftest import Cli, clean_environment, run_cli
+
+SEED = ("op=seed_ssim", "engine=mock")
+
+
+def _references(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "store" / "current").rglob("*.pt"))
+
+
+def test_without_a_terminal_the_change_is_left_prepared(cli: Cli, tmp_path: Path) -> None:
+    seeded = cli(*SEED)
+    assert seeded.code == 0 and not (tmp_path / "store").exists()
+    [command] = [line.strip() for line in seeded.out.splitlines() if "op=publish" in line]
+    assert command.startswith("python -m fvhydra op=publish run=") and command.endswith("op.confirm=upload")
+    published = cli(*command.split()[3:])
+    assert published.code == 0 and "Published 2 file(s)" in published.out
+    assert len(_references(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("word", ["Upload", "yes"])
+def test_any_other_word_leaves_it_prepared(cli: Cli, tmp_path: Path, word: str) -> None:
+    command = cli(*SEED, f"op.confirm={word}")
+    assert command.code == 0 and "Nothing was written" in command.out
+    assert not (tmp_path / "store").exists()
+    assert (tmp_path / "outputs" / "latest" / "change.json").is_file()
+
+
+@pytest.mark.parametrize(("typed", "published"), [("upload", True), ("no", False), ("\x04", False)])
+def test_at_a_terminal_it_asks(tmp_path: Path, cache_dir: Path, typed: str, published: bool) -> None:
+    screen, keyboard = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fvhydra", *SEED],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path, cache_dir) | {"TERM": "xterm"},
+        stdin=keyboard,
+        stdout=keyboard,
+        stderr=keyboard,
+        start_new_session=True,
+    )
+    os.close(keyboard)
+    shown = _read_until(screen, "Type exactly 'upload'")
+    os.write(screen, (typed if typed == "\x04" else typed + "\n").encode())
+    shown += _read_until(screen, None)
+    assert process.wait(30) == 0, shown
+    assert "pass  format_version" in shown and "report:" in shown
+    assert ("Published" in shown) is published and bool(_references(tmp_path)) is published
+    os.close(screen)
+
+
+def _read_until(screen: int, text: str | None) -> str:
+    shown = ""
+    while text is None or text not in shown:
+        try:
+            data = os.read(screen, 4096)
+        except OSError:  # the other side is closed
+            break
+        if not data:
+            break
+        shown += data.decode(errors="replace")
+    return shown
+
+
+def test_a_file_touched_after_the_review_is_refused(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED)
+    [artifact] = (tmp_path / "outputs" / "latest" / "artifacts").rglob("*.pt")
+    data = bytearray(artifact.read_bytes())
+    data[len(data) // 2] ^= 1
+    artifact.write_bytes(data)
+    command = cli("op=publish", "run=outputs/latest", "op.confirm=upload")
+    assert command.code == 2 and "changed after the review" in command.text
+    artifact.unlink()
+    command = cli("op=publish", "run=outputs/latest", "op.confirm=upload")
+    assert command.code == 2 and "is missing now" in command.text
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_moved_run_folder_can_be_published(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED)
+    shutil.copytree((tmp_path / "outputs" / "latest").resolve(), tmp_path / "elsewhere")
+    shutil.rmtree(tmp_path / "outputs")
+    assert cli("op=publish", "run=elsewhere", "op.confirm=upload").code == 0
+    assert len(_references(tmp_path)) == 1
+
+
+def test_publishing_twice_is_one_commit(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED)
+    run = (tmp_path / "outputs" / "latest").resolve()
+    shutil.copytree(run, tmp_path / "copy")
+    assert "Published" in cli("op=publish", f"run={run}", "op.confirm=upload").out
+    assert "Already published" in cli("op=publish", f"run={run}", "op.confirm=upload").out
+    # the copy does not know that it was applied: the operation id in the store's history does
+    assert cli("op=publish", "run=copy", "op.confirm=upload").code == 0
+    store = LocalStore(LocalStoreConfig(_target_="", name="local", path=str(tmp_path / "store")))
+    assert len([entry for entry in store.log() if entry.paths]) == 1
+
+
+def test_a_store_that_moved_on_other_paths_is_no_obstacle(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED, "prompt=first")
+    run = (tmp_path / "outputs" / "latest").resolve()
+    assert cli(*SEED, "prompt=second", "op.confirm=upload").code == 0
+    assert cli("op=publish", f"run={run}", "op.confirm=upload").code == 0
+    assert _references(tmp_path) == ["first.pt", "second.pt"]
+
+
+def test_a_path_that_was_taken_meanwhile_is_refused(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED, "prompt=first")
+    run = (tmp_path / "outputs" / "latest").resolve()
+    assert cli(*SEED, "prompt=first", "op.confirm=upload").code == 0
+    command = cli("op=publish", f"run={run}", "op.confirm=upload")
+    assert command.code == 2 and "already in the store" in command.text and "first.pt" in command.text
+
+
+def test_another_store_than_reviewed_is_refused(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED)
+    command = cli("op=publish", "run=outputs/latest", "op.confirm=upload", FVHYDRA_STORE=str(tmp_path / "other"))
+    assert command.code == 2 and "prepared for the store" in command.text
+
+
+def test_two_runs_at_once_into_the_same_store(tmp_path: Path, cache_dir: Path) -> None:
+    with ThreadPoolExecutor(2) as both:
+        ended = list(both.map(lambda _: run_cli(tmp_path, cache_dir, *SEED, "op.confirm=upload"), range(2)))
+    assert sorted(command.code for command in ended) == [0, 2]
+    [refused] = [command for command in ended if command.code == 2]
+    assert "already in the store" in refused.text and "Traceback" not in refused.text
+    assert len(_references(tmp_path)) == 1
+
+
+def test_a_failing_criterion_blocks_until_it_is_accepted(cli: Cli, tmp_path: Path) -> None:
+    narrow = "model.latent.std_max=0.5"
+    command = cli(*SEED, narrow, "op.confirm=upload")
+    assert command.code == 2 and "FAIL  std" in command.out and "op.accept=[std]" in command.text
+    assert not (tmp_path / "store").exists()
+    assert cli("op=publish", "run=outputs/latest", "op.confirm=upload").code == 2
+    accepted = cli("op=publish", "run=outputs/latest", "op.confirm=upload", "op.accept=std")
+    assert accepted.code == 0 and len(_references(tmp_path)) == 1
+
+
+def test_a_change_from_a_tampered_record_cannot_leave_the_folder(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED)
+    record = tmp_path / "outputs" / "latest" / "change.json"
+    change = json.loads(record.read_text())
+    change["changes"][0]["file"] = "../../../../../etc/hostname"
+    record.write_text(json.dumps(change))
+    command = cli("op=publish", "run=outputs/latest", "op.confirm=upload")
+    assert command.code == 2 and "tampered" in command.text
+    assert not (tmp_path / "store").exists()
