@@ -6,7 +6,6 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fvhydra.config.root import Config
 from fvhydra.core import files
@@ -17,10 +16,8 @@ from fvhydra.core.progress import Fanout, Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
+from fvhydra.ops.base import Op
 from fvhydra.report.write import write_report
-
-if TYPE_CHECKING:
-    from fvhydra.ops.base import Op
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,6 @@ class Job:
 
 def op_class(config: Config) -> type[Op]:
     """The class that ``op=`` chose; its module is imported now."""
-    from fvhydra.ops.base import Op
-
     found: type[Op] = load_class(config.op._target_, "op", Op)
     return found
 
