@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,20 +23,28 @@ from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.launch.job import Job, job_folder, op_class, run_job
 from fvhydra.ops.publish import settle
-from fvhydra.terminal import Terminal
+
+if TYPE_CHECKING:
+    from fvhydra.terminal import Terminal
 
 
 class Driver:
     """Hydra's task function for a single run, and the audience of a sweep."""
 
     def __init__(self) -> None:
-        self.terminal = Terminal()
         self.run_id = new_run_id()
         self.jobs: dict[int, tuple[Job, RunResult]] = {}
         self.sweep_folder: Path | None = None
         self._composed: DictConfig | None = None
         self._display = ExitStack()
         OmegaConf.register_new_resolver("fvhydra.run_id", lambda: self.run_id, replace=True)
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """Both streams; loaded when something is shown."""
+        from fvhydra.terminal import Terminal
+
+        return Terminal()
 
     # ------------------------------------------------------------------ a single run
     def __call__(self, composed: DictConfig) -> None:

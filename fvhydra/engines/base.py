@@ -5,10 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from fvhydra.config.backend import BackendConfig
 from fvhydra.config.engine import EngineConfig
@@ -18,6 +15,10 @@ from fvhydra.config.sampling import Sampling
 from fvhydra.config.tier import TierConfig
 from fvhydra.core.case import Case
 from fvhydra.core.progress import Progress
+
+if TYPE_CHECKING:  # composing a configuration imports this module, and must not cost numpy's start
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

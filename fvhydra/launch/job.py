@@ -17,7 +17,6 @@ from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
-from fvhydra.report.write import write_report
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,8 @@ def _start(job: Job) -> None:
 
 def _record(job: Job, result: RunResult) -> RunResult:
     """Keep the result and its report; when that fails (a full disk), say so instead of the result."""
+    from fvhydra.report.write import write_report
+
     try:
         job.folder.finish(result)
         write_report(job.folder.path, result, job.folder.manifest)
