@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fvhydra.core.errors import MediaError
-from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.result import CaseResult, Criterion, RunResult
 from fvhydra.core.verdict import worst
 from fvhydra.report import wording
 from fvhydra.report.curve import Curve, curve
@@ -31,7 +31,7 @@ _NUMERICS = (
     "mean", "std", "min", "max", "nan_count", "inf_count",
 )  # fmt: skip
 
-_LABELS = (("reseed", ("before", "after")), ("seed", ("reference", "new, to be added")))
+_LABELS = (("reseed", ("before", "after")), ("seed", ("reference", "new")))
 """What the two sides of a case are called, by the beginning of the op's name."""
 
 
@@ -62,6 +62,10 @@ class CaseView:
     curve: Curve | None
     numerics: list[tuple[str, str | None, str | None, bool]]
     """(name, of the reference, of the artifact, whether they should be equal and are not)."""
+    criteria: list[Criterion]
+    """Those that the measures do not show already."""
+    method: str
+    """How the clips were compared."""
     heatmap: HeatMap | None
     heatmap_problem: str
     axes: str
@@ -98,15 +102,16 @@ def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> s
     )
 
 
-def render_sweep_html(jobs: Sequence[SweepJob]) -> str:
-    """The page of a sweep, with the jobs in the order given."""
+def render_sweep_html(sweep_dir: Path, jobs: Sequence[SweepJob]) -> str:
+    """The page of a sweep, with the jobs in the order given; only reports that are there are linked."""
+    links = [(job, f"{job.folder}/report/index.html") for job in jobs]
     return (
         _environment()
         .get_template("sweep.html")
         .render(
             title=f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}",
             verdict=worst(job.result.verdict for job in jobs),
-            jobs=[(job, relative_url(f"{job.folder}/report/index.html")) for job in jobs],
+            jobs=[(job, relative_url(page) if (sweep_dir / page).is_file() else "") for job, page in links],
             counts=wording.tally(job.result.verdict for job in jobs),
         )
     )
@@ -138,16 +143,20 @@ def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
     found = case.comparison or {}
     player = _player(case, media)
     heatmap, problem = _heatmap(run_dir, case)
+    gates = measures(case)
+    told = {"comparable"} if found.get("difference") else {word for gate in gates for word in (gate.key, gate.name)}
     return CaseView(
         case=case,
         headline=headline(case),
-        measures=measures(case),
+        measures=gates,
         difference=str(found.get("difference") or ""),
         media=media,
         screens=[item for item in media if item.kind != "file" or not item.present],
         player=player,
         curve=_curve(player, found.get("thresholds") or {}) if player else None,
         numerics=_numerics(case.numerics or {}),
+        criteria=[criterion for criterion in case.criteria if criterion.name not in told],
+        method=_method(found),
         heatmap=heatmap,
         heatmap_problem=problem,
         axes=_axes(heatmap, case) if heatmap else "",
@@ -202,6 +211,14 @@ def _heatmap(run_dir: Path, case: CaseResult) -> tuple[HeatMap | None, str]:
         return read_heatmap(path), ""
     except MediaError as error:
         return None, error.message
+
+
+def _method(found: dict[str, Any]) -> str:
+    if not found.get("levels"):
+        return ""
+    size = f"{found.get('frames')} frames of {found.get('height')} × {found.get('width')} at {found.get('fps'):g} fps"
+    decoder = f", decoded by {found['decoder']}" if found.get("decoder") else ""
+    return f"MS-SSIM over {found['levels']} scales, {size}{decoder}"
 
 
 def _axes(heat: HeatMap, case: CaseResult) -> str:

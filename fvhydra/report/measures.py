@@ -44,8 +44,8 @@ def measures(case: CaseResult) -> list[Measure]:
         ]
     return [
         _at_least("mean_ssim", "mean MS-SSIM", found, limits.get("mean_ms_ssim")),
-        _at_least("min_ssim", "worst frame MS-SSIM", found, limits.get("min_ms_ssim")),
-        Measure("max_ssim", "best frame MS-SSIM", found.get("max_ssim")),
+        _at_least("min_ssim", "worst frame's MS-SSIM", found, limits.get("min_ms_ssim")),
+        Measure("max_ssim", "best frame's MS-SSIM", found.get("max_ssim")),
     ]
 
 

@@ -63,7 +63,7 @@ def write_sweep_report(sweep_dir: Path, jobs: Sequence[SweepJob]) -> Path:
     ordered = sorted(jobs, key=lambda job: -job.result.verdict.exit_code)
     return _write(
         sweep_dir / "report",
-        html=render_sweep_html(ordered),
+        html=render_sweep_html(sweep_dir, ordered),
         junit=render_junit((f"{job.number} {run_name(job.result)} {job.title}".strip(), job.result) for job in ordered),
         markdown=render_sweep_markdown(ordered),
     )

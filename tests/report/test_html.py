@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from fvhydra.core.result import CaseResult, Difference, RunResult
+from fvhydra.core.result import CaseResult, Criterion, Difference, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.html import render_html, render_sweep_html
 from fvhydra.report.write import SweepJob
@@ -113,6 +113,7 @@ def test_nothing_is_taken_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_path_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
     (tmp_path / "secret.mp4").touch()
     case = pixel_case(0, Verdict.DONE, "x", None, artifact="../secret.mp4")
     html = Page(render_html(tmp_path / "run", RunResult("generate", Verdict.DONE, cases=[case]), {}))
@@ -125,6 +126,7 @@ def test_clips_that_cannot_be_compared_say_so_and_show_no_numbers(tmp_path: Path
     run.result.cases = run.result.cases[3:]
     html = page(run)
     assert html.all("p", class_="shout") == ["Different clips. The reference has 18 frames, the generated clip 17."]
+    assert "".join(html.all("body")).count("The reference has 18 frames") == 1
     assert not html.all("dl", class_="measures")
     assert not html.all("div", class_="player")
 
@@ -144,6 +146,16 @@ def test_the_player_starts_at_the_worst_frame(tmp_path: Path) -> None:
     assert html.attributes("div", "data-start") == ["11"]
     assert html.all("figcaption") == ["reference", "generated", "difference × 8"]
     assert html.all("span", class_="gate-label") == ["mean ≥ 0.93", "frame ≥ 0.8"]
+
+
+def test_a_gate_is_shown_once_as_a_number_and_not_again_as_a_criterion(tmp_path: Path) -> None:
+    run = pixel_run(tmp_path)
+    run.result.cases = [run.result.cases[1]]
+    run.result.cases[0].criteria.append(Criterion("prompt", True, "a", "a"))
+    html = page(run)
+    assert "mean MS-SSIM 0.9142 ≥ 0.93 ✕ fail" in html.all("dl", class_="measures")[0]
+    assert [row.split()[0] for row in html.all("tr") if "pass" in row or "fail" in row] == ["prompt"]
+    assert "MS-SSIM over 4 scales, 18 frames of 144 × 256 at 12 fps, decoded by pyav" in html.all("dd")
 
 
 def test_latents_show_distances_numerics_and_a_picture_of_every_frame(tmp_path: Path) -> None:
@@ -172,7 +184,7 @@ def test_a_damaged_difference_map_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_review_shows_the_new_artifact_alone_with_every_criterion(tmp_path: Path) -> None:
     html = page(seed_run(tmp_path))
-    assert html.all("figcaption") == ["new, to be added"]
+    assert html.all("figcaption") == ["new"]
     rows = html.all("tr")
     assert "format_version ✓ pass 1 1" in rows
     assert "std ✕ fail 7.5 0.3 to 3" in rows
@@ -207,15 +219,18 @@ def test_a_run_without_cases_or_manifest_is_a_page(tmp_path: Path) -> None:
     assert html.all("h1") == ["doctor • done"]
 
 
-def test_the_sweep_lists_every_job_with_a_link() -> None:
+def test_the_sweep_lists_every_job_and_links_the_reports_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "0 a#b" / "report").mkdir(parents=True)
+    (tmp_path / "0 a#b" / "report" / "index.html").touch()
     jobs = [
         SweepJob(0, "seed=0", RunResult("check_ssim", Verdict.REGRESSION, "Far.\nlog", "ltx2"), "0 a#b"),
         SweepJob(1, HOSTILE, RunResult("check_ssim", Verdict.PASS, "", "ltx2"), "1"),
     ]
-    html = Page(render_sweep_html(jobs))
+    html = Page(render_sweep_html(tmp_path, jobs))
     assert html.all("h1") == ["2 jobs ✕ regression"]
-    assert html.attributes("a", "href") == ["../0%20a%23b/report/index.html", "../1/report/index.html"]
+    assert html.attributes("a", "href") == ["../0%20a%23b/report/index.html"]
     rows = html.all("tr")
     assert rows[1] == "0 ✕ regression check_ssim ltx2 seed=0 Far. open"
     assert "<script>alert(1)</script>" in rows[2]
+    assert rows[2].endswith("none")
     assert html.all("button") == ["all 2", "✕ regression 1", "✓ pass 1"]
