@@ -1,0 +1,76 @@
+"""What other processes do to a store while a test looks on."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from fvhydra.config.store import StoreConfig
+from fvhydra.core.errors import FvhydraError
+from tests.contracts.store_sites import open_store
+
+# a server that forks before it has threads: quick, and sound on every version of Python
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([__name__, "fvhydra.stores.local", "fvhydra.stores.edit"])
+
+
+def at_once(count: int, go: Path, work: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Results of ``work(*arguments, index)`` in ``count`` processes that start in the same moment."""
+    with ProcessPoolExecutor(count, mp_context=processes) as pool:
+        futures: list[Future[Any]] = [pool.submit(_when, go, work, *arguments, index) for index in range(count)]
+        time.sleep(0.2)
+        go.touch()
+        return [future.result() for future in futures]
+
+
+def _when(go: Path, work: Callable[..., Any], *arguments: Any) -> Any:
+    while not go.exists():
+        time.sleep(0.001)
+    return work(*arguments)
+
+
+def compete(config: StoreConfig, count: int, index: int) -> str:
+    """Try to take a name that all want, then make ``count`` commits that get in nobody's way."""
+    store = open_store(config)
+    try:
+        store.commit({"wanted": b"%d" % index, f"won/{index}": b""}, must_be_absent=True, message="wanted")
+        outcome = "won"
+    except FvhydraError as error:
+        outcome = type(error).__name__
+    for number in range(count):
+        store.commit({f"own/{index}/{number}": b"%d %d" % (index, number)}, message="own")
+    return outcome
+
+
+def commit_in_step(config: StoreConfig, number: int) -> None:
+    """One commit that replaces three files, so that a mixture would show."""
+    contents = {f"step/{name}": f"{number} {name}".encode() for name in "abc"}
+    open_store(config).commit(contents, message=f"step {number}", provenance={"operation": f"step-{number}"})
+
+
+def commit_for_ever(config: StoreConfig, first: int) -> None:
+    for number in itertools.count(first):
+        commit_in_step(config, number)
+
+
+def die_at(config: StoreConfig, number: int, calls: int) -> None:
+    """Like :func:`commit_in_step`, but killed right before the ``calls``-th call to the operating system.
+
+    Those that Python audits: open, link, rename, remove, mkdir, chmod, listdir, connect, ... of every thread.
+    """
+    counter = itertools.count()
+
+    def count(event: str, _: object) -> None:
+        if (event == "open" or event.startswith(("os.", "socket."))) and next(counter) == calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    commit_in_step(config, number)
