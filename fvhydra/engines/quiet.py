@@ -22,7 +22,7 @@ def quiet_libraries() -> Iterator[None]:
     import transformers.utils.logging
 
     loggers = (diffusers.utils.logging, transformers.utils.logging)
-    levels = [logger.get_verbosity() for logger in loggers]
+    before = [(logger, logger.get_verbosity(), logger.is_progress_bar_enabled()) for logger in loggers]
     for logger in loggers:
         logger.set_verbosity_error()
         logger.disable_progress_bar()
@@ -32,6 +32,7 @@ def quiet_libraries() -> Iterator[None]:
                 warnings.filterwarnings("ignore", text, category)
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level, bars in before:
             logger.set_verbosity(level)
-            logger.enable_progress_bar()
+            if bars:
+                logger.enable_progress_bar()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -58,27 +60,38 @@ def load(model: ModelConfig, pipeline: type, revision: str) -> Any:
     return pipe
 
 
-def _explained(error: Exception, model: ModelConfig, otherwise: str) -> InfrastructureError:
-    """One sentence for what the Hub or the loader said."""
+def _explained(error: BaseException, model: ModelConfig, otherwise: str) -> InfrastructureError:
+    """One sentence for what the Hub or the loader said. The errors that tell are often the causes of others."""
     from huggingface_hub import errors
 
     where = f"model.weights={model.weights}"
-    if isinstance(error, errors.GatedRepoError):
+    chain = list(_causes(error))
+    if _any(chain, errors.GatedRepoError):
         return InfrastructureError(
             f"{where} is gated: access has not been granted to this token.",
             f"Accept the licence at https://huggingface.co/{model.weights} and set HF_TOKEN.",
         )
-    if isinstance(error, errors.RevisionNotFoundError):
+    if _any(chain, errors.RevisionNotFoundError):
         return InfrastructureError(f"{where} has no revision {model.revision}.", "Set model.revision to one it has.")
-    if isinstance(error, errors.RepositoryNotFoundError):
+    if _any(chain, errors.RepositoryNotFoundError):
         return InfrastructureError(
             f"{where} does not exist, or this token may not see it.", "Check HF_TOKEN and the spelling."
         )
-    offline = (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError)
-    if isinstance(error, offline) or "offline" in str(error).lower() or type(error).__name__ == "ConnectError":
+    offline = (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)
+    if _any(chain, *offline, ConnectionError, TimeoutError, socket.gaierror):
         return InfrastructureError(
             f"{where} is not in the local cache and the Hub cannot be reached from here.",
-            "Download it first with: hf download " + model.weights + ", or use tier=smoke.",
+            f"Download it first with: hf download {model.weights}, or use tier=smoke.",
         )
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return InfrastructureError(f"{where} {otherwise}: {first_line}.")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _any(chain: list[BaseException], *kinds: type[BaseException]) -> bool:
+    return any(isinstance(error, kinds) for error in chain)
