@@ -7,7 +7,7 @@ from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
 from fvhydra.ops.cases import cases
-from fvhydra.ops.generation import generate, record_cases
+from fvhydra.ops.generation import clip_facts, generate, record_cases
 from fvhydra.stores.layout import reference_path
 
 
@@ -31,6 +31,7 @@ class Generate(Op):
                 verdict=Verdict.DONE,
                 kind=made.case.model.artifact,
                 artifact=context.run.relative(made.artifact),
+                numerics=clip_facts(made) or None,
                 seconds=made.media.seconds,
             )
             for made in generate(context, wanted, {case.index: reference_path(case) for case in wanted})

@@ -109,6 +109,14 @@ def _write(path: Path, case: Case, media: GeneratedMedia) -> None:
         video.encode(path, media.frames, fps, audio=media.audio, audio_rate=media.audio_rate)
 
 
+def clip_facts(made: Generated) -> dict[str, Any]:
+    """What a player needs to know of a clip; empty for a latent."""
+    if made.media.frames is None:
+        return {}
+    frames, height, width, _ = made.media.frames.shape
+    return {"frames": frames, "height": height, "width": width, "fps": made.media.fps or made.case.sampling.fps}
+
+
 def flat(facts: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested facts as one level of strings, joined by dots."""
     found: dict[str, str] = {}

@@ -5,20 +5,21 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from fvhydra.config.op import SeedSsimConfig
 from fvhydra.core import files
 from fvhydra.core.context import Context
 from fvhydra.core.errors import Exists
-from fvhydra.core.result import CaseResult, Criterion, RunResult
+from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
-from fvhydra.ops.generation import Generated, generate, record_cases
+from fvhydra.ops.generation import Generated, clip_facts, generate, record_cases
 from fvhydra.ops.references import References, write_sidecar
 from fvhydra.review import change
-from fvhydra.review.criteria import review_latent
+from fvhydra.review.criteria import review_latent, review_pixels
 
 
 class SeedSsim(Op):
@@ -82,10 +83,11 @@ class SeedSsim(Op):
 
 
 def _reviewed(context: Context, made: Generated, path: str) -> CaseResult:
-    criteria: list[Criterion] = []
-    numerics = None
-    if made.case.model.artifact == "latent":
+    numerics: dict[str, Any]
+    if made.media.frames is None:
         criteria, numerics = review_latent(latent.load(made.artifact), made.case)
+    else:
+        criteria, numerics = review_pixels(made.media.frames, made.case), clip_facts(made)
     return CaseResult(
         index=made.case.index,
         prompt=made.case.prompt,

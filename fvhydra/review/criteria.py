@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fvhydra.core.case import Case
 from fvhydra.core.result import Criterion
 from fvhydra.media import latent
+
+_LEAST_CONTRAST = 1.0
+"""Standard deviation of the middle frame, of 255 levels: a broken decode is black, grey or white throughout."""
 
 
 def review_latent(bundle: latent.LatentBundle, case: Case) -> tuple[list[Criterion], dict[str, Any]]:
@@ -51,6 +57,19 @@ def review_latent(bundle: latent.LatentBundle, case: Case) -> tuple[list[Criteri
         ),
     ]
     return criteria, vars(numerics)
+
+
+def review_pixels(frames: NDArray[np.uint8], case: Case) -> list[Criterion]:
+    """Check a new clip, uint8 ``[T, H, W, 3]``, for what no approved clip can be: of another size, or of one colour."""
+    sampling, (count, height, width, _) = case.sampling, frames.shape
+    wanted = None if sampling.num_frames is None else sampling.num_frames - case.model.constraints.frames_dropped
+    size = (sampling.height or height, sampling.width or width)
+    contrast = float(frames[count // 2].std())
+    return [
+        Criterion("frames", wanted in (None, count), str(count), "any" if wanted is None else str(wanted)),
+        Criterion("size", (height, width) == size, f"{height}x{width}", f"{size[0]}x{size[1]}"),
+        Criterion("contrast", contrast >= _LEAST_CONTRAST, f"{contrast:.3g}", f">= {_LEAST_CONTRAST} levels"),
+    ]
 
 
 def _number(value: float | None) -> str:
