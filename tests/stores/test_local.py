@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import time
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import pytest
 from fvhydra.config.store import LocalStoreConfig
 from fvhydra.core.errors import Corrupt, Denied, FvhydraError, Unavailable, UsageError
 from fvhydra.stores.local import LocalStore
+from fvhydra.stores.local.history import Tree
+from fvhydra.stores.local.view import View
 from tests.contracts.store_writers import at_once, compete, die_at, processes
 
 
@@ -100,6 +103,21 @@ def test_current_is_not_written_through_symbolic_links(store: LocalStore, root: 
     assert [path.name for path in elsewhere.iterdir()] == ["y"]
     assert (elsewhere / "y").read_text() == "precious"
     assert shown(root) == {"a/x": b"2", "b": b"22"}
+
+
+def test_whoever_shows_an_old_tree_late_puts_it_right(
+    store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show, faster = View.show, LocalStore(config(root))
+
+    def show_late(view: View, tree: Tree, ever: Iterable[str]) -> None:
+        monkeypatch.setattr(View, "show", show)
+        faster.commit({"x": b"newer"}, deletes=["y"], message="made and shown before the older one is")
+        show(view, tree, ever)
+
+    monkeypatch.setattr(View, "show", show_late)
+    store.commit({"x": b"older", "y": b""}, message="m")
+    assert shown(root) == {"x": b"newer"}
 
 
 def test_current_is_right_after_twelve_processes(store: LocalStore, root: Path, tmp_path: Path) -> None:
