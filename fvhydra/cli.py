@@ -31,7 +31,7 @@ def run(given: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         words.refuse_bare_launcher(given)
-        return _compose_and_run(words.protect(given))
+        return _compose_and_run(list(given))
     except (UsageError, ConfigError, FvhydraError) as error:
         from fvhydra.terminal import Terminal
 
@@ -45,7 +45,7 @@ def run(given: Sequence[str]) -> int:
 _CONFIG_HINT = "`fvhydra --help` lists the groups and options, `--cfg job` every key."
 
 
-def _compose_and_run(protected: list[str]) -> int:
+def _compose_and_run(given: list[str]) -> int:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -56,7 +56,8 @@ def _compose_and_run(protected: list[str]) -> int:
 
     register()
     plugins.register()
-    driver = Driver()
+    driver = Driver(["fvhydra", *given])
+    protected = words.protect(given)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise instead of printing: what went wrong is ours to say
     sys.argv = [sys.argv[0], *protected]
     try:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Driver:
     """Hydra's task function for a single run, and the audience of a sweep."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: list[str]) -> None:
+        self.command = command
         self.run_id = new_run_id()
         self.jobs: dict[int, tuple[Job, RunResult]] = {}
         self.sweep_folder: Path | None = None
@@ -54,7 +55,7 @@ class Driver:
     def _run_single(self, composed: DictConfig) -> None:
         config = build(composed)
         root = Path(config.job.output_dir)
-        job = Job(0, "", config, self._folder(config, root))
+        job = Job(0, "", config, self._folder(config, root), self.command)
         with self.terminal.watch(config.job.progress, config.op.name) as progress:
             result = run_job(job, progress)
         self.jobs[0] = (job, result)

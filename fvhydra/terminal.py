@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from fvhydra.core.result import CaseResult, RunResult
@@ -131,20 +131,22 @@ class Bars:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[steps]}"),
             TimeElapsedColumn(),
             console=console,
             transient=True,
         )
         self._title = title
-        self._task = self.display.add_task(escape(title), total=None)
+        self._task = self.display.add_task(escape(f"{title} | prepare"), total=None, steps="")
 
     def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
         where = "" if clip is None else f" case {clip}"
-        self.display.reset(self._task, total=None, description=escape(f"{self._title} | {stage}{where} {_short(msg)}"))
+        self.display.reset(
+            self._task, total=None, description=escape(f"{self._title} | {stage}{where} {_short(msg)}"), steps=""
+        )
 
     def step(self, done: int, total: int) -> None:
-        self.display.update(self._task, completed=done, total=total)
+        self.display.update(self._task, completed=done, total=total, steps=f"step {done}/{total}")
 
 
 def _style(verdict: Verdict) -> str:

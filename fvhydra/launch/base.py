@@ -23,6 +23,9 @@ from fvhydra.launch.job import Job
 class Audience(Protocol):
     """The person's side of a sweep: hears of every job. ``cli`` passes one to Hydra as its task function."""
 
+    command: list[str]
+    """What was typed, the program's name included."""
+
     def begin(self, folder: Path, jobs: Sequence[Job]) -> None:
         """The jobs are valid and will run; ``folder`` is the sweep's own."""
 
@@ -61,7 +64,8 @@ class SweepLauncher(Launcher):
         for number, overrides in enumerate(job_overrides, initial_job_idx):
             title = " ".join(word for word in overrides if word not in shared) or "(no overrides)"
             try:
-                jobs.append(Job(number, title, self._compose(overrides, number), RunFolder(folder / str(number))))
+                config = self._compose(overrides, number)
+                jobs.append(Job(number, title, config, RunFolder(folder / str(number)), self.audience.command))
             except ConfigError as error:
                 problems += [f"job {number} ({title}): {problem}" for problem in error.problems]
         if problems:

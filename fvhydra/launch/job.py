@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,13 @@ from fvhydra.ops.base import Op
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a command. ``title`` is what tells it from its neighbours in a sweep."""
+    """One job of a command. ``title`` tells it from its neighbours in a sweep; ``command`` is what was typed."""
 
     number: int
     title: str
     config: Config
     folder: RunFolder
+    command: list[str]
 
     @property
     def op(self) -> Op:
@@ -65,7 +65,7 @@ def _start(job: Job) -> None:
         op=job.config.op.name,
         model=job.config.model.name,
         title=job.title,
-        command=sys.argv,
+        command=job.command,
         config=files.plain(job.config),
     )
 
