@@ -21,9 +21,12 @@ _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, err
 
 @contextlib.contextmanager
 def scratch_file(folder: Path) -> Iterator[Path]:
-    """Yield an empty file in ``folder`` (which is made) that is gone when the block ends, unless it was moved away."""
+    """Yield an empty file in ``folder`` (which is made) that is gone when the block ends, unless it was moved away.
+
+    It is hidden, so what a process that died leaves is not taken for anything else.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".tmp-")
     os.close(handle)
     path = Path(name)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -92,11 +91,10 @@ class LocalStore(Store):
             self._check_ours()
             for folder in {_nearest_folder(self._root / name) for name in ("objects", "log", "tmp")}:
                 # by doing it: permission bits say little about read-only mounts, network shares and root
-                with (
-                    tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as trial,
-                    scratch_file(Path(trial)) as file,
-                ):
-                    link_once(file, Path(trial) / "link")
+                with scratch_file(folder) as trial:
+                    link = trial.with_name(f"{trial.name}-link")
+                    link_once(trial, link)
+                    link.unlink()
 
     def sweep(self, grace_s: float = _SWEEP_GRACE_S) -> list[Path]:
         """Remove what processes that died left behind: objects that no commit has, and unfinished files.
