@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -29,11 +27,13 @@ def explain(overrides: Sequence[str], config_dirs: Sequence[Path], error: Except
         config_dirs: The main folder of YAML files first, then those of ``--config-dir``.
         error: What Hydra raised; its first line is the answer when no single override is at fault.
     """
+    if missing := [path for path in config_dirs if not path.is_dir()]:
+        return ConfigError([f"--config-dir {path}: there is no such folder." for path in missing])
     GlobalHydra.instance().clear()
-    search = [f"hydra.searchpath=[{','.join(f'file://{path}' for path in config_dirs[1:])}]"] if config_dirs[1:] else []
+    search = [f"hydra.searchpath=['file://{path}']" for path in config_dirs[1:]]  # Hydra takes one --config-dir
     with initialize_config_dir(str(config_dirs[0]), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        groups = [group for group in loader.list_groups("") if group not in ("hydra", "schema")]
+        listed = GlobalHydra.instance().config_loader().list_groups("")
+        groups = [group for group in listed if group not in ("hydra", "schema")]
         fine: list[str] = list(search)
         problems: list[str] = []
         # groups first: whether a key exists depends on the choices
@@ -44,18 +44,22 @@ def explain(overrides: Sequence[str], config_dirs: Sequence[Path], error: Except
                     compose("config", overrides=[*before, single])
                     fine = [*before, single]
                 except (HydraException, OmegaConfBaseException) as trouble:
-                    problems.append(_sentence(single, trouble, loader, groups, before))
+                    problems.append(_sentence(single, trouble, config_dirs, groups, before))
     if not problems:
         problems.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
     return ConfigError(problems)
 
 
-def _sentence(override: str, trouble: Exception, loader: ConfigLoader, groups: list[str], fine: list[str]) -> str:
+def _sentence(
+    override: str, trouble: Exception, config_dirs: Sequence[Path], groups: list[str], fine: list[str]
+) -> str:
     if isinstance(trouble, OverrideParseException):
         return f"{override!r} cannot be read as key=value; quote a value that has special characters."
     key, value = _key(override), override.partition("=")[2]
     if key in groups:
-        options = loader.get_group_options(key, results_filter=ObjectType.CONFIG)
+        options = sorted({path.stem for folder in config_dirs for path in (folder / key).glob("*.yaml")})
+        if value in options:  # and what it leads to is missing
+            return f"{override}: {_first_line(trouble)}"
         return f"{override}: there is no such {key}.{nearest(value, options)} Allowed: {', '.join(options)}."
     if key in ("hydra/launcher", "hydra/sweeper"):
         return f"{override}: {_first_line(trouble)}"
