@@ -104,7 +104,7 @@ class Driver:
 
     def _settle(self, job: Job, result: RunResult) -> None:
         """Apply or leave the job's change; what came of it is part of the result."""
-        context = Context(job.config, job.folder, Silent())
+        context = Context(job.config, job.folder, Silent(), job.command)
         try:
             said = settle(context, self.terminal.ask if self.terminal.interactive else None)
             self.terminal.say(said)

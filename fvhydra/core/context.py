@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fvhydra.config.root import Config
 from fvhydra.core.progress import Progress
@@ -11,8 +11,9 @@ from fvhydra.core.run import RunFolder
 
 @dataclass(frozen=True)
 class Context:
-    """The configuration, the folder to write to, and who listens to the progress."""
+    """The configuration, the folder to write to, who listens to the progress, and what was typed."""
 
     config: Config
     run: RunFolder
     progress: Progress
+    command: list[str] = field(default_factory=list)

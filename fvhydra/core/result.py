@@ -55,6 +55,8 @@ class CaseResult:
     numerics: dict[str, Any] | None = None
     difference_map: str | None = None
     """``.npy``, float32 ``[T, H, W]``: mean absolute difference over the channels of a latent."""
+    recipe_known: bool = True
+    """False when the reference has no sidecar: it is compared all the same, and nobody can say whether it should be."""
     criteria: list[Criterion] = field(default_factory=list)
     recipe_difference: list[Difference] = field(default_factory=list)
     environment_difference: list[Difference] = field(default_factory=list)

@@ -46,7 +46,7 @@ def run_job(job: Job, listener: Progress) -> RunResult:
     Never raises: an error, an exit, or Ctrl-C inside the job becomes the verdict of this job.
     """
     op = job.op
-    context = Context(job.config, job.folder, Fanout(job.folder, listener) if op.records else listener)
+    context = Context(job.config, job.folder, Fanout(job.folder, listener) if op.records else listener, job.command)
     started = False
     try:
         op.preflight(context)  # before the folder is made: a refused command leaves nothing behind

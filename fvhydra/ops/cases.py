@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir
 from fvhydra.core import files
 from fvhydra.core.case import Case
+from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
 from fvhydra.stores.layout import prompt_stem
 
@@ -41,19 +43,25 @@ def cases(config: Config) -> list[Case]:
     return [found[config.prompt_index]]
 
 
-def same_cases(config: Config) -> str:
-    """The words that ask for the same cases again, for commands that are suggested to a person."""
+def same_cases(context: Context) -> str:
+    """The words that ask for the same cases in the same store, for commands that are suggested to a person."""
+    config = context.config
     listed: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "config.yaml"), resolve=False)
     defaults = {key: value for item in listed["defaults"] if isinstance(item, dict) for key, value in item.items()}
     words = [f"model={config.model.name}"]
-    for group in ("engine", "backend", "tier", "gpu", "prompts", "store"):
+    for group in ("engine", "backend", "tier", "gpu", "prompts"):
         name = getattr(config, group).name
         if name not in (defaults[group], config.model.name):
             words.append(f"{group}={name}")
     keys = {key: getattr(config, key) for key in ("prompt", "prompt_file", "prompt_index", "image")}
     keys["seed"] = config.seed if config.seed != config.sampling.seed else None
     words += [f"{key}={value}" for key, value in keys.items() if value is not None]
-    return shlex.join(words)
+    return shlex.join([*words, *store_words(context.command)])
+
+
+def store_words(command: Sequence[str]) -> list[str]:
+    """What was typed to choose the store."""
+    return [word for word in command if word.startswith(("store=", "store."))]
 
 
 def _case(config: Config, index: int, prompt: Prompt, shares_stem: bool) -> Case:

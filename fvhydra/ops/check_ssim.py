@@ -7,12 +7,13 @@ import dataclasses
 from fvhydra.config.op import CheckSsimConfig
 from fvhydra.core.case import Case
 from fvhydra.core.context import Context
+from fvhydra.core.errors import FvhydraError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.comparison import compare
-from fvhydra.ops.generation import generate, record_cases
+from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.references import References, recipe_difference
 from fvhydra.stores.layout import reference_path
 
@@ -48,8 +49,7 @@ class CheckSsim(Op):
                 comparable[case.index] = path
         to_run = [case for case in wanted if case.index in comparable]
         for made in generate(context, to_run, {case.index: reference_path(case) for case in to_run}):
-            path = comparable[made.case.index]
-            result = compare(context, made, references, path)
+            result = _compared(context, made, references, comparable[made.case.index])
             results[made.case.index] = result
             if self.config.fail_fast and result.verdict is not Verdict.PASS:
                 break
@@ -57,7 +57,9 @@ class CheckSsim(Op):
         verdict = worst(result.verdict for result in ordered)
         notes = []
         if any(result.verdict is Verdict.NO_REFERENCE for result in ordered):
-            notes.append(f"To make the first references: python -m fvhydra op=seed_ssim {same_cases(context.config)}")
+            notes.append(f"To make the first references: python -m fvhydra op=seed_ssim {same_cases(context)}")
+        if unknown := sum(not result.recipe_known for result in ordered):
+            notes.append(f"Recipe unknown for {unknown} reference(s): they have no sidecar.")
         return RunResult(
             op=self.config.name,
             model=context.config.model.name,
@@ -92,6 +94,24 @@ def _incomparable(case: Case, path: str | None, references: References) -> CaseR
         message=f"The reference was made by another recipe: {keys}{' and more' if len(differences) > 3 else ''}.",
         recipe_difference=differences,
     )
+
+
+def _compared(context: Context, made: Generated, references: References, path: str) -> CaseResult:
+    """The comparison, or why this one case could not be compared: a damaged reference costs only its own case."""
+    try:
+        return compare(context, made, references, path)
+    except FvhydraError as error:
+        return CaseResult(
+            index=made.case.index,
+            prompt=made.case.prompt,
+            seed=made.case.seed,
+            fingerprint=made.case.fingerprint,
+            verdict=Verdict.USAGE_ERROR if error.exit_code == 2 else Verdict.INFRASTRUCTURE,
+            message=error.message,
+            kind=made.case.model.artifact,
+            artifact=context.run.relative(made.artifact),
+            store_path=path,
+        )
 
 
 def _summary(results: list[CaseResult], verdict: Verdict) -> str:

@@ -40,14 +40,13 @@ def compare(context: Context, made: Generated, references: References, path: str
         _compare_latents(context, made, reference, result)
     else:
         _compare_pixels(made, reference, result)
+    result.recipe_known = sidecar is not None
     failed = [criterion for criterion in result.criteria if not criterion.passed]
     if failed:
         result.verdict = Verdict.REGRESSION
         result.message = "; ".join(f"{item.name} is {item.given}, allowed {item.allowed}" for item in failed) + "."
     else:
         result.message = "; ".join(f"{item.name} {item.given}" for item in result.criteria) + "."
-    if sidecar is None:
-        result.message += " The reference has no sidecar: its recipe is unknown."
     _keep(context, made, result)
     return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from fvhydra.config.op import PublishConfig
 from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
@@ -9,6 +11,7 @@ from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
+from fvhydra.ops.cases import store_words
 from fvhydra.review import change
 from fvhydra.review.confirm import Ask, confirmed
 
@@ -66,9 +69,10 @@ def settle(context: Context, ask: Ask | None) -> list[str]:
     if not confirmed(prepared.phrases, given, ask):
         phrases = ", ".join(prepared.phrases)
         words = phrases if len(prepared.phrases) == 1 else f"[{phrases}]"
-        command = f"python -m fvhydra op=publish run={context.run.path} op.confirm={words}"
-        if context.config.store.name != "local":
-            command += f" store={context.config.store.name}"
+        # publishing from the folder that prepared it: the store is the one that was chosen there
+        chosen = store_words(context.run.manifest["command"])
+        arguments = ["op=publish", f"run={context.run.path}", f"op.confirm={words}", *chosen]
+        command = f"python -m fvhydra {shlex.join(arguments)}"
         return [
             f"Nothing was written to {prepared.store}. To publish what you reviewed:",
             f"  {command}",

@@ -77,7 +77,7 @@ class SeedSsim(Op):
             raise Exists(
                 taken,
                 "Seeding never replaces a reference; the deliberate way is "
-                f"`python -m fvhydra op=reseed_ssim {same_cases(context.config)} op.reason='...'`.",
+                f"`python -m fvhydra op=reseed_ssim {same_cases(context)} op.reason='...'`.",
             )
         return references, paths
 
