@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def read_ahead(items: Generator[T, None, None], depth: int = 4) -> Iterator[Iterator[T]]:
+def read_ahead(items: Generator[T, None, None], depth: int = 2) -> Iterator[Iterator[T]]:
     """Run a generator in a thread of its own, at most ``depth`` items ahead of whoever consumes it.
 
     PyAV lets other threads run while it decodes, so a clip decodes while the frames before are worked on, and two

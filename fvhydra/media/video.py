@@ -22,7 +22,6 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fvhydra.core.errors import MediaError
 from fvhydra.core.files import atomic_path
@@ -175,12 +174,14 @@ def read_image(path: Path) -> Frame:
     Raises:
         MediaError: Missing, or not a picture.
     """
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(path) as image:
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except FileNotFoundError as error:
         raise MediaError(f"There is no image {path}.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files
         raise MediaError(f"{path} is not a readable image (PNG, JPEG or WebP).") from error
 
 

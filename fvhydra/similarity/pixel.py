@@ -166,7 +166,7 @@ def _compare_streams(
             counts[1] += other is not None
             if frame is not None and other is not None:
                 waiting.append(pool.submit(compare, frame, other))
-            if len(waiting) > 2 * len(kernels):
+            if len(waiting) > len(kernels):
                 keep()
         while waiting:
             keep()

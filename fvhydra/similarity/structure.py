@@ -27,13 +27,10 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float32]
 
 _WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
-_C1 = np.float32((0.01 * 255) ** 2)
-_C2 = np.float32((0.03 * 255) ** 2)
+_C1 = (0.01 * 255) ** 2
+_C2 = (0.03 * 255) ** 2
 _SIDE = 11
 _HALF = _SIDE // 2
-_STRIP_BYTES = 500_000
-"""Size of one working buffer. Six of them stay in the second-level cache, which is worth more than the ten rows that
-neighbouring strips filter twice."""
 
 
 def _gaussian() -> Plane:
@@ -80,98 +77,85 @@ class StructuralSimilarity:
         self.levels = levels_that_fit(height, width)
         if self.levels == 0:
             raise ValueError(f"SSIM needs frames of at least {_SIDE}x{_SIDE}, not {height}x{width}")
-        self._weights = _WEIGHTS[: self.levels, np.newaxis] * (_WEIGHTS.sum() / _WEIGHTS[: self.levels].sum())
+        self._weights = _WEIGHTS[: self.levels] * (_WEIGHTS.sum() / _WEIGHTS[: self.levels].sum())
         self._pyramid: list[tuple[Plane, Plane]] = []
         for _ in range(self.levels):
-            self._pyramid.append((np.empty((height, width, 3), np.float32), np.empty((height, width, 3), np.float32)))
+            self._pyramid.append((np.empty((height, width), np.float32), np.empty((height, width), np.float32)))
             height, width = (height + 1) // 2, (width + 1) // 2
-        rows, columns, _ = self._pyramid[0][0].shape
-        self._strip = min(rows, max(2 * _SIDE, _STRIP_BYTES // (columns * 12)) + _SIDE - 1) * columns
-        self._buffers = [np.empty(self._strip * 3, np.float32) for _ in range(5)]
+        self._buffers = [np.empty(self._pyramid[0][0].size, np.float32) for _ in range(5)]
 
     def __call__(
         self, reference: NDArray[np.uint8], generated: NDArray[np.uint8], with_ssim: bool = False
     ) -> Structure:
         """Compare two frames, uint8 ``[H, W, 3]`` of the size given to the constructor."""
+        # one colour at a time: OpenCV is faster on plain planes, and the buffers are a third of the size
+        planes = zip(cv2.split(reference), cv2.split(generated), strict=True)
+        values = [self._colour(x, y, with_ssim) for x, y in planes]
+        ms_ssim, ssim = np.mean(values, axis=0)
+        return Structure(float(ms_ssim), float(ssim) if with_ssim else None)
+
+    def _colour(self, x: NDArray[np.uint8], y: NDArray[np.uint8], with_ssim: bool) -> tuple[float, float]:
+        """MS-SSIM and SSIM (1 where not asked for) of two planes."""
         total, change = self._pyramid[0]
-        cv2.add(reference, generated, dst=total, dtype=cv2.CV_32F)
-        total -= np.float32(256)
-        cv2.subtract(reference, generated, dst=change, dtype=cv2.CV_32F)
-        terms, ssim, last = [], None, self.levels - 1
+        cv2.addWeighted(x, 1, y, 1, -256, dst=total, dtype=cv2.CV_32F)
+        cv2.subtract(x, y, dst=change, dtype=cv2.CV_32F)
+        ms_ssim, ssim, last = 1.0, 1.0, self.levels - 1
         for level, (total, change) in enumerate(self._pyramid):
             contrast, structure = self._level(total, change, with_luminance=level == last or (with_ssim and level == 0))
-            if level == 0 and with_ssim:
-                ssim = float(structure.mean())
-            terms.append(structure if level == last else contrast)
+            if level == 0:
+                ssim = structure
+            ms_ssim *= max(structure if level == last else contrast, 0.0) ** self._weights[level]
             if level < last:
                 _halve(total, self._pyramid[level + 1][0], padding=-256)
                 _halve(change, self._pyramid[level + 1][1], padding=0)
-        return Structure(float(np.prod(np.maximum(terms, 0) ** self._weights, axis=0).mean()), ssim)
+        return ms_ssim, ssim
 
-    def _level(self, total: Plane, change: Plane, with_luminance: bool) -> tuple[NDArray[np.float64], ...]:
-        """Mean contrast-structure and SSIM (1 where not asked for) of one scale, float64 ``[3]`` each."""
-        rows, columns, _ = total.shape
-        step = self._strip // columns - (_SIDE - 1)
-        contrast, structure = np.zeros(3), np.zeros(3)
-        for top in range(0, rows - _SIDE + 1, step):
-            strip = slice(top, min(top + step + _SIDE - 1, rows))
-            lost_contrast, lost_structure = self._losses(total[strip], change[strip], with_luminance)
-            contrast += lost_contrast
-            structure += lost_structure
-        count = (rows - _SIDE + 1) * (columns - _SIDE + 1)
-        return 1 - contrast / count, 1 - structure / count
-
-    def _losses(self, total: Plane, change: Plane, with_luminance: bool) -> tuple[NDArray[np.float64], ...]:
-        """Sums of 1 - contrast and 1 - contrast * luminance over the valid region of a strip, float64 ``[3]`` each."""
-        scratch, var_total, var_change, mean_total, mean_change = (
+    def _level(self, total: Plane, change: Plane, with_luminance: bool) -> tuple[float, float]:
+        """Mean contrast-structure and mean SSIM (1 where not asked for) of one scale."""
+        square, neg_var_total, neg_var_change, mean_total, mean_change = (
             buffer[: total.size].reshape(total.shape) for buffer in self._buffers
         )
-        np.multiply(total, total, out=scratch)
-        _blur(scratch, var_total)
-        np.multiply(change, change, out=scratch)
-        _blur(scratch, var_change)
         _blur(total, mean_total)
         _blur(change, mean_change)
-        valid = slice(_HALF, -_HALF)
-        square, vp, vm, mp, mm = (x[valid] for x in (scratch, var_total, var_change, mean_total, mean_change))
+        # negated, so that the squared mean is subtracted by accumulateSquare: one pass over memory instead of two
+        np.square(total, out=square)
+        _blur(square, neg_var_total, sign=-1, offset=-2 * _C2)
+        cv2.accumulateSquare(mean_total, neg_var_total)
+        np.square(change, out=square)
+        _blur(square, neg_var_change, sign=-1)
+        cv2.accumulateSquare(mean_change, neg_var_change)
 
-        np.multiply(mp, mp, out=square)
-        vp -= square
-        np.multiply(mm, mm, out=square)
-        vm -= square
-        vp += vm
-        vp *= np.float32(0.5)
-        vp += _C2
-        np.divide(vm, vp, out=vm)  # 1 - contrast
-        contrast = _sum(vm)
+        neg_var_total += neg_var_change
+        lost_contrast = np.divide(neg_var_change, neg_var_total, out=neg_var_change)  # half of 1 - contrast
+        contrast = 1 - 2 * _mean(lost_contrast)
         if not with_luminance:
-            return contrast, np.zeros(3)
-        mp += np.float32(256)
-        np.multiply(mp, mp, out=mp)
-        mp += square
-        mp *= np.float32(0.5)
-        mp += _C1
-        np.divide(square, mp, out=square)  # 1 - luminance
-        np.multiply(square, vm, out=mp)
-        square += vm
-        square -= mp
-        return contrast, _sum(square)
+            return contrast, 1.0
+        np.square(mean_change, out=square)
+        mean_total += np.float32(256)
+        np.square(mean_total, out=mean_total)
+        mean_total += square
+        mean_total += np.float32(2 * _C1)
+        lost_luminance = np.divide(square, mean_total, out=square)  # half of 1 - luminance
+        # 1 - (1 - 2a)(1 - 2b) = 2 (a + b - 2ab)
+        both = np.multiply(lost_contrast, lost_luminance, out=mean_total)
+        return contrast, 1 - 2 * (_mean(lost_contrast) + _mean(lost_luminance) - 2 * _mean(both))
 
 
 def _halve(plane: Plane, into: Plane, padding: float) -> None:
     """Average blocks of 2x2, with a row and a column of ``padding`` before the first ones where the size is odd."""
-    rows, columns, _ = plane.shape
+    rows, columns = plane.shape
     if rows % 2 or columns % 2:
-        border = (padding,) * 3
-        plane = cv2.copyMakeBorder(plane, rows % 2, 0, columns % 2, 0, cv2.BORDER_CONSTANT, value=border)
-    cv2.resize(plane, into.shape[1::-1], dst=into, interpolation=cv2.INTER_AREA)
+        plane = cv2.copyMakeBorder(plane, rows % 2, 0, columns % 2, 0, cv2.BORDER_CONSTANT, value=padding)
+    cv2.resize(plane, into.shape[::-1], dst=into, interpolation=cv2.INTER_AREA)
 
 
-def _blur(plane: Plane, into: Plane) -> None:
+def _blur(plane: Plane, into: Plane, sign: int = 1, offset: float = 0) -> None:
     # the border is never looked at; replicating is the cheapest way to fill it
     border = cv2.BORDER_REPLICATE | cv2.BORDER_ISOLATED
-    cv2.sepFilter2D(plane, cv2.CV_32F, _TAPS, _TAPS, dst=into, borderType=border)
+    cv2.sepFilter2D(plane, cv2.CV_32F, sign * _TAPS, _TAPS, dst=into, delta=offset, borderType=border)
 
 
-def _sum(values: Plane) -> NDArray[np.float64]:
-    return np.array(cv2.sumElems(values[:, _HALF:-_HALF])[:3])
+def _mean(values: Plane) -> float:
+    """Over the region where the whole window lies inside the frame."""
+    valid = values[_HALF:-_HALF, _HALF:-_HALF]
+    return float(cv2.sumElems(valid)[0]) / valid.size
