@@ -40,6 +40,8 @@ def sampling(name: str, tier: str = "smoke", **changes: Any) -> Sampling:
     if tier == "smoke":
         small = 96 if name == "ltx2" else 64
         sizes = {"height": small, "width": small} if found.height else {}
+        if name.startswith(("wan", "hunyuan")):  # 4k+1; the others need 8k+1
+            sizes["num_frames"] = 5
         changes = {"num_inference_steps": 3, **sizes, **changes}
     return dataclasses.replace(found, **changes)
 

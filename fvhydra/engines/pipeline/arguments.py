@@ -10,7 +10,15 @@ from typing import Any
 from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError, nearest
 
-ALWAYS_OURS = ("generator", "output_type", "return_dict", "callback_on_step_end", "image")
+ALWAYS_OURS = (
+    "generator",
+    "output_type",
+    "return_dict",
+    "image",
+    "callback_on_step_end",
+    "callback_on_step_end_tensor_inputs",
+)
+"""Arguments of a pipeline's call that the engine fills."""
 
 
 @dataclass

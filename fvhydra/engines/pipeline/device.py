@@ -36,9 +36,3 @@ def verify(gpu: GpuConfig) -> str:
                 "References belong to one GPU type: choose the gpu= of this machine.",
             )
     return names[0]
-
-
-def synchronise() -> None:
-    """Wait for the GPU, where there is one, so that a clock that is read next includes its work."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

@@ -23,7 +23,7 @@ def reported(pipe: Any, parameters: Mapping[str, Parameter], progress: Progress)
             progress.step(index + 1, pipeline.num_timesteps)
             return tensors
 
-        yield {"callback_on_step_end": on_step_end}
+        yield {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": []}
         return
     pipe.progress_bar = lambda iterable=None, total=None: _Bar(total, progress) if iterable is None else iterable
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from fvhydra.engines.pipeline.device import synchronise
+Clock = Callable[[], float]
 
 NETWORKS = {"text_encoder": "text_encoder_time_s", "transformer": "dit_time_s", "unet": "dit_time_s"}
 """Prefix of a component's name to the time that its forward passes count for."""
@@ -25,22 +25,23 @@ def measured(pipe: Any) -> Iterator[dict[str, float]]:
     A part that does not run has no entry. The GPU is waited for before each reading of the clock.
     """
     seconds: dict[str, float] = {}
+    clock = _clock_of_the_gpu if torch.cuda.is_available() else time.perf_counter  # decided once: asking takes longer
     with contextlib.ExitStack() as stack:
         for name, component in pipe.components.items():
             if name in DECODERS:
-                stack.enter_context(_timed_method(component, "decode", _counter(seconds, "vae_decode_time_s")))
+                stack.enter_context(_timed_method(component, "decode", clock, _counter(seconds, "vae_decode_time_s")))
             key = next((key for prefix, key in NETWORKS.items() if name.startswith(prefix)), None)
             if key and isinstance(component, torch.nn.Module):
-                stack.enter_context(_timed_forward(component, _counter(seconds, key)))
-        start = _now()
+                stack.enter_context(_timed_forward(component, clock, _counter(seconds, key)))
+        start = clock()
         try:
             yield seconds
         finally:
-            seconds["total_s"] = _now() - start
+            seconds["total_s"] = clock() - start
 
 
-def _now() -> float:
-    synchronise()
+def _clock_of_the_gpu() -> float:
+    torch.cuda.synchronize()
     return time.perf_counter()
 
 
@@ -52,11 +53,11 @@ def _counter(seconds: dict[str, float], key: str) -> Callable[[float], None]:
 
 
 @contextlib.contextmanager
-def _timed_forward(module: torch.nn.Module, count: Callable[[float], None]) -> Iterator[None]:
+def _timed_forward(module: torch.nn.Module, clock: Clock, count: Callable[[float], None]) -> Iterator[None]:
     started: list[float] = []
     handles = (
-        module.register_forward_pre_hook(lambda *_: started.append(_now())),
-        module.register_forward_hook(lambda *_: count(_now() - started.pop())),
+        module.register_forward_pre_hook(lambda *_: started.append(clock())),
+        module.register_forward_hook(lambda *_: count(clock() - started.pop())),
     )
     try:
         yield
@@ -66,17 +67,17 @@ def _timed_forward(module: torch.nn.Module, count: Callable[[float], None]) -> I
 
 
 @contextlib.contextmanager
-def _timed_method(owner: Any, name: str, count: Callable[[float], None]) -> Iterator[None]:
+def _timed_method(owner: Any, name: str, clock: Clock, count: Callable[[float], None]) -> Iterator[None]:
     """Time a method by an attribute of the instance that hides it (VAE decoders are not called through ``forward``)."""
     method = getattr(owner, name)
 
     @functools.wraps(method)  # pipelines look at the signature of decode
     def timed(*args: Any, **kwargs: Any) -> Any:
-        start = _now()
+        start = clock()
         try:
             return method(*args, **kwargs)
         finally:
-            count(_now() - start)
+            count(clock() - start)
 
     object.__setattr__(owner, name, timed)
     try:
