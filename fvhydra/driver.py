@@ -23,6 +23,7 @@ from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.launch.job import Job, job_folder, op_class, run_job
 from fvhydra.ops.publish import settle
+from fvhydra.review.confirm import confirmed
 
 if TYPE_CHECKING:
     from fvhydra.terminal import Terminal
@@ -38,6 +39,7 @@ class Driver:
         self.sweep_folder: Path | None = None
         self._composed: DictConfig | None = None
         self._display = ExitStack()
+        self._said: list[str] = []
         OmegaConf.register_new_resolver("fvhydra.run_id", lambda: self.run_id, replace=True)
 
     @cached_property
@@ -56,11 +58,32 @@ class Driver:
         config = build(composed)
         root = Path(config.job.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command)
-        with self.terminal.watch(config.job.progress, config.op.name) as progress:
-            result = run_job(job, progress)
+        result = self._refused_by_person(job)
+        if result is None:
+            with self.terminal.watch(config.job.progress, config.op.name) as progress:
+                result = run_job(job, progress)
         self.jobs[0] = (job, result)
         if job.op.records and job.folder.path.exists():
             job.folder.point_latest(root)
+
+    def _refused_by_person(self, job: Job) -> RunResult | None:
+        """Ask for the first phrase of ops that have one, before anything is generated; None to go on."""
+        op, given = job.op, getattr(job.config.op, "confirm", None)
+        if not op.first_phrase or given or not self.terminal.interactive:
+            return None
+        try:
+            op.preflight(Context(job.config, job.folder, Silent(), job.command))
+        except FvhydraError:
+            return None  # the job itself says so in its own way
+        if confirmed([op.first_phrase], [], self.terminal.ask):
+            self._said.append(op.first_phrase)
+            return None
+        return RunResult(
+            op=job.config.op.name,
+            model=job.config.model.name,
+            verdict=Verdict.DONE,
+            message="Not confirmed: nothing was generated and nothing was written.",
+        )
 
     def _folder(self, config: Config, root: Path) -> RunFolder:
         if op_class(config).records:
@@ -95,7 +118,7 @@ class Driver:
             if self.sweep_folder is None or result.details.get("change"):
                 self.terminal.result(result, _report_of(job))
         for job, result in self.jobs.values():
-            if result.details.get("change") and result.verdict is Verdict.DONE:
+            if result.details.get("change"):
                 self._settle(job, result)
         verdict = worst(result.verdict for _, result in self.jobs.values())
         if self.sweep_folder is not None:
@@ -106,7 +129,7 @@ class Driver:
         """Apply or leave the job's change; what came of it is part of the result."""
         context = Context(job.config, job.folder, Silent(), job.command)
         try:
-            said = settle(context, self.terminal.ask if self.terminal.interactive else None)
+            said = settle(context, self.terminal.ask if self.terminal.interactive else None, self._said)
             self.terminal.say(said)
             result.notes += said
         except FvhydraError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Words, doc
+from fvhydra.config.fields import Positive, Words, doc
 
 
 @dataclass
@@ -26,6 +26,7 @@ class SeedSsimConfig(OpConfig):
     confirm: Words = doc("The word upload applies the change at once; anything else leaves it prepared", None)
     accept: Words = doc("Failed review criteria to publish all the same, by name", None)
     reason: str = doc("Why, for the store's history", "first references")
+    draft: bool = doc("Write below drafts/ instead, for op=promote to move into place", False)
 
 
 @dataclass
@@ -33,11 +34,47 @@ class CheckSsimConfig(OpConfig):
     """Regenerate and compare with the references."""
 
     fail_fast: bool = doc("Stop at the first case that is not a pass", False)
+    bootstrap: bool = doc("Upload a draft for every case without a reference (CI); still exit 3", False)
 
 
 @dataclass
 class GenerateConfig(OpConfig):
     """Only generate, into a run folder."""
+
+
+@dataclass
+class ReseedSsimConfig(OpConfig):
+    """Replace references on purpose."""
+
+    reason: str = doc("Why the references move, in one line; required", "")
+    confirm: Words = doc("[confirm reseed, upload] applies the change at once", None)
+    accept: Words = doc("Failed review criteria to publish all the same, by name", None)
+
+
+@dataclass
+class RestoreConfig(OpConfig):
+    """Put earlier references back, as a new commit."""
+
+    revision: str | None = doc("Instead of run=: make the model's references as they were in this revision", None)
+    reason: str = doc("Why, for the store's history", "restore")
+    confirm: Words = doc("The word upload applies the change", None)
+
+
+@dataclass
+class PromoteConfig(OpConfig):
+    """Move reviewed drafts into place."""
+
+    reason: str = doc("Why, for the store's history", "promote drafts")
+    confirm: Words = doc("The word upload applies the change", None)
+    accept: Words = doc("Failed review criteria to publish all the same, by name", None)
+
+
+@dataclass
+class LogConfig(OpConfig):
+    """The history of a store."""
+
+    every_model: bool = doc("Not only the commits that touched the chosen model", False)
+    limit: Positive = doc("Newest commits to show", 20)
 
 
 @dataclass

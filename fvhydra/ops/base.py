@@ -35,6 +35,9 @@ class Op(ABC):
             UsageError, StoreError: Nothing was generated or written.
         """
 
+    first_phrase = ""
+    """What a person at a terminal must type before anything is generated. Nothing is written to a store either way."""
+
     @abstractmethod
     def run(self, context: Context) -> RunResult:
         """Do it. Writes below ``context.run.path`` only."""

@@ -14,8 +14,9 @@ from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.comparison import compare
 from fvhydra.ops.generation import Generated, generate, record_cases
+from fvhydra.ops.proposal import files_of, prepare
 from fvhydra.ops.references import References, recipe_difference
-from fvhydra.stores.layout import reference_path
+from fvhydra.stores.layout import draft_path, reference_path
 
 
 class CheckSsim(Op):
@@ -30,7 +31,11 @@ class CheckSsim(Op):
     def preflight(self, context: Context) -> None:
         """Resolve the prompts; find out whether the store can be read."""
         cases(context.config)
-        open_store(context.config.store).head()
+        store = open_store(context.config.store)
+        if self.config.bootstrap:
+            store.check_writable()
+        else:
+            store.head()
 
     def run(self, context: Context) -> RunResult:
         """Leave artifacts, the references they were compared with, and the numbers beside them."""
@@ -60,6 +65,7 @@ class CheckSsim(Op):
             notes.append(f"To make the first references: python -m fvhydra op=seed_ssim {same_cases(context)}")
         if unknown := sum(not result.recipe_known for result in ordered):
             notes.append(f"Recipe unknown for {unknown} reference(s): they have no sidecar.")
+        drafted = self._draft(context, wanted, references, results) if self.config.bootstrap else {}
         return RunResult(
             op=self.config.name,
             model=context.config.model.name,
@@ -67,8 +73,28 @@ class CheckSsim(Op):
             message=_summary(ordered, verdict),
             cases=ordered,
             notes=notes,
-            details={"store": references.store.location, "revision": references.revision},
+            details={"store": references.store.location, "revision": references.revision, **drafted},
         )
+
+    def _draft(
+        self, context: Context, wanted: list[Case], references: References, results: dict[int, CaseResult]
+    ) -> dict[str, str]:
+        """Prepare drafts for the cases without a reference; they are uploaded without asking, and gate nothing."""
+        missing = [
+            case for case in wanted if case.index in results and results[case.index].verdict is Verdict.NO_REFERENCE
+        ]
+        if not missing:
+            return {}
+        drafts = References(references.store, wanted[0], references.folder, drafts=True)
+        paths = {case.index: draft_path(reference_path(case)) for case in missing}
+        added = []
+        for made in generate(context, missing, paths):
+            path = paths[made.case.index]
+            results[made.case.index].artifact = context.run.relative(made.artifact)
+            for item in files_of(context, made, path):
+                item.replaces = drafts.digests.get(item.path)
+                added.append(item)
+        return prepare(context, drafts, [], "draft", "Draft", changes=added, phrases=[]).details
 
 
 def _incomparable(case: Case, path: str | None, references: References) -> CaseResult | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from fvhydra.config.op import PublishConfig
 from fvhydra.core.context import Context
@@ -44,17 +45,18 @@ class Publish(Op):
             op=self.config.name,
             model=earlier.model,
             verdict=Verdict.DONE,
-            message=f"{prepared.title}: {len(prepared.changes)} file(s) for {prepared.store}.",
+            message=f"{prepared.title}: {len(prepared.paths)} file(s) for {prepared.store}.",
             cases=earlier.cases,
             details={"change": "prepared"},
         )
 
 
-def settle(context: Context, ask: Ask | None) -> list[str]:
+def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> list[str]:
     """Apply the prepared change of a run when it is confirmed. Runs on the machine of the person.
 
     Args:
         ask: How to ask at a terminal; None when nobody is there.
+        said: Phrases that were typed already, earlier in this command.
 
     Returns:
         What happened, and what can be done next, as sentences.
@@ -66,7 +68,8 @@ def settle(context: Context, ask: Ask | None) -> list[str]:
     if prepared.applied is not None:
         return [f"Already published as revision {prepared.applied}; nothing to do."]
     given = list(getattr(context.config.op, "confirm", None) or [])
-    if not confirmed(prepared.phrases, given, ask):
+    left = [phrase for phrase in prepared.phrases if phrase not in said]
+    if not confirmed(left, given, ask):
         phrases = ", ".join(prepared.phrases)
         words = phrases if len(prepared.phrases) == 1 else f"[{phrases}]"
         # publishing from the folder that prepared it: the store is the one that was chosen there
@@ -79,4 +82,8 @@ def settle(context: Context, ask: Ask | None) -> list[str]:
             *([f"  (blocked by the review: {', '.join(prepared.blocked_by)})"] if prepared.blocked_by else []),
         ]
     revision = change.apply(context.run, prepared, open_store(context.config.store))
-    return [f"Published {len(prepared.changes)} file(s) to {prepared.store} as revision {revision}."]
+    follow_up = prepared.follow_up.replace("{revision}", revision)
+    return [
+        f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}.",
+        *follow_up.splitlines(),
+    ]

@@ -22,15 +22,22 @@ _UNREMARKABLE = {"host", "git_commit", "git_dirty", "platform"}
 class References:
     """The references of one model as they are in one revision of a store."""
 
-    def __init__(self, store: Store, case: Case, folder: Path) -> None:
+    def __init__(self, store: Store, case: Case, folder: Path, drafts: bool = False) -> None:
         """Look once; ``folder`` receives what is fetched, under its store paths."""
         self.store = store
         self.folder = folder
         self.revision = store.head()
-        self.files: list[str] = []
-        for prefix in layout.search_folders(case):
-            self.files += store.files(prefix, self.revision)
+        self.folders = [layout.reference_folder(case, drafts=True)] if drafts else layout.search_folders(case)
+        self.digests: dict[str, str] = {}
+        """Every file there is, with its digest."""
+        for prefix in self.folders:
+            self.digests |= {path: entry.digest for path, entry in store.files(prefix, self.revision).items()}
         self._sidecars: dict[str, dict[str, Any] | None] = {}
+
+    @property
+    def files(self) -> list[str]:
+        """Every file there is, sorted."""
+        return sorted(self.digests)
 
     def find(self, case: Case) -> str | None:
         """Store path of the case's reference, or None."""
@@ -44,7 +51,7 @@ class References:
         """What a reference says about itself; None when it says nothing (today's data sets)."""
         if path not in self._sidecars:
             name = layout.sidecar_path(path)
-            found = name in self.files
+            found = name in self.digests
             self._sidecars[path] = files.read_json(self.fetch(name)) if found else None
         return self._sidecars[path]
 

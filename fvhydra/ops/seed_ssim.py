@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from fvhydra.config.op import SeedSsimConfig
-from fvhydra.core import files
 from fvhydra.core.context import Context
 from fvhydra.core.errors import Exists
-from fvhydra.core.result import CaseResult, RunResult
-from fvhydra.core.verdict import Verdict
-from fvhydra.media import latent
+from fvhydra.core.result import RunResult
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
-from fvhydra.ops.generation import Generated, clip_facts, generate, record_cases
-from fvhydra.ops.references import References, write_sidecar
-from fvhydra.review import change
-from fvhydra.review.criteria import review_latent, review_pixels
+from fvhydra.ops.generation import generate, record_cases
+from fvhydra.ops.proposal import files_of, prepare, reviewed
+from fvhydra.ops.references import References
+from fvhydra.stores.layout import draft_path
 
 
 class SeedSsim(Op):
@@ -40,65 +35,26 @@ class SeedSsim(Op):
         record_cases(context, wanted)
         results, added = [], []
         for made in generate(context, wanted, paths):
-            sidecar = write_sidecar(made)
-            results.append(_reviewed(context, made, paths[made.case.index]))
-            for local in (made.artifact, sidecar):
-                path = local.relative_to(context.run.path / "artifacts").as_posix()
-                added.append(change.ChangeFile(path, context.run.relative(local), files.sha256_file(local)))
-        failed = {item.name for result in results for item in result.criteria if not item.passed}
-        config = context.config
-        prepared = change.Change(
-            kind="seed",
-            title=f"Seed {config.model.model_id} on {config.gpu.folder} ({config.tier.name}, {config.backend.folder})",
-            reason=self.config.reason,
-            store=references.store.location,
-            parent=references.revision,
-            changes=added,
-            phrases=["upload"],
-            blocked_by=sorted(failed - set(self.config.accept)),
-            provenance={"who": getpass.getuser(), "environment": context.run.manifest["environment"]},
-        )
-        change.prepare(context.run, prepared)
-        return RunResult(
-            op=self.config.name,
-            model=config.model.name,
-            verdict=Verdict.DONE,
-            message=f"{len(results)} reference(s) prepared for {references.store.location}.",
-            cases=results,
-            details={"change": "prepared"},
-        )
+            path = paths[made.case.index]
+            added += files_of(context, made, path)
+            results.append(reviewed(context, made, path))
+        verb = "Draft" if self.config.draft else "Seed"
+        return prepare(context, references, results, "seed", verb, changes=added, phrases=["upload"])
 
     def _free_paths(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = cases(context.config)
-        store = open_store(context.config.store)
-        references = References(store, wanted[0], scratch)
+        references = References(open_store(context.config.store), wanted[0], scratch)
         paths = {case.index: references.free_path(case) for case in wanted}
-        if taken := sorted(set(paths.values()) & set(references.files)):
+        # a reference that today's readers would find counts too, whatever its name
+        found = {references.find(case) for case in wanted if case.default_seed}
+        taken = (set(paths.values()) & set(references.files)) | {path for path in found if path is not None}
+        if self.config.draft:
+            paths = {index: draft_path(path) for index, path in paths.items()}
+            taken |= set(paths.values()) & set(References(references.store, wanted[0], scratch, drafts=True).files)
+        if taken:
             raise Exists(
                 taken,
                 "Seeding never replaces a reference; the deliberate way is "
                 f"`python -m fvhydra op=reseed_ssim {same_cases(context)} op.reason='...'`.",
             )
         return references, paths
-
-
-def _reviewed(context: Context, made: Generated, path: str) -> CaseResult:
-    numerics: dict[str, Any]
-    if made.media.frames is None:
-        criteria, numerics = review_latent(latent.load(made.artifact), made.case)
-    else:
-        criteria, numerics = review_pixels(made.media.frames, made.case), clip_facts(made)
-    return CaseResult(
-        index=made.case.index,
-        prompt=made.case.prompt,
-        seed=made.case.seed,
-        fingerprint=made.case.fingerprint,
-        verdict=Verdict.DONE,
-        message="to be added",
-        kind=made.case.model.artifact,
-        artifact=context.run.relative(made.artifact),
-        store_path=path,
-        criteria=criteria,
-        numerics=numerics,
-        seconds=made.media.seconds,
-    )

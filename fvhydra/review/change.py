@@ -16,9 +16,12 @@ from fvhydra.core import files
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Conflict, UsageError
 from fvhydra.core.run import RunFolder
-from fvhydra.stores.base import Store
+from fvhydra.stores.base import Copy, Store
 
 SCHEMA_VERSION = 1
+
+ADDING = ("seed", "promote")
+"""Kinds of change that never replace anything."""
 _ATTEMPTS = 20
 
 
@@ -34,8 +37,16 @@ class ChangeFile:
 
 
 @dataclass
+class ChangeCopy:
+    """A file that the store has already: ``source``, as it was in the change's parent, is put at ``path`` too."""
+
+    path: str
+    source: str
+
+
+@dataclass
 class Change:
-    """A prepared edit. ``kind`` decides what must already be there: ``seed`` nothing, ``reseed`` everything."""
+    """A prepared edit. Those of a kind in ``ADDING`` only add: every path they write must be free."""
 
     kind: str
     title: str
@@ -44,6 +55,11 @@ class Change:
     parent: str
     changes: list[ChangeFile]
     phrases: list[str]
+    """What must be said before it is applied; nothing for a draft that CI uploads."""
+    copies: list[ChangeCopy] = field(default_factory=list)
+    deletes: list[str] = field(default_factory=list)
+    follow_up: str = ""
+    """What to do once it is applied, for the person; ``{revision}`` stands for the revision that it became."""
     blocked_by: list[str] = field(default_factory=list)
     """Names of the review criteria that failed and that nobody accepted."""
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +72,7 @@ class Change:
     @property
     def paths(self) -> list[str]:
         """Every path of the store that it touches, sorted."""
-        return sorted(change.path for change in self.changes)
+        return sorted({item.path for item in self.changes} | {item.path for item in self.copies} | set(self.deletes))
 
 
 def prepare(run: RunFolder, change: Change) -> None:
@@ -78,7 +94,9 @@ def load(run: RunFolder) -> Change:
         raise UsageError(
             f"{path} has schema version {data.get('schema_version')}, this fvhydra reads {SCHEMA_VERSION}."
         )
-    return Change(**{**data, "changes": [ChangeFile(**item) for item in data["changes"]]})
+    data["changes"] = [ChangeFile(**item) for item in data["changes"]]
+    data["copies"] = [ChangeCopy(**item) for item in data["copies"]]
+    return Change(**data)
 
 
 def verify(run: RunFolder, change: Change) -> dict[str, Path]:
@@ -107,7 +125,7 @@ def apply(run: RunFolder, change: Change, store: Store) -> str:
     Commits that others made since the review are kept when they touched other paths.
 
     Raises:
-        Exists: A path of a ``seed`` change has been taken meanwhile.
+        Exists: A path that the change only adds has been taken meanwhile.
         Conflict: Somebody else touched the same paths; says who and what.
         UsageError: The reviewed files are not there any more, or the change is blocked or for another store.
     """
@@ -128,8 +146,10 @@ def apply(run: RunFolder, change: Change, store: Store) -> str:
         try:
             revision = store.commit(
                 contents,
+                deletes=change.deletes,
+                copies=[Copy(item.path, item.source, change.parent) for item in change.copies],
                 parent=parent,
-                must_be_absent=change.kind == "seed",
+                must_be_absent=change.kind in ADDING,
                 message=change.title,
                 provenance=provenance,
             )
@@ -144,13 +164,12 @@ def apply(run: RunFolder, change: Change, store: Store) -> str:
 
 def _newer_head(store: Store, change: Change) -> str:
     """The head to commit on instead, when nothing in between touched the same paths."""
-    wanted = set(change.paths)
+    wanted = set(change.deletes if change.kind in ADDING else change.paths)
     head = store.head()
     for entry in store.log():
         if entry.revision == change.parent:
             break
-        if change.kind == "seed":
-            continue  # whether a path is free is checked by the commit itself, which lists all that are not
+        # whether the path of an added file is free is checked by the commit itself, which lists all that are not
         if touched := sorted(wanted & set(entry.paths)):
             who = entry.provenance.get("who", "somebody")
             listed = "".join(f"\n    {path}" for path in touched)

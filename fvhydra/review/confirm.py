@@ -16,7 +16,7 @@ def confirmed(phrases: Sequence[str], given: Sequence[str], ask: Ask | None) -> 
         given: ``op.confirm``. When it is not empty nobody is asked: it either holds every phrase or the answer is no.
         ask: How to ask at a terminal; None when there is none.
     """
-    if given:
+    if given or not phrases:
         return all(phrase in given for phrase in phrases)
     if ask is None:
         return False

@@ -65,6 +65,16 @@ def sidecar_path(reference: str) -> str:
     return reference + ".json"
 
 
+def draft_path(reference: str) -> str:
+    """Where the draft of a reference (or of its sidecar) is kept."""
+    return reference.replace("reference_videos/", "drafts/", 1)
+
+
+def promoted_path(draft: str) -> str:
+    """The inverse of :func:`draft_path`."""
+    return draft.replace("drafts/", "reference_videos/", 1)
+
+
 def find_reference(paths: Iterable[str], case: Case, sidecar_prompt: SidecarPrompt) -> str | None:
     """Find the reference of a case among the files of a store; None when there is none.
 

@@ -1,0 +1,89 @@
+"""What seeding, re-seeding, promoting and restoring share: looking at new references, and preparing the change."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from typing import Any
+
+from fvhydra.config.root import Config
+from fvhydra.core import files
+from fvhydra.core.context import Context
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.verdict import Verdict
+from fvhydra.media import latent
+from fvhydra.ops.generation import Generated, clip_facts
+from fvhydra.ops.references import References, write_sidecar
+from fvhydra.review import change
+from fvhydra.review.criteria import review_latent, review_pixels
+
+
+def reviewed(context: Context, made: Generated, path: str) -> CaseResult:
+    """A new reference for ``path``, with what can be said of it automatically."""
+    result = CaseResult(
+        index=made.case.index,
+        prompt=made.case.prompt,
+        seed=made.case.seed,
+        fingerprint=made.case.fingerprint,
+        verdict=Verdict.DONE,
+        message="to be added",
+        kind=made.case.model.artifact,
+        artifact=context.run.relative(made.artifact),
+        store_path=path,
+        seconds=made.media.seconds,
+    )
+    review(made, result)
+    return result
+
+
+def review(made: Generated, result: CaseResult) -> None:
+    """Fill in the criteria and numerics of a new reference."""
+    if made.media.frames is None:
+        result.criteria, numerics = review_latent(latent.load(made.artifact), made.case)
+    else:
+        result.criteria, numerics = review_pixels(made.media.frames, made.case), clip_facts(made)
+    result.numerics = result.numerics or numerics
+
+
+def files_of(context: Context, made: Generated, path: str) -> list[change.ChangeFile]:
+    """The artifact and its sidecar, as the files of a change. Writes the sidecar."""
+    pairs = [(path, made.artifact), (f"{path}.json", write_sidecar(made))]
+    return [change.ChangeFile(where, context.run.relative(local), files.sha256_file(local)) for where, local in pairs]
+
+
+def prepare(
+    context: Context, references: References, results: Sequence[CaseResult], kind: str, verb: str, **parts: Any
+) -> RunResult:
+    """Write ``change.json`` and answer with a result that says so.
+
+    Args:
+        kind: The change's kind.
+        verb: First word of the commit's title, for example ``Seed``.
+        parts: Further fields of :class:`fvhydra.review.change.Change`.
+    """
+    config, op = context.config, context.config.op
+    failed = {item.name for result in results for item in result.criteria if not item.passed}
+    prepared = change.Change(
+        kind=kind,
+        title=f"{verb} {scope(config)}",
+        reason=getattr(op, "reason", ""),
+        store=references.store.location,
+        parent=references.revision,
+        blocked_by=sorted(failed - set(getattr(op, "accept", []))),
+        provenance={"who": getpass.getuser(), "environment": context.run.manifest["environment"]},
+        **parts,
+    )
+    change.prepare(context.run, prepared)
+    return RunResult(
+        op=op.name,
+        model=config.model.name,
+        verdict=Verdict.DONE,
+        message=f"{len(prepared.paths)} file(s) prepared for {references.store.location}.",
+        cases=list(results),
+        details={"change": "prepared"},
+    )
+
+
+def scope(config: Config) -> str:
+    """What a change is about, for titles."""
+    return f"{config.model.model_id} on {config.gpu.folder} ({config.tier.name}, {config.backend.folder})"

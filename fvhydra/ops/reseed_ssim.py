@@ -1,0 +1,132 @@
+"""``op=reseed_ssim``: replace references on purpose."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fvhydra.config.op import ReseedSsimConfig
+from fvhydra.core import files
+from fvhydra.core.context import Context
+from fvhydra.core.environment import now
+from fvhydra.core.errors import FvhydraError, UsageError
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.verdict import Verdict
+from fvhydra.ops.base import Op, open_store
+from fvhydra.ops.cases import cases, same_cases, store_words
+from fvhydra.ops.comparison import compare
+from fvhydra.ops.generation import Generated, generate, record_cases
+from fvhydra.ops.proposal import files_of, prepare, review, reviewed
+from fvhydra.ops.references import References, recipe_difference
+
+PHRASES = ["confirm reseed", "upload"]
+
+
+class ReseedSsim(Op):
+    """Back up, regenerate *with* the comparison against what is there, and prepare a change that replaces it."""
+
+    config: ReseedSsimConfig
+    first_phrase = PHRASES[0]
+
+    def preflight(self, context: Context) -> None:
+        """Refuse without a reason, where a reference is missing, and when the store cannot be written."""
+        if not self.config.reason.strip():
+            raise UsageError(
+                "op=reseed_ssim needs a reason for moving approved references.",
+                'Add op.reason="<why, in one line>", for example op.reason="FA3 kernel upgrade".',
+            )
+        open_store(context.config.store).check_writable()
+        with TemporaryDirectory() as scratch:
+            self._current(context, Path(scratch))
+
+    def run(self, context: Context) -> RunResult:
+        """Leave ``backup/``, the new artifacts, the comparison, ``change.json`` and ``pull_request.md``."""
+        wanted = cases(context.config)
+        references, paths = self._current(context, context.run.path / "references")
+        record_cases(context, wanted)
+        context.progress.stage("back up", msg=f"{len(paths)} reference(s)")
+        self._back_up(context, references, list(paths.values()))
+        results, changes = [], []
+        for made in generate(context, wanted, paths):
+            path = paths[made.case.index]
+            results.append(_before_and_after(context, made, references, path))
+            for item in files_of(context, made, path):
+                item.replaces = references.digests.get(item.path)
+                changes.append(item)
+        checklist = _checklist(context, self.config.reason, results)
+        files.write_text(context.run.path / "pull_request.md", checklist)
+        return prepare(
+            context, references, results, "reseed", "Re-seed", changes=changes, phrases=PHRASES, follow_up=checklist
+        )
+
+    def _current(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
+        wanted = cases(context.config)
+        references = References(open_store(context.config.store), wanted[0], scratch)
+        found = {case.index: references.find(case) for case in wanted}
+        paths = {index: path for index, path in found.items() if path is not None}
+        if len(paths) < len(found):
+            missing = [index for index in found if index not in paths]
+            raise UsageError(
+                f"{references.store.location} has no reference for prompt(s) {missing}; there is nothing to replace.",
+                f"Make first references: python -m fvhydra op=seed_ssim {same_cases(context)}",
+            )
+        return references, paths
+
+    def _back_up(self, context: Context, references: References, paths: list[str]) -> None:
+        """Copies of everything that will be replaced, with a note of what they are."""
+        backup = context.run.path / "backup"
+        for path in paths:
+            for name in (path, f"{path}.json"):
+                if name in references.digests:
+                    files.copy(references.fetch(name), backup / name)
+        provenance = {
+            "what": "references as they were before a re-seed",
+            "model_id": context.config.model.model_id,
+            "store": references.store.location,
+            "revision": references.revision,
+            "git_commit": context.run.manifest["environment"].get("git_commit", "unknown"),
+            "utc": now(),
+            "reason": self.config.reason,
+            "files": sorted(paths),
+        }
+        files.write_json(backup / "PROVENANCE.json", provenance)
+
+
+def _before_and_after(context: Context, made: Generated, references: References, path: str) -> CaseResult:
+    """The comparison, which informs and does not judge; an old reference that cannot be read may be replaced too."""
+    try:
+        result = compare(context, made, references, path)
+        result.message = "old against new: " + "; ".join(f"{item.name} {item.given}" for item in result.criteria)
+    except FvhydraError as error:
+        result = reviewed(context, made, path)
+        result.message = f"the old reference cannot be compared: {error.message}"
+    result.verdict = Verdict.DONE
+    result.recipe_difference = recipe_difference(references.sidecar(path), made.case)
+    review(made, result)
+    return result
+
+
+def _checklist(context: Context, reason: str, results: list[CaseResult]) -> str:
+    """What a reviewer of the pull request wants to know, as Markdown."""
+    environment = context.run.manifest["environment"]
+    dirty = ", with uncommitted changes" if environment.get("git_dirty") == "yes" else ""
+    restore = ["op=restore", f"run={context.run.path}", *store_words(context.command)]
+    numbers = [f"| {result.index} | {result.seed} | {result.message} |" for result in results]
+    return "\n".join(
+        [
+            f"### References of {context.config.model.model_id} re-seeded",
+            "",
+            f"- [ ] Reason: {reason}",
+            f"- [ ] Source commit: {environment.get('git_commit', 'unknown')}{dirty}",
+            f"- [ ] Command: `{shlex.join(context.command)}` on {environment.get('gpu', environment['cpu'])}",
+            "- [ ] Store revision: {revision}",
+            f"- [ ] Backup: `{context.run.path / 'backup'}`",
+            f"- [ ] To undo: `python -m fvhydra {shlex.join(restore)}`",
+            "",
+            "| case | seed | old against new |",
+            "| --- | --- | --- |",
+            *numbers,
+            "",
+        ]
+    )

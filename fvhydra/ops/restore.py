@@ -1,0 +1,99 @@
+"""``op=restore``: put earlier references back, as a new reviewed commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fvhydra.config.op import RestoreConfig
+from fvhydra.core import files
+from fvhydra.core.context import Context
+from fvhydra.core.errors import UsageError
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.run import RunFolder
+from fvhydra.core.verdict import Verdict
+from fvhydra.ops.base import Op, open_store
+from fvhydra.ops.cases import cases
+from fvhydra.ops.proposal import prepare
+from fvhydra.ops.references import References
+from fvhydra.review import change
+from fvhydra.stores.base import Entry
+
+Tree = dict[str, Entry]
+
+
+class Restore(Op):
+    """Undo the change of an earlier run, or make a model's references as they were in a revision."""
+
+    config: RestoreConfig
+
+    def preflight(self, context: Context) -> None:
+        """Refuse when nothing says what to restore, when nothing differs, or when the store cannot be written."""
+        open_store(context.config.store).check_writable()
+        self._difference(context, context.run.path / "references")
+
+    def run(self, context: Context) -> RunResult:
+        """Fetch what was there, show it beside what is there now, and leave ``change.json``."""
+        references, revision, now, then = self._difference(context, context.run.path / "references")
+        returning = sorted(path for path, entry in then.items() if now.get(path) != entry)
+        leaving = sorted(set(now) - set(then))
+        target = context.run.path / "artifacts"
+        fetched = references.store.fetch(returning, target, revision)
+        current = references.store.fetch([p for p in (*returning, *leaving) if p in now], references.folder)
+        changes = []
+        for path in returning:
+            replaced = now[path].digest if path in now else None
+            local = fetched[path]
+            changes.append(change.ChangeFile(path, context.run.relative(local), files.sha256_file(local), replaced))
+        media = [path for path in (*returning, *leaving) if not path.endswith(".json")]
+        results = [
+            _shown(context, index, path, current.get(path), fetched.get(path)) for index, path in enumerate(media)
+        ]
+        verb = f"Restore {revision[:12]} of"
+        return prepare(
+            context, references, results, "restore", verb, changes=changes, deletes=leaving, phrases=["upload"]
+        )
+
+    def _difference(
+        self, context: Context, scratch: Path
+    ) -> tuple[References, str, dict[str, Entry], dict[str, Entry]]:
+        """The references, the revision to go back to, and the files concerned as they are and as they were."""
+        wanted = cases(context.config)
+        references = References(open_store(context.config.store), wanted[0], scratch)
+        store = references.store
+        if context.config.run is not None:
+            earlier = change.load(RunFolder.open(Path(context.config.run).expanduser()))
+            if earlier.applied is None:
+                raise UsageError(f"run={context.config.run} was never published; there is nothing to undo.")
+            revision, paths = earlier.parent, set(earlier.paths)
+            now, then = store.files("", references.revision), store.files("", revision)
+        elif self.config.revision is not None:
+            revision = self.config.revision
+            now, then = (
+                {path: entry for folder in references.folders for path, entry in store.files(folder, at).items()}
+                for at in (references.revision, revision)
+            )
+            paths = set(now) | set(then)
+        else:
+            raise UsageError(
+                "op=restore needs run=<folder of the run to undo> or op.revision=<revision>.",
+                "`python -m fvhydra op=log` lists the revisions.",
+            )
+        now, then = ({path: entry for path, entry in tree.items() if path in paths} for tree in (now, then))
+        if now == then:
+            raise UsageError(f"The references are as they were in {revision} already; there is nothing to restore.")
+        return references, revision, now, then
+
+
+def _shown(context: Context, index: int, path: str, current: Path | None, returning: Path | None) -> CaseResult:
+    return CaseResult(
+        index=index,
+        prompt=Path(path).stem,
+        seed=0,
+        fingerprint="",
+        verdict=Verdict.DONE,
+        message="to be put back" if returning else "to be removed",
+        kind="latent" if path.endswith(".pt") else "pixel",
+        artifact=context.run.relative(returning) if returning else None,
+        reference=context.run.relative(current) if current else None,
+        store_path=path,
+    )
