@@ -78,6 +78,7 @@ class StructuralSimilarity:
         if self.levels == 0:
             raise ValueError(f"SSIM needs frames of at least {_SIDE}x{_SIDE}, not {height}x{width}")
         self._weights = _WEIGHTS[: self.levels] * (_WEIGHTS.sum() / _WEIGHTS[: self.levels].sum())
+        self._colours = [[np.empty((height, width), np.uint8) for _ in range(3)] for _ in range(2)]
         self._pyramid: list[tuple[Plane, Plane]] = []
         for _ in range(self.levels):
             self._pyramid.append((np.empty((height, width), np.float32), np.empty((height, width), np.float32)))
@@ -89,8 +90,9 @@ class StructuralSimilarity:
     ) -> Structure:
         """Compare two frames, uint8 ``[H, W, 3]`` of the size given to the constructor."""
         # one colour at a time: OpenCV is faster on plain planes, and the buffers are a third of the size
-        planes = zip(cv2.split(reference), cv2.split(generated), strict=True)
-        values = [self._colour(x, y, with_ssim) for x, y in planes]
+        for frame, planes in zip((reference, generated), self._colours, strict=True):
+            cv2.split(frame, planes)
+        values = [self._colour(x, y, with_ssim) for x, y in zip(*self._colours, strict=True)]
         ms_ssim, ssim = np.mean(values, axis=0)
         return Structure(float(ms_ssim), float(ssim) if with_ssim else None)
 
