@@ -1,0 +1,81 @@
+"""The documentation is true: its commands run, print what it shows, and its tables agree with the code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fvhydra.config.schema import conf_dir
+from fvhydra.core.verdict import Verdict
+from tests.conftest import ROOT, clean_environment
+from tests.docs import keys
+from tests.docs.documents import DOCUMENTS, File, languages, links, steps, table_column
+
+WITH_COMMANDS = [document for document in DOCUMENTS if steps(document)]
+
+
+@pytest.mark.parametrize("document", WITH_COMMANDS, ids=lambda document: document.name)
+def test_a_reader_who_follows_it_gets_what_it_shows(document: Path, tmp_path: Path, cache_dir: Path) -> None:
+    environment = clean_environment(tmp_path, cache_dir)
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    for step in steps(document):
+        if isinstance(step, File):
+            (tmp_path / step.path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / step.path).write_text(step.text, encoding="utf-8")
+            continue
+        done = subprocess.run(
+            ["bash", "-c", step.words],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == step.code, f"$ {step.words}\n{done.stdout}"
+        assert not step.missing_from(done.stdout), f"$ {step.words}\n{done.stdout}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_its_links_lead_somewhere(document: Path) -> None:
+    assert [link for link in links(document) if not (document.parent / link.partition("#")[0]).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_block_says_what_it_is(document: Path) -> None:
+    # console is executed; sh is for make, GPUs and networks; a python or yaml block that is a file is written
+    assert languages(document) <= {"console", "sh", "text", "python", "yaml", "json"}
+
+
+def test_the_readme_lists_every_op() -> None:
+    assert table_column(ROOT / "README.md", "## Ops") == sorted(path.stem for path in (conf_dir() / "op").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("document", "heading"), [("README.md", "## Exit codes"), ("docs/exit_codes.md", "# Exit codes")]
+)
+def test_the_exit_codes_are_those_of_the_code(document: str, heading: str) -> None:
+    listed = [int(code) for code in table_column(ROOT / document, heading)]
+    assert listed == sorted({verdict.exit_code for verdict in Verdict})
+
+
+def test_every_verdict_is_explained() -> None:
+    assert table_column(ROOT / "docs" / "exit_codes.md", "## Verdicts") == [verdict.value for verdict in Verdict]
+
+
+def test_the_floors_are_those_that_lint_enforces() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [contract] = [item for item in project["tool"]["importlinter"]["contracts"] if item["type"] == "layers"]
+    layers = [layer.replace("fvhydra.", "").replace(" | ", ", ") for layer in contract["layers"]]
+    assert table_column(ROOT / "docs" / "architecture.md", "## Floors") == layers
+
+
+def test_every_key_is_listed_with_its_line() -> None:
+    assert keys.written() == keys.tables(), "run: python -m tests.docs.keys"
