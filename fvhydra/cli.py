@@ -30,7 +30,7 @@ def run(given: Sequence[str]) -> int:
         return 0
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        words.refuse_bare_launcher(given)
+        words.refuse_what_hydra_ignores(given)
         return _compose_and_run(list(given))
     except (UsageError, ConfigError, FvhydraError) as error:
         from fvhydra.terminal import Terminal

@@ -91,11 +91,11 @@ def _split(value: str) -> list[str]:
     return [*parts, value[start:]]
 
 
-def refuse_bare_launcher(words: Sequence[str]) -> None:
-    """``hydra/launcher=`` is silently ignored in a single run; ours is ``launcher=``.
+def refuse_what_hydra_ignores(words: Sequence[str]) -> None:
+    """Refuse words that Hydra ignores silently or fails on without a word.
 
     Raises:
-        UsageError: The word is there without ``launcher=``.
+        UsageError: ``hydra/launcher=`` without ``launcher=``, or ``--cfg`` with ``-m``.
     """
     bare = [word for word in words if word.lstrip("+").startswith("hydra/launcher=")]
     if bare and not any(word.startswith("launcher=") for word in words):
@@ -103,6 +103,8 @@ def refuse_bare_launcher(words: Sequence[str]) -> None:
             f"{bare[0]}: jobs would not run there (Hydra ignores it in a single run).",
             f"Write launcher={bare[0].partition('=')[2].removeprefix('fvhydra_')} instead.",
         )
+    if is_multirun(words) and any(word in ("--cfg", "-c") for word in words):
+        raise UsageError("--cfg shows one configuration, and -m asks for many.", "Leave -m and the sweeps away.")
 
 
 def config_dirs(words: Sequence[str]) -> list[str]:

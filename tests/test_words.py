@@ -66,16 +66,20 @@ def test_a_comma_is_no_sweep_in_a_prompt() -> None:
 
 
 def test_other_keys_are_left_to_hydra() -> None:
-    assert words.protect(["seed=0,1", "model=ltx2", "image=null", "--cfg", "job"]) == [
-        "seed=0,1",
-        "model=ltx2",
-        "image=null",
-        "--cfg",
-        "job",
-    ]
+    assert words.protect(["seed=0,1", "image=null", "-m"]) == ["-m", "seed=0,1", "image=null"]
+
+
+def test_flags_may_stand_anywhere() -> None:
+    given = ["op=generate", "--cfg", "job", "seed=1", "--config-dir=mine", "-p", "sampling"]
+    assert words.protect(given) == ["--cfg", "job", "--config-dir=mine", "-p", "sampling", "op=generate", "seed=1"]
+
+
+def test_showing_a_configuration_of_a_sweep_is_refused() -> None:
+    with pytest.raises(UsageError, match="--cfg shows one configuration"):
+        words.refuse_what_hydra_ignores(["-m", "seed=0,1", "--cfg", "job"])
 
 
 def test_bare_hydra_launcher_is_refused() -> None:
     with pytest.raises(UsageError, match=r"launcher=slurm"):
-        words.refuse_bare_launcher(["hydra/launcher=slurm"])
-    words.refuse_bare_launcher(["launcher=local", "hydra/launcher=fvhydra_local"])
+        words.refuse_what_hydra_ignores(["hydra/launcher=slurm"])
+    words.refuse_what_hydra_ignores(["launcher=local", "hydra/launcher=fvhydra_local"])

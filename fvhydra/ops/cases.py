@@ -56,12 +56,17 @@ def same_cases(context: Context) -> str:
     keys = {key: getattr(config, key) for key in ("prompt", "prompt_file", "prompt_index", "image")}
     keys["seed"] = config.seed if config.seed != config.sampling.seed else None
     words += [f"{key}={value}" for key, value in keys.items() if value is not None]
-    return shlex.join([*words, *store_words(context.command)])
+    return shlex.join([*words, *carried_words(context.command)])
 
 
-def store_words(command: Sequence[str]) -> list[str]:
-    """What was typed to choose the store."""
-    return [word for word in command if word.startswith(("store=", "store."))]
+def carried_words(command: Sequence[str]) -> list[str]:
+    """What was typed to choose the store, and folders of configuration; suggested commands need them too."""
+    return [
+        word
+        for position, word in enumerate(command)
+        if word.startswith(("store=", "store.", "--config-dir"))
+        or (position and command[position - 1] in ("--config-dir", "-cd"))
+    ]
 
 
 def _case(config: Config, index: int, prompt: Prompt, shares_stem: bool) -> Case:

@@ -17,10 +17,10 @@ from fvhydra.core.context import Context
 from fvhydra.core.environment import package_version
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.result import Criterion, RunResult
+from fvhydra.core.token import TOKEN_VARIABLES, find_token
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
 
-TOKEN_VARIABLES = ("HF_API_KEY", "HUGGINGFACE_HUB_TOKEN", "HF_TOKEN")
 _PACKAGES = ("hydra-core", "omegaconf", "torch", "diffusers", "transformers", "huggingface-hub", "av", "numpy")
 _LITTLE_SPACE_GB = 5
 
@@ -89,13 +89,12 @@ def _codecs(context: Context) -> Iterator[Criterion]:
 
 
 def _tokens(context: Context) -> Iterator[Criterion]:
-    from huggingface_hub import get_token
-
-    present = [name for name in TOKEN_VARIABLES if os.environ.get(name)]
-    found = f"from {present[0]}" if present else "from the cached login" if get_token() else None
+    token = find_token()
     needed = context.config.store.name == "hub"
-    missing = f"none: set {' or '.join(TOKEN_VARIABLES)}, or run `hf auth login`"
-    yield Criterion("Hub token", found is not None or not needed, found or missing, "present for store=hub")
+    found = (
+        f"from {token.source}" if token else f"none: set one of {', '.join(TOKEN_VARIABLES)}, or run `hf auth login`"
+    )
+    yield Criterion("Hub token", token is not None or not needed, found, "present for store=hub")
 
 
 def _store(context: Context) -> Iterator[Criterion]:

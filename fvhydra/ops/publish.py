@@ -12,7 +12,7 @@ from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import store_words
+from fvhydra.ops.cases import carried_words
 from fvhydra.review import change
 from fvhydra.review.confirm import Ask, confirmed
 
@@ -73,7 +73,7 @@ def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> list[
         phrases = ", ".join(prepared.phrases)
         words = phrases if len(prepared.phrases) == 1 else f"[{phrases}]"
         # publishing from the folder that prepared it: the store is the one that was chosen there
-        chosen = store_words(context.run.manifest["command"])
+        chosen = carried_words(context.run.manifest["command"])
         arguments = ["op=publish", f"run={context.run.path}", f"op.confirm={words}", *chosen]
         command = f"python -m fvhydra {shlex.join(arguments)}"
         return [

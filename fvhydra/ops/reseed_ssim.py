@@ -14,7 +14,7 @@ from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import cases, same_cases, store_words
+from fvhydra.ops.cases import carried_words, cases, same_cases
 from fvhydra.ops.comparison import compare
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.proposal import files_of, prepare, review, reviewed
@@ -111,7 +111,7 @@ def _checklist(context: Context, reason: str, results: list[CaseResult]) -> str:
     """What a reviewer of the pull request wants to know, as Markdown."""
     environment = context.run.manifest["environment"]
     dirty = ", with uncommitted changes" if environment.get("git_dirty") == "yes" else ""
-    restore = ["op=restore", f"run={context.run.path}", *store_words(context.command)]
+    restore = ["op=restore", f"run={context.run.path}", *carried_words(context.command)]
     numbers = [f"| {result.index} | {result.seed} | {result.message} |" for result in results]
     return "\n".join(
         [

@@ -11,6 +11,7 @@ import torch
 
 from fvhydra.config.model import ModelConfig
 from fvhydra.core.errors import InfrastructureError, UsageError
+from fvhydra.core.token import find_token
 from fvhydra.engines.quiet import quiet_libraries
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -27,12 +28,17 @@ def resolve_revision(model: ModelConfig) -> str:
     from huggingface_hub import HfApi
 
     try:
-        commit = HfApi().model_info(model.weights, revision=model.revision).sha
+        commit = HfApi(token=_token()).model_info(model.weights, revision=model.revision).sha
     except Exception as error:
         raise _explained(error, model, "has no commit that can be looked up") from error
     if not commit:
         raise InfrastructureError(f"The Hub names no commit for model.weights={model.weights}.")
     return commit
+
+
+def _token() -> str | None:
+    found = find_token()
+    return found.value if found else None
 
 
 def load(model: ModelConfig, pipeline: type, revision: str) -> Any:
@@ -49,7 +55,7 @@ def load(model: ModelConfig, pipeline: type, revision: str) -> Any:
     try:
         with quiet_libraries():
             loader: type[DiffusionPipeline] = pipeline
-            pipe = loader.from_pretrained(model.weights, revision=revision, torch_dtype=dtypes)
+            pipe = loader.from_pretrained(model.weights, revision=revision, torch_dtype=dtypes, token=_token())
     except Exception as error:
         raise _explained(error, model, f"did not load as {pipeline.__name__} at {revision[:12]}") from error
     unknown = sorted(set(model.component_dtypes) - set(pipe.components))
@@ -75,7 +81,8 @@ def _explained(error: BaseException, model: ModelConfig, otherwise: str) -> Infr
         return InfrastructureError(f"{where} has no revision {model.revision}.", "Set model.revision to one it has.")
     if _any(chain, errors.RepositoryNotFoundError):
         return InfrastructureError(
-            f"{where} does not exist, or this token may not see it.", "Check HF_TOKEN and the spelling."
+            f"{where} does not exist, or this token may not see it.",
+            "Check the spelling and the token.",
         )
     offline = (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)
     if _any(chain, *offline, ConnectionError, TimeoutError, socket.gaierror):

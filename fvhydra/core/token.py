@@ -1,0 +1,29 @@
+"""The Hugging Face token: where it comes from, and never what it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+TOKEN_VARIABLES = ("HF_API_KEY", "HUGGINGFACE_HUB_TOKEN", "HF_TOKEN")
+"""Environment variables that may hold a token; the first that is set counts."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token that does not show itself: ``value`` is in no ``repr``."""
+
+    value: str = field(repr=False)
+    source: str
+    """``HF_TOKEN``, ... or ``the cached login``."""
+
+
+def find_token() -> Token | None:
+    """The first of :data:`TOKEN_VARIABLES` that is set, else the cached login, else None."""
+    for name in TOKEN_VARIABLES:
+        if value := os.environ.get(name, "").strip():
+            return Token(value, name)
+    from huggingface_hub import get_token
+
+    cached = get_token()
+    return Token(cached, "the cached login") if cached else None
