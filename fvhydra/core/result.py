@@ -58,6 +58,8 @@ class CaseResult:
     recipe_known: bool = True
     """False when the reference has no sidecar: it is compared all the same, and nobody can say whether it should be."""
     criteria: list[Criterion] = field(default_factory=list)
+    history: list[dict[str, str]] = field(default_factory=list)
+    """Where the reference comes from: its commits, newest first: ``revision, time, who, kind, reason``."""
     recipe_difference: list[Difference] = field(default_factory=list)
     environment_difference: list[Difference] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -34,6 +34,7 @@ def compare(context: Context, made: Generated, references: References, path: str
         reference=context.run.relative(reference),
         store_path=path,
         environment_difference=environment_difference(sidecar, made.environment),
+        history=references.history(path),
         seconds=made.media.seconds,
     )
     if case.model.artifact == "latent":

@@ -8,10 +8,11 @@ from typing import Any
 from fvhydra.core import files
 from fvhydra.core.case import Case
 from fvhydra.core.environment import now
+from fvhydra.core.errors import StoreError
 from fvhydra.core.result import Difference
 from fvhydra.ops.generation import Generated
 from fvhydra.stores import layout
-from fvhydra.stores.base import Store
+from fvhydra.stores.base import LogEntry, Store
 
 SIDECAR_VERSION = 1
 
@@ -33,6 +34,7 @@ class References:
         for prefix in self.folders:
             self.digests |= {path: entry.digest for path, entry in store.files(prefix, self.revision).items()}
         self._sidecars: dict[str, dict[str, Any] | None] = {}
+        self._log: list[LogEntry] | None = None
 
     @property
     def files(self) -> list[str]:
@@ -58,6 +60,28 @@ class References:
     def fetch(self, path: str) -> Path:
         """A verified local copy."""
         return self.store.fetch([path], self.folder, self.revision)[path]
+
+    def history(self, path: str) -> list[dict[str, str]]:
+        """The commits that touched a reference, newest first; the store is asked once for all.
+
+        Empty when the store cannot tell: nobody's check should fail for want of a story.
+        """
+        if self._log is None:
+            try:
+                self._log = self.store.log()
+            except StoreError:
+                self._log = []
+        return [
+            {
+                "revision": entry.revision,
+                "time": entry.time,
+                "who": str(entry.provenance.get("who", "unknown")),
+                "kind": str(entry.provenance.get("kind", "by hand")),
+                "reason": str(entry.provenance.get("reason", entry.message)),
+            }
+            for entry in self._log
+            if path in entry.paths
+        ]
 
     def _prompt_of(self, path: str) -> str | None:
         sidecar = self.sidecar(path)

@@ -68,6 +68,9 @@ def test_reseeding_is_one_commit_with_backup_comparison_and_a_way_back(cli: Cli,
     assert "before" in page and "after" in page
 
     assert cli("op=check_ssim", *WAN, MOVED).code == 0
+    assert [entry["kind"] for entry in _latest(tmp_path)["cases"][0]["history"]] == ["reseed", "seed"]
+    page = (tmp_path / "outputs" / "latest" / "report" / "index.html").read_text()
+    assert "comes from" in page and "FA3 kernel upgrade" in page
     assert cli("op=check_ssim", *WAN).code == 1
 
     restored = cli("op=restore", *WAN, f"run={run}", "op.confirm=upload")
