@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fvhydra.core.errors import UsageError
-from fvhydra.stores.base import Content, Copy, checked_path
+from fvhydra.core.errors import Conflict, UsageError
+from fvhydra.stores.base import Content, Copy, LogEntry, checked_path
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,32 @@ def checked_edit(adds: Mapping[str, Content] | None, deletes: Iterable[str], cop
         if isinstance(content, Path) and not content.is_file():
             raise UsageError(f"There is no file {content} (for {path}).")
     return edit
+
+
+def in_the_way(edit: Edit, kept: Collection[str], must_be_absent: bool) -> list[str]:
+    """Paths of ``kept`` (the tree without what the edit deletes) for which the edit must be refused, sorted."""
+    taken = set(edit.written).intersection(kept) if must_be_absent else set()
+    return sorted(taken.union(clashes(edit.written, kept)))
+
+
+def conflict(edit: Edit, location: str, since: Sequence[LogEntry]) -> Conflict:
+    """Say who moved the store on: ``since`` are the commits after the parent of the edit, the newest first."""
+    ours = set(edit.paths)
+    overlapping = [entry for entry in since if not ours.isdisjoint(entry.paths)]
+    both = ours.intersection(path for entry in overlapping for path in entry.paths)
+    other = (overlapping or since)[0]
+    listed = "".join(f"\n    {path}" for path in sorted(both))
+    return Conflict(
+        f"{other.provenance.get('who', 'Somebody')} committed to {location} at {other.time}, touching "
+        + (f"the same files ({other.message}):{listed}" if both else f"other files ({other.message})."),
+        "Look at what is there now, then prepare the change again.",
+        both,
+    )
+
+
+def below(path: str, prefix: str) -> bool:
+    """Whether ``path`` is ``prefix`` or in that folder; everything is below the empty prefix."""
+    return prefix in ("", path) or path.startswith(f"{prefix}/")
 
 
 def clashes(written: Iterable[str], tree: Collection[str]) -> list[str]:

@@ -13,7 +13,7 @@ from fvhydra.config.store import LocalStoreConfig
 from fvhydra.core import files
 from fvhydra.core.errors import Conflict, Exists, StoreError, Unavailable, UsageError
 from fvhydra.stores.base import Content, Copy, Entry, LogEntry, Store, checked_path, checked_prefix
-from fvhydra.stores.edit import Edit, checked_edit, clashes
+from fvhydra.stores.edit import Edit, below, checked_edit, conflict, in_the_way
 from fvhydra.stores.local.disk import link_once, refusals, scratch_file
 from fvhydra.stores.local.history import History, Note, Tree
 from fvhydra.stores.local.objects import Blob, Objects
@@ -49,7 +49,7 @@ class LocalStore(Store):
         prefix = checked_prefix(prefix)
         tree = self._tree(revision)
         return {
-            path: Entry(path, blob.size, f"sha256:{blob.sha256}") for path, blob in tree.items() if _below(path, prefix)
+            path: Entry(path, blob.size, f"sha256:{blob.sha256}") for path, blob in tree.items() if below(path, prefix)
         }
 
     def fetch(self, paths: Iterable[str], to: Path, revision: str | None = None) -> dict[str, Path]:
@@ -84,7 +84,7 @@ class LocalStore(Store):
     def log(self, prefix: str = "") -> list[LogEntry]:
         prefix = checked_prefix(prefix)
         with refusals(self._root):
-            return [entry for entry in self._history.entries() if any(_below(path, prefix) for path in entry.paths)]
+            return [entry for entry in self._history.entries() if any(below(path, prefix) for path in entry.paths)]
 
     def check_writable(self) -> None:
         with refusals(self._root):
@@ -133,7 +133,7 @@ class LocalStore(Store):
                 return landed
             seen = self._history.number(head)
             if parent not in (None, head):
-                raise self._conflict(edit, parent)
+                raise conflict(edit, str(self._root), list(self._history.entries(self._history.number(parent))))
             tree = self._edited(edit, head, must_be_absent)
             if blobs is None:  # only now, when nothing speaks against the commit
                 blobs = self._objects.put(edit.adds)
@@ -158,25 +158,10 @@ class LocalStore(Store):
             self._blob(now, path)
         gone = set(edit.deletes)
         kept = {path: blob for path, blob in now.items() if path not in gone}
-        taken = set(edit.written) & kept.keys() if must_be_absent else set()
-        if in_the_way := taken | set(clashes(edit.written, kept)):
-            raise Exists(in_the_way)
+        if taken := in_the_way(edit, kept, must_be_absent):
+            raise Exists(taken)
         sources = {copy.revision: self._history.tree(copy.revision) if copy.revision else now for copy in edit.copies}
         return kept | {copy.path: self._blob(sources[copy.revision], copy.source) for copy in edit.copies}
-
-    def _conflict(self, edit: Edit, parent: str) -> Conflict:
-        since = list(self._history.entries(self._history.number(parent)))
-        ours = set(edit.paths)
-        overlapping = [entry for entry in since if not ours.isdisjoint(entry.paths)]
-        both = ours.intersection(path for entry in overlapping for path in entry.paths)
-        other = (overlapping or since)[0]
-        listed = "".join(f"\n    {path}" for path in sorted(both))
-        return Conflict(
-            f"{other.provenance.get('who', 'Somebody')} committed to {self.location} at {other.time}, touching "
-            + (f"the same files ({other.message}):{listed}" if both else f"other files ({other.message})."),
-            "Look at what is there now, then prepare the change again.",
-            both,
-        )
 
     def _show(self) -> None:
         """Bring ``current/`` up to date. The commit stands, so no trouble here may look like its failure."""
@@ -204,10 +189,6 @@ class LocalStore(Store):
                 f"{self._root} is no store and not empty: it holds {strange[0]}.",
                 "Choose an empty or new folder with store.path=<folder>.",
             )
-
-
-def _below(path: str, prefix: str) -> bool:
-    return prefix in ("", path) or path.startswith(f"{prefix}/")
 
 
 def _holds(target: Path, blob: Blob) -> bool:
