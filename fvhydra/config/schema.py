@@ -28,7 +28,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "publish": op.PublishConfig,
         "doctor": op.DoctorConfig,
     },
-    "schema/store": {"store": store.StoreConfig, "local": store.LocalStoreConfig},
+    "schema/store": {"store": store.StoreConfig, "local": store.LocalStoreConfig, "hub": store.HubStoreConfig},
 }
 
 

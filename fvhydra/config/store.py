@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
 from omegaconf import MISSING
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import doc
+from fvhydra.config.fields import PositiveFloat, doc, one_of
+
+_REPO_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+
+
+def _repo_id(value: str) -> str:
+    if not _REPO_ID.fullmatch(value):
+        raise ValueError("must be a data set, as organisation/name (or set FASTVIDEO_SSIM_REFERENCE_HF_REPO)")
+    return value
 
 
 @dataclass
@@ -24,3 +34,16 @@ class LocalStoreConfig(StoreConfig):
     """A store in a folder of this machine."""
 
     path: str = doc("Folder of the store, made when first written", MISSING)
+
+
+@dataclass
+class HubStoreConfig(StoreConfig):
+    """A data set on the Hugging Face Hub. The token comes from the environment, never from here."""
+
+    repo_id: Annotated[str, AfterValidator(_repo_id)] = doc("Data set, as organisation/name", MISSING)
+    revision: str = doc("Branch that is read and written", "main")
+    endpoint: str | None = doc("Address of the Hub; null: HF_ENDPOINT or the public one", None)
+    cache_dir: str | None = doc("Folder for downloads; null: that of huggingface_hub (HF_HUB_CACHE, HF_HOME)", None)
+    timeout_s: PositiveFloat = doc("Longest wait for the network to move at all, s", 60.0)
+    retry_s: PositiveFloat = doc("How long to try again after a failure that may pass, s", 30.0)
+    xet: Annotated[str, one_of("auto", "off")] = doc("Xet transfers: auto (unless HF_HUB_DISABLE_XET) or off", "auto")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+from unittest import mock
 
 from hydra.utils import get_class
 
-from fvhydra.config.store import LocalStoreConfig, StoreConfig
+from fvhydra.config.store import HubStoreConfig, LocalStoreConfig, StoreConfig
 from fvhydra.stores.base import Entry, Store
+from fvhydra.stores.hub.token import TOKEN_VARIABLES
+from tests.servers.hub import ALICE, HubServer
 
 
-def open_store(config: StoreConfig) -> Store:
-    """A handle of its own, as another process or person has one."""
-    store: Store = get_class(config._target_)(config)
+def open_store(config: StoreConfig, token: str | None = ALICE) -> Store:
+    """A handle of its own, as another process or person has one; ``token`` is what they have for the Hub."""
+    others = {name: value for name, value in os.environ.items() if name not in TOKEN_VARIABLES}
+    given = {} if token is None else {"HF_TOKEN": token}
+    with mock.patch.dict(os.environ, others | given, clear=True):
+        store: Store = get_class(config._target_)(config)
     return store
 
 
@@ -56,4 +65,44 @@ def _local(path: Path) -> LocalStoreConfig:
     return LocalStoreConfig(_target_="fvhydra.stores.local.LocalStore", name="local", path=str(path))
 
 
-SITES: dict[str, Callable[[Path], Site]] = {"local": LocalSite}
+class HubSite:
+    """A data set of its own on one server, which all tests of a process share."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, folder: Path) -> None:
+        self._name = f"alice/refs-{next(self._numbers)}"
+        self._cache = folder / "hub"
+        shared_hub().create(self._name)
+        self.config = hub_config(shared_hub(), self._name, self._cache)
+
+    def damage(self, entry: Entry) -> None:
+        kind, _, name = entry.digest.partition(":")
+        kept = shared_hub().lfs if kind == "sha256" else shared_hub().repos[self._name].objects
+        kept[name] = bytes([kept[name][0] ^ 1]) + kept[name][1:]
+
+    def denied(self) -> StoreConfig:
+        shared_hub().create("bob/refs", private=False)
+        return hub_config(shared_hub(), "bob/refs", self._cache)
+
+
+def hub_config(hub: HubServer, repo_id: str, cache: Path, **settings: Any) -> HubStoreConfig:
+    """A store in a data set of a test's server."""
+    return HubStoreConfig(
+        _target_="fvhydra.stores.hub.HubStore",
+        name="hub",
+        repo_id=repo_id,
+        endpoint=hub.url,
+        cache_dir=str(cache),
+        xet="off",
+        **settings,
+    )
+
+
+@functools.cache
+def shared_hub() -> HubServer:
+    """A server that lives as long as the process."""
+    return HubServer()
+
+
+SITES: dict[str, Callable[[Path], Site]] = {"local": LocalSite, "hub": HubSite}

@@ -1,0 +1,188 @@
+"""One data set as huggingface_hub shows it: each method is one question, with the answer in a store's words."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi, constants
+from huggingface_hub.errors import RemoteEntryNotFoundError
+from huggingface_hub.hf_api import GitCommitInfo, RepoFile, RepoFolder
+
+from fvhydra import __version__
+from fvhydra.config.store import HubStoreConfig
+from fvhydra.core.errors import Denied
+from fvhydra.core.files import explained as disk_explained
+from fvhydra.stores.base import Entry
+from fvhydra.stores.edit import Edit
+from fvhydra.stores.hub.failures import explained
+from fvhydra.stores.hub.session import asking
+from fvhydra.stores.hub.token import HOW_TO_GET_ONE, find_token
+
+PAGE = 1000
+"""Most entries of a tree that the Hub sends at once."""
+
+_PATHS = 500
+"""Paths that one question may name; the Hub refuses 1000."""
+
+_NOTHING_IGNORED = "# whatever .gitignore the data set holds: a commit is whole\n"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is of some paths."""
+
+    files: dict[str, Entry]
+    folders: set[str]
+
+
+class Repository:
+    """A data set and the token it is used with."""
+
+    def __init__(self, config: HubStoreConfig) -> None:
+        self._config = config
+        self._token = find_token()
+        self._name = config.repo_id
+        self._api = HfApi(
+            endpoint=config.endpoint,
+            token=self._token.value if self._token else False,
+            library_name="fvhydra",
+            library_version=__version__,
+        )
+        self.location = f"hf://datasets/{config.repo_id}" + ("" if config.revision == "main" else f"@{config.revision}")
+        self.cache = Path(config.cache_dir or constants.HF_HUB_CACHE).expanduser()
+
+    def head(self) -> str:
+        """The newest commit of the branch."""
+        with self._asking():
+            info = self._api.dataset_info(
+                self._name, revision=self._config.revision, timeout=self._config.timeout_s, expand=["sha"]
+            )
+        return str(info.sha)
+
+    def first_page(self, revision: str) -> list[Entry] | None:
+        """Every file of a revision if they fit on one page; None when there are more."""
+        with self._asking():
+            tree = self._api.list_repo_tree(self._name, recursive=True, revision=revision, repo_type="dataset")
+            page = list(itertools.islice(tree, PAGE))
+        return [_entry(item) for item in page if isinstance(item, RepoFile)] if len(page) < PAGE else None
+
+    def below(self, folder: str, revision: str) -> list[Entry]:
+        """Every file in a folder and its folders; empty when it is none."""
+        with self._asking():
+            try:
+                tree = self._api.list_repo_tree(
+                    self._name, folder or None, recursive=True, revision=revision, repo_type="dataset"
+                )
+                return [_entry(item) for item in tree if isinstance(item, RepoFile)]
+            except RemoteEntryNotFoundError:
+                return []
+
+    def look(self, paths: Iterable[str], revision: str) -> Found:
+        """Which of some paths are files, and which folders."""
+        items: list[RepoFile | RepoFolder] = []
+        wanted = sorted(set(paths))
+        for start in range(0, len(wanted), _PATHS):
+            with self._asking():
+                items += self._api.get_paths_info(
+                    self._name, wanted[start : start + _PATHS], revision=revision, repo_type="dataset"
+                )
+        return Found(
+            {item.path: _entry(item) for item in items if isinstance(item, RepoFile)},
+            {item.path for item in items if isinstance(item, RepoFolder)},
+        )
+
+    def commit_of(self, path: str) -> str | None:
+        """The commit of the branch that last wrote a file; None when there is no such file."""
+        with self._asking():
+            found = self._api.get_paths_info(
+                self._name, [path], expand=True, revision=self._config.revision, repo_type="dataset"
+            )
+        return next((item.last_commit.oid for item in found if item.last_commit), None)
+
+    def commits(self) -> list[GitCommitInfo]:
+        """The history of the branch, newest first."""
+        with self._asking():
+            return self._api.list_repo_commits(self._name, revision=self._config.revision, repo_type="dataset")
+
+    def send(self, edit: Edit, journal: tuple[str, bytes], parent: str, message: str, description: str) -> str:
+        """Make one commit on ``parent``; return it.
+
+        Raises:
+            Overtaken: ``parent`` is not the head; nothing was written.
+            Passing: It may have been made, or not.
+        """
+        # the client writes into these, so they are made anew for every attempt
+        adds = [CommitOperationAdd(path, content) for path, content in edit.adds.items()]
+        adds.append(CommitOperationAdd(*journal))
+        deletes = [CommitOperationDelete(path, is_folder=False) for path in edit.deletes]
+        copies = [CommitOperationCopy(copy.source, copy.path, copy.revision or parent) for copy in edit.copies]
+        with self._asking():
+            self._api.preupload_lfs_files(
+                self._name,
+                adds,
+                repo_type="dataset",
+                revision=self._config.revision,
+                free_memory=False,
+                gitignore_content=_NOTHING_IGNORED,
+            )
+            made = self._api.create_commit(
+                self._name,
+                [*deletes, *copies, *adds],
+                commit_message=message,
+                commit_description=description,
+                repo_type="dataset",
+                revision=self._config.revision,
+                parent_commit=parent,
+            )
+        return str(made.oid)
+
+    def download(self, path: str, revision: str, again: bool) -> Path:
+        """Have a file in the cache of huggingface_hub; ``again``: whatever is there already."""
+        with disk_explained(self.cache), self._asking():
+            return Path(
+                self._api.hf_hub_download(
+                    self._name,
+                    path,
+                    repo_type="dataset",
+                    revision=revision,
+                    cache_dir=self.cache,
+                    force_download=again,
+                    etag_timeout=self._config.timeout_s,
+                )
+            )
+
+    def cached(self, entry: Entry) -> Path:
+        """Where the cache of huggingface_hub keeps these bytes, of whatever revision, if it has them."""
+        folder = self.cache / f"datasets--{self._name.replace('/', '--')}"
+        return folder / "blobs" / entry.digest.partition(":")[2]
+
+    def check_writable(self) -> None:
+        """Ask the Hub whether this token may write here.
+
+        Raises:
+            Denied: It may not, or there is none.
+        """
+        if self._token is None:
+            raise Denied(f"Writing to {self.location} needs a token, and there is none.", HOW_TO_GET_ONE)
+        with self._asking():
+            self._api.auth_check(self._name, repo_type="dataset", write=True)
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        with asking(self._config.timeout_s, self._config.xet == "auto"), explained(self.location, self._token):
+            yield
+
+
+def paths_around(paths: Sequence[str]) -> set[str]:
+    """Paths and every folder that they are in."""
+    return {path[:end] for path in paths for end in range(1, len(path) + 1) if end == len(path) or path[end] == "/"}
+
+
+def _entry(file: RepoFile) -> Entry:
+    # large files are known by the hash of their content, small ones by that of git
+    digest = f"sha256:{file.lfs.sha256}" if file.lfs else f"git:{file.blob_id}"
+    return Entry(file.path, file.size, digest)

@@ -1,0 +1,93 @@
+"""How huggingface_hub talks to the network while a store asks it something."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+from huggingface_hub import constants, get_session, set_client_factory
+from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but loaded lazily
+    disable_progress_bars,
+    hf_raise_for_status,
+)
+
+PASSING = (408, 409, 425, 429, 500, 502, 503, 504)
+"""Statuses that may be gone the next time."""
+
+BROKEN = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
+"""A connection that failed, whenever it did."""
+
+_XET_PATIENCE = {"HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "2", "HF_XET_CLIENT_RETRY_BASE_DELAY": "200ms"}
+
+
+class _Asking:
+    """How many questions of stores are being asked in this process."""
+
+    count = 0
+    lock = threading.Lock()
+
+
+class _Client(httpx2.Client):
+    """Never waits for ever, and reports every failure at once while a store asks.
+
+    Some calls of huggingface_hub ask for no time limit, and some try again by themselves, up to five times and as long
+    as a ``Retry-After`` says. A store has one bound for all of that, so its own is the only patience.
+    """
+
+    def build_request(self, *arguments: Any, data: Any = None, **settings: Any) -> httpx2.Request:
+        if hasattr(data, "read"):  # huggingface_hub uploads files by a name that httpx2 gave up
+            data, settings["content"] = None, data
+        return super().build_request(*arguments, data=data, **settings)
+
+    def send(self, request: httpx2.Request, **settings: Any) -> httpx2.Response:
+        limits = request.extensions.get("timeout", {})
+        if None in limits.values() or not limits:
+            request.extensions["timeout"] = self.timeout.as_dict()
+        if not _Asking.count:
+            return super().send(request, **settings)
+        try:
+            response = super().send(request, **settings)
+        except BROKEN as error:
+            # not one of the exceptions that huggingface_hub tries again after
+            raise ConnectionError(str(error) or type(error).__name__) from error
+        if response.status_code in PASSING:
+            response.read()
+            hf_raise_for_status(response)
+        return response
+
+
+@contextlib.contextmanager
+def asking(timeout_s: float, xet: bool) -> Iterator[None]:
+    """Bound what huggingface_hub does in this block; the settings are those of the whole process.
+
+    Args:
+        timeout_s: Longest wait for the network to move.
+        xet: False keeps it to plain HTTP.
+    """
+    for name, value in _XET_PATIENCE.items():  # by default an unreachable Xet server takes six minutes to fail
+        os.environ.setdefault(name, value)
+    if not xet:
+        constants.HF_HUB_DISABLE_XET = True
+    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:
+        disable_progress_bars()  # they would tear fvhydra's own display apart
+    _bound(timeout_s)
+    with _Asking.lock:
+        _Asking.count += 1
+    try:
+        yield
+    finally:
+        with _Asking.lock:
+            _Asking.count -= 1
+
+
+def _bound(timeout_s: float) -> None:
+    """Put our client in place of one without time limits; one that somebody made with limits of their own stays."""
+    wanted, present = httpx2.Timeout(timeout_s), get_session()
+    ours = isinstance(present, _Client)
+    if (ours and present.timeout != wanted) or (not ours and present.timeout == httpx2.Timeout(None)):
+        hooks = present.event_hooks
+        set_client_factory(lambda: _Client(event_hooks=hooks, follow_redirects=True, timeout=wanted))

@@ -1,0 +1,229 @@
+"""The store on the Hub: commits by compare-and-swap on a branch of a data set."""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fvhydra.config.store import HubStoreConfig
+from fvhydra.core import files
+from fvhydra.core.errors import Conflict, Corrupt, Exists, Unavailable
+from fvhydra.stores.base import Content, Copy, Entry, LogEntry, Store, checked_path, checked_prefix
+from fvhydra.stores.edit import Edit, below, checked_edit, conflict, in_the_way
+from fvhydra.stores.hub.content import holds, is_content_of
+from fvhydra.stores.hub.failures import Overtaken, Passing, Patience
+from fvhydra.stores.hub.history import History, describe
+from fvhydra.stores.hub.repository import Repository, paths_around
+from fvhydra.stores.hub.trees import JOURNAL, Trees, check_names, checked_revision
+
+_ATTEMPTS = 100
+_PAUSE_S = 0.2
+_DOWNLOADS = 8
+
+_UNSURE = "Whether the commit was made is not known. Publishing again is safe: a change is never made twice."
+_FILE_NAME = re.compile(r"[\w-]{1,100}", re.ASCII)
+_Answer = TypeVar("_Answer")
+
+
+class HubStore(Store):
+    """A store in a data set; see the package for how it is kept."""
+
+    def __init__(self, config: HubStoreConfig) -> None:
+        self._config = config
+        self._repository = Repository(config)
+        self._trees = Trees(self._repository)
+        self._history = History(self._trees, config.repo_id, config.cache_dir)
+
+    @property
+    def location(self) -> str:
+        return self._repository.location
+
+    def head(self) -> str:
+        return self._ask(self._repository.head)
+
+    def files(self, prefix: str = "", revision: str | None = None) -> dict[str, Entry]:
+        prefix = checked_prefix(prefix)
+        at = revision or self.head()
+        return self._ask(lambda: self._trees.files(prefix, at))
+
+    def fetch(self, paths: Iterable[str], to: Path, revision: str | None = None) -> dict[str, Path]:
+        wanted = [checked_path(path) for path in paths]
+        if not wanted:
+            return {}
+        at = revision or self.head()
+        entries = self._ask(lambda: self._trees.look(wanted, at))
+        self._check_there(wanted, entries)
+        with ThreadPoolExecutor(_DOWNLOADS) as pool:
+            for _ in pool.map(partial(self._bring, to, at), entries.values()):
+                pass
+        return {path: to / path for path in wanted}
+
+    def commit(
+        self,
+        adds: Mapping[str, Content] | None = None,
+        *,
+        deletes: Iterable[str] = (),
+        copies: Sequence[Copy] = (),
+        parent: str | None = None,
+        must_be_absent: bool = False,
+        message: str,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> str:
+        edit = checked_edit(adds, deletes, copies)
+        check_names(edit.paths)
+        if parent is not None:
+            checked_revision(parent, self.location)
+        attempt = _Attempt(edit, parent, must_be_absent, message, provenance or {})
+        patience = Patience(self._config.retry_s)
+        for _ in range(_ATTEMPTS):
+            try:
+                revision = self._commit(attempt)
+                self._check_whole(attempt, revision)
+                return revision
+            except Overtaken:
+                time.sleep(random.uniform(0, _PAUSE_S))
+            except Passing as failure:
+                if attempt.sent:
+                    failure.hint = _UNSURE
+                patience.wait(failure)
+        raise Conflict(f"Others kept committing to {self.location}.", "Try again in a minute.")
+
+    def log(self, prefix: str = "") -> list[LogEntry]:
+        prefix = checked_prefix(prefix)
+        commits = self._ask(self._repository.commits)
+        entries = self._ask(lambda: self._history.entries(commits, len(commits)))
+        return [entry for entry in entries if not prefix or any(below(path, prefix) for path in entry.paths)]
+
+    def check_writable(self) -> None:
+        self._ask(self._repository.check_writable)
+
+    def _ask(self, question: Callable[[], _Answer]) -> _Answer:
+        """Ask again as long as that may help."""
+        patience = Patience(self._config.retry_s)
+        while True:
+            try:
+                return question()
+            except Passing as failure:
+                patience.wait(failure)
+
+    def _check_there(self, wanted: Iterable[str], found: Mapping[str, Entry]) -> None:
+        for path in wanted:
+            if path not in found:
+                raise Unavailable(f"There is no file {path} in that revision of {self.location}.")
+
+    def _bring(self, to: Path, revision: str, entry: Entry) -> None:
+        target = to / entry.path
+        if not target.is_symlink() and holds(target, entry):
+            return
+        with files.atomic_path(target) as temporary:
+            for source in self._sources(entry, revision):
+                shutil.copyfile(source, temporary)
+                if holds(temporary, entry):
+                    return
+            source.resolve().unlink(missing_ok=True)  # others trust this cache
+            raise Corrupt(
+                f"The bytes of {entry.path} that {self.location} sends are not those that were stored.",
+                "Commit the right file again, or restore the folder from an earlier revision.",
+            )
+
+    def _sources(self, entry: Entry, revision: str) -> Iterator[Path]:
+        """Where the bytes may be found, the cheapest first; only some of them may be damaged."""
+        cached = self._repository.cached(entry)
+        if cached.is_file():
+            yield cached
+        for again in (cached.is_file(), True):
+            yield self._ask(partial(self._repository.download, entry.path, revision, again))
+
+    def _commit(self, attempt: _Attempt) -> str:
+        if attempt.may_be_done and (done := self._repository.commit_of(attempt.journal)):
+            return done
+        head = self._repository.head()
+        if attempt.parent not in (None, head):
+            raise self._conflict(attempt.edit, str(attempt.parent))
+        attempt.expected = self._sources_of_copies(attempt.edit, head)
+        self._check_free(attempt, head)
+        attempt.sent = attempt.may_be_done = True
+        note = {"message": attempt.message, "paths": attempt.edit.paths, "provenance": attempt.provenance}
+        return self._repository.send(
+            attempt.edit,
+            (attempt.journal, files.canonical_json(note).encode()),
+            head,
+            attempt.message,
+            describe(attempt.edit.paths, attempt.provenance),
+        )
+
+    def _sources_of_copies(self, edit: Edit, head: str) -> dict[str, Entry]:
+        """What every copy must be afterwards, by path."""
+        expected = {}
+        for revision in {copy.revision for copy in edit.copies}:
+            group = {copy.path: copy.source for copy in edit.copies if copy.revision == revision}
+            found = self._trees.look(group.values(), revision or head)
+            self._check_there(group.values(), found)
+            expected.update({path: found[source] for path, source in group.items()})
+        return expected
+
+    def _check_free(self, attempt: _Attempt, head: str) -> None:
+        """Refuse what is in the way of the edit, looking only at the part of the tree that could be."""
+        edit = attempt.edit
+        found = self._repository.look([*paths_around(edit.written), *edit.deletes], head)
+        self._check_there(edit.deletes, found.files)
+        tree = set(found.files)
+        for folder in found.folders.intersection(edit.written):
+            tree.update(entry.path for entry in self._repository.below(folder, head))
+        if taken := in_the_way(edit, tree - set(edit.deletes), attempt.must_be_absent):
+            raise Exists(taken)
+
+    def _conflict(self, edit: Edit, parent: str) -> Conflict:
+        commits = self._repository.commits()
+        revisions = [commit.commit_id for commit in commits]
+        if parent not in revisions:
+            raise Unavailable(f"There is no revision {parent} in {self.location}.")
+        return conflict(edit, self.location, self._history.entries(commits, revisions.index(parent)))
+
+    def _check_whole(self, attempt: _Attempt, revision: str) -> None:
+        """Look whether everything is there: what happens on the way to a commit is up to two other programs."""
+        found = self._repository.look(attempt.edit.written, revision).files
+        wrong = [
+            path
+            for path, content in attempt.edit.adds.items()
+            if path not in found or not is_content_of(content, found[path])
+        ]
+        wrong += [
+            path for path, entry in attempt.expected.items() if path not in found or found[path].digest != entry.digest
+        ]
+        if wrong:
+            listed = "".join(f"\n    {path}" for path in sorted(wrong))
+            raise Corrupt(
+                f"{self.location} made commit {revision} without, or with other bytes of:{listed}",
+                "A .gitignore in the data set can do that. Take the rule out and prepare the change again.",
+            )
+
+
+class _Attempt:
+    """A commit on its way. It is told apart from all others by the name of its journal."""
+
+    def __init__(
+        self, edit: Edit, parent: str | None, must_be_absent: bool, message: str, provenance: Mapping[str, Any]
+    ) -> None:
+        self.edit = edit
+        self.parent = parent
+        self.must_be_absent = must_be_absent
+        self.message = message
+        self.provenance = provenance
+        self.expected: dict[str, Entry] = {}
+        self.sent = False
+        operation = provenance.get("operation")
+        self.may_be_done = operation is not None
+        self.journal = f"{JOURNAL}/{_file_name(str(operation or secrets.token_hex(16)))}.json"
+
+
+def _file_name(operation: str) -> str:
+    return operation if _FILE_NAME.fullmatch(operation) else files.sha256_bytes(operation.encode())

@@ -1,0 +1,17 @@
+"""A Hugging Face Hub of our own: the part of its HTTP interface that ``huggingface_hub`` uses for data sets.
+
+    with HubServer() as hub:
+        hub.create("alice/refs")
+        hub.fault("status", "/commit/", status=503)
+        ...  # a client with endpoint=hub.url and the token ALICE
+        assert hub.requests[-1].path == ...
+
+Repositories are made of real git objects (their SHA-1 are those of git), kept in memory. The server listens on
+127.0.0.1 only and answers with the status codes, headers and error bodies of the real one. Faults are injected by
+:meth:`HubServer.fault`.
+"""
+
+from tests.servers.hub.faults import Fault
+from tests.servers.hub.server import ALICE, ALICE_READS, BOB, HubServer
+
+__all__ = ["ALICE", "ALICE_READS", "BOB", "Fault", "HubServer"]
