@@ -15,6 +15,7 @@ from rich.table import Table
 
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
+from fvhydra.report.measures import measures
 
 _STYLES = {0: "green", 1: "bold red", 130: "yellow"}
 _PROMPT_WIDTH = 60
@@ -77,7 +78,8 @@ class Terminal:
             self.out.print(f"  report: {escape(str(report))}")
 
     def _case(self, case: CaseResult) -> None:
-        message = "" if case.criteria else escape(case.message)  # the criteria say the same
+        gated = case.verdict in (Verdict.PASS, Verdict.REGRESSION)
+        message = "" if gated else escape(case.message)  # the criteria below say the same
         verdict = f"[{_style(case.verdict)}]{case.verdict}[/]"
         self.out.print(
             f"  case {case.index}, seed {case.seed}: {verdict}  {message}  [dim]{escape(_short(case.prompt))}[/]"
@@ -88,6 +90,9 @@ class Terminal:
             self.out.print(
                 f"    {mark}  {escape(criterion.name)}: {escape(given)}  [dim](allowed: {escape(criterion.allowed)})[/]"
             )
+        further = [f"{item.name} {item.value:.6g}" for item in measures(case) if item.passed is None and item.value]
+        if further:
+            self.out.print(f"    [dim]{escape(', '.join(further))}[/]")
         for label, differences in (("recipe", case.recipe_difference), ("environment", case.environment_difference)):
             for item in differences[:8]:
                 values = f"{item.key}: {item.reference} there, {item.run} here"

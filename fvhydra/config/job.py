@@ -31,7 +31,7 @@ class LauncherConfig:
 
 @dataclass
 class MetricsConfig:
-    """Metrics of the pixel comparison beside the gate's own MS-SSIM."""
+    """What is measured on clips beside the gate's own MS-SSIM. Shown, not gated."""
 
     name: str = doc("The word after metrics=", MISSING)
-    ids: list[str] = doc("Metric ids", factory=list)
+    ids: list[Annotated[str, one_of("common.ssim", "common.psnr")]] = doc("Metrics a frame", factory=list)

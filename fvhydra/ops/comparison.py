@@ -40,7 +40,7 @@ def compare(context: Context, made: Generated, references: References, path: str
     if case.model.artifact == "latent":
         _compare_latents(context, made, reference, result)
     else:
-        _compare_pixels(made, reference, result)
+        _compare_pixels(context, made, reference, result)
     result.recipe_known = sidecar is not None
     failed = [criterion for criterion in result.criteria if not criterion.passed]
     if failed:
@@ -76,11 +76,11 @@ def _compare_latents(context: Context, made: Generated, reference: Path, result:
         result.difference_map = context.run.relative(path)
 
 
-def _compare_pixels(made: Generated, reference: Path, result: CaseResult) -> None:
+def _compare_pixels(context: Context, made: Generated, reference: Path, result: CaseResult) -> None:
     from fvhydra.similarity.pixel import compare_videos
 
     gate = made.case.model.pixel_gate
-    comparison = compare_videos(reference, made.artifact)
+    comparison = compare_videos(reference, made.artifact, context.progress, metrics=context.config.metrics.ids)
     result.comparison = {"kind": "pixel", **vars(comparison)}
     result.comparison["thresholds"] = {"mean_ms_ssim": gate.mean_ms_ssim, "min_ms_ssim": gate.min_ms_ssim}
     if comparison.difference is not None:
@@ -123,7 +123,16 @@ def _keep(context: Context, made: Generated, result: CaseResult) -> None:
             },
         )
     else:
-        names = ("mean_ssim", "min_ssim", "max_ssim", "worst_frame", "per_frame", "frames", "fps", "difference")
+        names = (
+            "mean_ssim",
+            "min_ssim",
+            "max_ssim",
+            "worst_frame",
+            "per_frame",
+            "frames",
+            "fps",
+            "metrics",
+        )
         suffix, record = (
             "ssim",
             {

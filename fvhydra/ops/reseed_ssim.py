@@ -19,6 +19,7 @@ from fvhydra.ops.comparison import compare
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.proposal import files_of, prepare, review, reviewed
 from fvhydra.ops.references import References, recipe_difference
+from fvhydra.similarity.pixel import frame_changes
 
 PHRASES = ["confirm reseed", "upload"]
 
@@ -101,6 +102,9 @@ def _before_and_after(context: Context, made: Generated, references: References,
     except FvhydraError as error:
         result = reviewed(context, made, path)
         result.message = f"the old reference cannot be compared: {error.message}"
+    if result.comparison is not None and result.kind == "pixel" and result.reference:
+        old = context.run.inside(result.reference)
+        result.comparison["motion"] = {"reference": frame_changes(old), "generated": frame_changes(made.artifact)}
     result.verdict = Verdict.DONE
     result.recipe_difference = recipe_difference(references.sidecar(path), made.case)
     review(made, result)

@@ -43,3 +43,33 @@ def curve(values: Sequence[float], worst: int, limits: Sequence[tuple[str, float
 
     points = " ".join(f"{x(frame)},{y(value)}" for frame, value in enumerate(values))
     return Curve(points, low, [(label, y(value)) for label, value in limits], (x(worst), y(values[worst])))
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How much two clips move, in a box of 100 x 100.
+
+    Attributes:
+        before: ``x,y x,y ...`` of the reference.
+        after: The same of the artifact.
+        high: Value at the top edge, in levels of 255; the bottom edge is 0, a still.
+    """
+
+    before: str
+    after: str
+    high: float
+
+
+def motion(changes: Sequence[Sequence[float]]) -> Motion:
+    """Lay out the change from each frame to the next of two clips, the reference first."""
+    high = max((value for clip in changes for value in clip), default=0.0) * 1.1 or 1.0
+    count = max(map(len, changes))
+
+    def line(clip: Sequence[float]) -> str:
+        return " ".join(
+            f"{round((index + 0.5) / count * 100, 3)},{round(100 - value / high * 100, 3)}"
+            for index, value in enumerate(clip)
+        )
+
+    before, after = map(line, changes)
+    return Motion(before, after, high)

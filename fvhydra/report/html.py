@@ -17,7 +17,7 @@ from fvhydra.core.errors import MediaError
 from fvhydra.core.result import CaseResult, Criterion, RunResult
 from fvhydra.core.verdict import worst
 from fvhydra.report import wording
-from fvhydra.report.curve import Curve, curve
+from fvhydra.report.curve import Curve, Motion, curve, motion
 from fvhydra.report.differences import shared
 from fvhydra.report.heatmap import HeatMap, read_heatmap
 from fvhydra.report.measures import Measure, headline, measures, worst_first
@@ -60,6 +60,7 @@ class CaseView:
     """Those that can be shown, or that should be there and are not."""
     player: Player | None
     curve: Curve | None
+    motion: Motion | None
     numerics: list[tuple[str, str | None, str | None, bool]]
     """(name, of the reference, of the artifact, whether they should be equal and are not)."""
     criteria: list[Criterion]
@@ -154,6 +155,9 @@ def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
         screens=[item for item in media if item.kind != "file" or not item.present],
         player=player,
         curve=_curve(player, found.get("thresholds") or {}) if player else None,
+        motion=motion([changes[side] for side in ("reference", "generated")])
+        if (changes := found.get("motion"))
+        else None,
         numerics=_numerics(case.numerics or {}),
         criteria=[criterion for criterion in case.criteria if criterion.name not in told],
         method=_method(found),

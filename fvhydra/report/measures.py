@@ -46,7 +46,14 @@ def measures(case: CaseResult) -> list[Measure]:
         _at_least("mean_ssim", "mean MS-SSIM", found, limits.get("mean_ms_ssim")),
         _at_least("min_ssim", "worst frame's MS-SSIM", found, limits.get("min_ms_ssim")),
         Measure("max_ssim", "best frame's MS-SSIM", found.get("max_ssim")),
+        *(Measure(name, f"mean {name}", _mean(values)) for name, values in (found.get("metrics") or {}).items()),
     ]
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """Mean of what is finite: equal frames have no PSNR."""
+    finite = [value for value in values if value is not None]
+    return sum(finite) / len(finite) if finite else None
 
 
 def headline(case: CaseResult) -> str:

@@ -88,7 +88,7 @@ def load(run: RunFolder) -> Change:
     """
     path = run.path / "change.json"
     if not path.is_file():
-        raise UsageError(f"{run.path} holds no prepared change.", "Give the folder of the run that prepared it, as that run printed it.")
+        raise UsageError(f"{run.path} holds no prepared change.", "Give the folder of the run that prepared it.")
     data = files.read_json(path)
     if data.get("schema_version") != SCHEMA_VERSION:
         raise UsageError(

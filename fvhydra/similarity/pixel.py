@@ -7,9 +7,10 @@ not grow with the length of the clips.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -57,6 +58,7 @@ class PixelComparison:
         width: Columns of the reference.
         fps: Frames a second of the reference.
         decoder: What decoded both.
+        metrics: Further values a frame, by metric id, for those that were asked for; None is an infinite PSNR.
         difference: One sentence when the clips cannot be compared; the numbers above are None then. Never both.
     """
 
@@ -71,6 +73,7 @@ class PixelComparison:
     max_ssim: float | None = None
     worst_frame: int | None = None
     per_frame: list[float] = field(default_factory=list)
+    metrics: dict[str, list[float | None]] = field(default_factory=dict)
     difference: str | None = None
 
 
@@ -86,13 +89,15 @@ def compare_frames(reference: NDArray[np.uint8], generated: NDArray[np.uint8]) -
         raise ValueError(f"frames differ in shape: {list(reference.shape)} and {list(generated.shape)}")
     structure = StructuralSimilarity(*reference.shape[:2])(reference, generated, with_ssim=True)
     assert structure.ssim is not None
-    mean_square = cv2.norm(reference, generated, cv2.NORM_L2SQR) / reference.size
-    psnr_db = float(10 * np.log10(255**2 / mean_square)) if mean_square > 0 else None
-    return FrameSimilarity(structure.ssim, structure.ms_ssim, psnr_db)
+    return FrameSimilarity(structure.ssim, structure.ms_ssim, _psnr_db(reference, generated))
 
 
 def compare_videos(
-    reference: Path, generated: Path, progress: Progress | None = None, workers: int | None = None
+    reference: Path,
+    generated: Path,
+    progress: Progress | None = None,
+    workers: int | None = None,
+    metrics: Sequence[str] = (),
 ) -> PixelComparison:
     """Compare two clips frame by frame.
 
@@ -101,6 +106,7 @@ def compare_videos(
         generated: The clip to judge.
         progress: Told how many frames are done, of how many.
         workers: Threads that compare. None: the CPUs of this process, 4 at most.
+        metrics: Further metrics a frame: ``common.ssim``, ``common.psnr``.
 
     Raises:
         MediaError: A file is missing, damaged or no video, or its frames are smaller than 11x11.
@@ -117,7 +123,9 @@ def compare_videos(
         read_ahead(decode(reference)) as frames,
         read_ahead(decode(generated)) as others,
     ):
-        counts, values = _compare_streams(frames, others, kernels, progress or Silent(), info.frames or 0)
+        measure = functools.partial(_measure, metrics=metrics)
+        counts, measured = _compare_streams(frames, others, kernels, measure, progress or Silent(), info.frames or 0)
+    values = [ms_ssim for ms_ssim, _ in measured]
     if counts[0] != counts[1]:
         difference = f"The frame counts differ: reference {counts[0]}, generated {counts[1]}."
         return replace(found, frames=counts[0], difference=difference)
@@ -130,28 +138,67 @@ def compare_videos(
         max_ssim=max(values),
         worst_frame=int(np.argmin(values)),
         per_frame=values,
+        metrics={name: [further[name] for _, further in measured] for name in metrics},
     )
+
+
+def frame_changes(clip: Path) -> list[float]:
+    """How much a clip moves: the mean absolute change from each frame to the next, in levels of 255.
+
+    One value fewer than frames. Two clips of the same recipe move alike; a frozen, doubled or flickering frame shows.
+
+    Raises:
+        MediaError: The file is missing, damaged or no video.
+    """
+    changes: list[float] = []
+    previous: Frame | None = None
+    for frame in decode(clip):
+        if previous is not None:
+            changes.append(float(cv2.norm(frame, previous, cv2.NORM_L1) / frame.size))
+        previous = frame
+    return changes
+
+
+Measured = tuple[float, dict[str, float | None]]
+"""MS-SSIM of a frame, and the further metrics that were asked for."""
+
+
+def _measure(kernel: StructuralSimilarity, reference: Frame, generated: Frame, metrics: Sequence[str]) -> Measured:
+    structure = kernel(reference, generated, with_ssim="common.ssim" in metrics)
+    further: dict[str, float | None] = {}
+    if "common.ssim" in metrics:
+        further["common.ssim"] = structure.ssim
+    if "common.psnr" in metrics:
+        further["common.psnr"] = _psnr_db(reference, generated)
+    return structure.ms_ssim, further
+
+
+def _psnr_db(reference: NDArray[np.uint8], generated: NDArray[np.uint8]) -> float | None:
+    """Over all channels, 255 being the peak; None for equal frames."""
+    mean_square = cv2.norm(reference, generated, cv2.NORM_L2SQR) / reference.size
+    return float(10 * np.log10(255**2 / mean_square)) if mean_square > 0 else None
 
 
 def _compare_streams(
     frames: Iterator[Frame],
     others: Iterator[Frame],
     kernels: Sequence[StructuralSimilarity],
+    measure: Callable[[StructuralSimilarity, Frame, Frame], Measured],
     progress: Progress,
     expected: int,
-) -> tuple[list[int], list[float]]:
-    """How many frames each side had, and the MS-SSIM of those that both had, in order.
+) -> tuple[list[int], list[Measured]]:
+    """How many frames each side had, and the values of those that both had, in order.
 
     Both are read to their ends, also when one of them is shorter, so that the counts are true.
     """
-    counts, values = [0, 0], list[float]()
+    counts, values = [0, 0], list[Measured]()
     idle = deque(kernels)
-    waiting = deque[Future[float]]()
+    waiting = deque[Future[Measured]]()
 
-    def compare(frame: Frame, other: Frame) -> float:
+    def compare(frame: Frame, other: Frame) -> Measured:
         kernel = idle.pop()  # as many kernels as threads, so there always is one
         try:
-            return kernel(frame, other).ms_ssim
+            return measure(kernel, frame, other)
         finally:
             idle.append(kernel)
 

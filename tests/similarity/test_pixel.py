@@ -212,3 +212,18 @@ def test_comparing_pixels_needs_no_torch() -> None:
     script = "import sys, fvhydra.similarity.pixel; print('torch' in sys.modules, 'diffusers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_further_metrics_are_those_of_the_frames(written: Written) -> None:
+    clip = textured(4, 64, 96)
+    other = noisy(clip)
+    paths = written(clip, "clip"), written(other, "other")
+    names = ("common.ssim", "common.psnr")
+    found = compare_videos(*paths, metrics=names)
+    expected = [compare_frames(*pair) for pair in zip(*map(video.decode, paths), strict=True)]
+    assert found.metrics == {
+        "common.ssim": [frame.ssim for frame in expected],
+        "common.psnr": [frame.psnr_db for frame in expected],
+    }
+    assert compare_videos(paths[0], paths[0], metrics=names).metrics["common.psnr"] == [None] * len(clip)
+    assert compare_videos(*paths).metrics == {}

@@ -43,7 +43,7 @@ class Player {
     this.playing = false;
     this.screens = [...root.querySelectorAll("figure:has(video)")].map((figure) => new Screen(figure));
     this.difference = root.querySelector("[data-screen=difference] canvas");
-    this.curve = root.querySelector(".curve");
+    this.curve = root.querySelector(".curve[role=slider]");
     this.listen();
   }
 
