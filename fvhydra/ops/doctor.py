@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -117,7 +118,7 @@ def _disk(context: Context) -> Iterator[Criterion]:
 
 def _groups(context: Context) -> Iterator[Criterion]:
     """Compose every option of every group, and every model in every tier."""
-    from hydra import compose, initialize_config_dir
+    from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
     choices = {
@@ -125,22 +126,32 @@ def _groups(context: Context) -> Iterator[Criterion]:
         for folder in sorted(conf_dir().iterdir())
         if folder.is_dir() and folder.name != "sampling"
     }
-    trials = [
-        [f"{group}={name}"] for group, names in choices.items() for name in names if group not in ("model", "tier")
-    ]
-    trials += [[f"model={model}", f"tier={tier}"] for model in choices["model"] for tier in choices["tier"]]
+    models, tiers = choices.pop("model"), choices.pop("tier")
+    # one option of every group at a time; a round that fails is looked at option by option
+    rounds = zip_longest(*([f"{group}={name}" for name in names] for group, names in choices.items()))
+    trials = [[word for word in words if word] for words in rounds]
+    trials += [[f"model={model}", f"tier={tier}"] for model in models for tier in tiers]
     GlobalHydra.instance().clear()
-    troubles = []
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        for trial in trials:
-            try:
-                build(compose("config", overrides=trial))
-            except ConfigError as error:
-                troubles.append(f"{' '.join(trial)}: {error}")
-            except Exception as error:
-                troubles.append(f"{' '.join(trial)}: {str(error).splitlines()[0]}")
-    summary = f"{len(trials)} combinations compose" if not troubles else "; ".join(troubles)
-    yield Criterion("config groups", not troubles, summary, "all compose")
+        failed = [trial for trial in trials if _trouble(trial)]
+        singles = [[word] for trial in failed for word in trial]
+        troubles = [trouble for trial in (*singles, *failed) if (trouble := _trouble(trial))]
+    count = sum(map(len, choices.values())) + len(models) * len(tiers)
+    yield Criterion("config groups", not troubles, "; ".join(troubles) or f"{count} choices compose", "all compose")
+
+
+def _trouble(trial: list[str]) -> str:
+    """What is wrong with a composition, or nothing."""
+    from hydra import compose
+
+    try:
+        # which data set a Hub store is in is a person's to say
+        build(compose("config", overrides=[*trial, "store.repo_id=org/name"] if "store=hub" in trial else trial))
+    except ConfigError as error:
+        return f"{' '.join(trial)}: {error}"
+    except Exception as error:
+        return f"{' '.join(trial)}: {str(error).splitlines()[0]}"
+    return ""
 
 
 def _last_run(context: Context) -> Iterator[Criterion]:

@@ -204,7 +204,7 @@ def test_doctor_finds_what_is_wrong_and_keeps_tokens_to_itself(cli: Cli, tmp_pat
         "encoder libx264",
         "from HF_TOKEN",
         "free disk",
-        "combinations compose",
+        "choices compose",
         "writable",
     ):
         assert part in well.out
