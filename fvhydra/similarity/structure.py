@@ -30,22 +30,18 @@ _WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
 _C1 = (0.01 * 255) ** 2
 _C2 = (0.03 * 255) ** 2
 _SIDE = 11
-_HALF = _SIDE // 2
 
 
-def _gaussian() -> Plane:
+def _gaussian(side: int) -> Plane:
     """float32 taps, normalised in float64: a sum of 1 + e biases each variance by 2 e m^2, and e is 1e-9 this way."""
-    taps = np.exp(-((np.arange(_SIDE) - _HALF) ** 2) / (2 * 1.5**2))
+    taps = np.exp(-((np.arange(side) - side // 2) ** 2) / (2 * 1.5**2))
     return np.asarray(taps / taps.sum(), np.float32)
 
 
-_TAPS = _gaussian()
-
-
-def levels_that_fit(height: int, width: int) -> int:
+def levels_that_fit(height: int, width: int, window: int = _SIDE) -> int:
     """How many scales of MS-SSIM a frame allows: 5 where the smaller side is above 160, 0 where it is below 11."""
     side, levels = min(height, width), 0
-    while side >= _SIDE and levels < len(_WEIGHTS):
+    while side >= window and levels < len(_WEIGHTS):
         side, levels = (side + 1) // 2, levels + 1
     return levels
 
@@ -66,17 +62,20 @@ class StructuralSimilarity:
     mixed. pytorch-msssim refuses such frames.
 
     Args:
-        height: Rows, at least 11.
-        width: Columns, at least 11.
+        height: Rows, at least ``window``.
+        width: Columns, at least ``window``.
+        most_levels: 1 where only SSIM is wanted: the other scales would be a third of the work.
+        window: Side of the Gaussian, odd. Only SSIM is ever computed with another one than 11.
 
     Raises:
         ValueError: The frames are smaller than the window.
     """
 
-    def __init__(self, height: int, width: int) -> None:
-        self.levels = levels_that_fit(height, width)
+    def __init__(self, height: int, width: int, most_levels: int = len(_WEIGHTS), window: int = _SIDE) -> None:
+        self.levels = min(levels_that_fit(height, width, window), most_levels)
         if self.levels == 0:
-            raise ValueError(f"SSIM needs frames of at least {_SIDE}x{_SIDE}, not {height}x{width}")
+            raise ValueError(f"SSIM needs frames of at least {window}x{window}, not {height}x{width}")
+        self._taps = _gaussian(window)
         self._weights = _WEIGHTS[: self.levels] * (_WEIGHTS.sum() / _WEIGHTS[: self.levels].sum())
         self._colours = [[np.empty((height, width), np.uint8) for _ in range(3)] for _ in range(2)]
         self._pyramid: list[tuple[Plane, Plane]] = []
@@ -117,19 +116,19 @@ class StructuralSimilarity:
         square, neg_var_total, neg_var_change, mean_total, mean_change = (
             buffer[: total.size].reshape(total.shape) for buffer in self._buffers
         )
-        _blur(total, mean_total)
-        _blur(change, mean_change)
+        self._blur(total, mean_total)
+        self._blur(change, mean_change)
         # negated, so that the squared mean is subtracted by accumulateSquare: one pass over memory instead of two
         np.square(total, out=square)
-        _blur(square, neg_var_total, sign=-1, offset=-2 * _C2)
+        self._blur(square, neg_var_total, sign=-1, offset=-2 * _C2)
         cv2.accumulateSquare(mean_total, neg_var_total)
         np.square(change, out=square)
-        _blur(square, neg_var_change, sign=-1)
+        self._blur(square, neg_var_change, sign=-1)
         cv2.accumulateSquare(mean_change, neg_var_change)
 
         neg_var_total += neg_var_change
         lost_contrast = np.divide(neg_var_change, neg_var_total, out=neg_var_change)  # half of 1 - contrast
-        contrast = 1 - 2 * _mean(lost_contrast)
+        contrast = 1 - 2 * self._mean(lost_contrast)
         if not with_luminance:
             return contrast, 1.0
         np.square(mean_change, out=square)
@@ -140,7 +139,18 @@ class StructuralSimilarity:
         lost_luminance = np.divide(square, mean_total, out=square)  # half of 1 - luminance
         # 1 - (1 - 2a)(1 - 2b) = 2 (a + b - 2ab)
         both = np.multiply(lost_contrast, lost_luminance, out=mean_total)
-        return contrast, 1 - 2 * (_mean(lost_contrast) + _mean(lost_luminance) - 2 * _mean(both))
+        return contrast, 1 - 2 * (self._mean(lost_contrast) + self._mean(lost_luminance) - 2 * self._mean(both))
+
+    def _blur(self, plane: Plane, into: Plane, sign: int = 1, offset: float = 0) -> None:
+        # the border is never looked at; replicating is the cheapest way to fill it
+        border = cv2.BORDER_REPLICATE | cv2.BORDER_ISOLATED
+        cv2.sepFilter2D(plane, cv2.CV_32F, sign * self._taps, self._taps, dst=into, delta=offset, borderType=border)
+
+    def _mean(self, values: Plane) -> float:
+        """Over the region where the whole window lies inside the frame."""
+        half = len(self._taps) // 2
+        valid = values[half:-half, half:-half]
+        return float(cv2.sumElems(valid)[0]) / valid.size
 
 
 def _halve(plane: Plane, into: Plane, padding: float) -> None:
@@ -149,15 +159,3 @@ def _halve(plane: Plane, into: Plane, padding: float) -> None:
     if rows % 2 or columns % 2:
         plane = cv2.copyMakeBorder(plane, rows % 2, 0, columns % 2, 0, cv2.BORDER_CONSTANT, value=padding)
     cv2.resize(plane, into.shape[::-1], dst=into, interpolation=cv2.INTER_AREA)
-
-
-def _blur(plane: Plane, into: Plane, sign: int = 1, offset: float = 0) -> None:
-    # the border is never looked at; replicating is the cheapest way to fill it
-    border = cv2.BORDER_REPLICATE | cv2.BORDER_ISOLATED
-    cv2.sepFilter2D(plane, cv2.CV_32F, sign * _TAPS, _TAPS, dst=into, delta=offset, borderType=border)
-
-
-def _mean(values: Plane) -> float:
-    """Over the region where the whole window lies inside the frame."""
-    valid = values[_HALF:-_HALF, _HALF:-_HALF]
-    return float(cv2.sumElems(valid)[0]) / valid.size
