@@ -50,7 +50,7 @@ def ssim(reference: Clip, generated: Clip, border: Border = "zero", window: int 
     values = []
     for pair in zip(reference, generated, strict=True):
         # the whole frame under zero padding is the valid region of the padded frame
-        x, y = (cv2.copyMakeBorder(frame, *[margin] * 4, cv2.BORDER_CONSTANT, value=0) for frame in pair)
+        x, y = (cv2.copyMakeBorder(frame, margin, margin, margin, margin, cv2.BORDER_CONSTANT) for frame in pair)
         values.append(kernel(x, y, with_ssim=True).ssim)
     return np.asarray(values, np.float64)
 

@@ -1,0 +1,1 @@
+"""Of sound: divergence of recognised classes, errors of recognised words, offset from the picture."""
