@@ -13,8 +13,8 @@ from unittest import mock
 from hydra.utils import get_class
 
 from fvhydra.config.store import HubStoreConfig, LocalStoreConfig, StoreConfig
+from fvhydra.core.token import TOKEN_VARIABLES
 from fvhydra.stores.base import Entry, Store
-from fvhydra.stores.hub.token import TOKEN_VARIABLES
 from tests.servers.hub import ALICE, HubServer
 
 
@@ -88,15 +88,9 @@ class HubSite:
 
 def hub_config(hub: HubServer, repo_id: str, cache: Path, **settings: Any) -> HubStoreConfig:
     """A store in a data set of a test's server."""
-    return HubStoreConfig(
-        _target_="fvhydra.stores.hub.HubStore",
-        name="hub",
-        repo_id=repo_id,
-        endpoint=hub.url,
-        cache_dir=str(cache),
-        xet="off",
-        **settings,
-    )
+    defaults = {"endpoint": hub.url, "cache_dir": str(cache), "xet": "off"}
+    target = "fvhydra.stores.hub.HubStore"
+    return HubStoreConfig(_target_=target, name="hub", repo_id=repo_id, **defaults | settings)
 
 
 @functools.cache

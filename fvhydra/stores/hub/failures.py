@@ -18,8 +18,13 @@ from huggingface_hub.errors import (
 )
 
 from fvhydra.core.errors import Denied, StoreError, Unavailable
+from fvhydra.core.token import TOKEN_VARIABLES, Token
 from fvhydra.stores.hub.session import BROKEN, PASSING
-from fvhydra.stores.hub.token import HOW_TO_GET_ONE, Token
+
+HOW_TO_GET_ONE = (
+    f"Set {', '.join(TOKEN_VARIABLES[:-1])} or {TOKEN_VARIABLES[-1]} to a token with write access "
+    "(https://huggingface.co/settings/tokens), or run `hf auth login`."
+)
 
 _FAILURES = (
     *(httpx2.HTTPError, httpx2.InvalidURL, EntryNotFoundError, ConnectionError),
@@ -96,6 +101,8 @@ def _translated(error: Exception, location: str, token: Token | None) -> StoreEr
             return _translated(error.__cause__, location, token)
         return Passing(f"{location} sent what the Hub would not send: {_first_line(error)}")
     reason = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+    if isinstance(reason, HfHubHTTPError) and reason.response.status_code in PASSING:
+        return _answer(reason, location, token)
     if not isinstance(error, (*BROKEN, ConnectionError, RuntimeError)):
         return Unavailable(
             f"{location} cannot be asked: {_first_line(reason)}", "Check store.endpoint and HF_ENDPOINT."

@@ -16,14 +16,16 @@ from fvhydra import __version__
 from fvhydra.config.store import HubStoreConfig
 from fvhydra.core.errors import Denied
 from fvhydra.core.files import explained as disk_explained
+from fvhydra.core.token import Token, find_token
 from fvhydra.stores.base import Entry
 from fvhydra.stores.edit import Edit
-from fvhydra.stores.hub.failures import explained
+from fvhydra.stores.hub.failures import HOW_TO_GET_ONE, explained
 from fvhydra.stores.hub.session import asking
-from fvhydra.stores.hub.token import HOW_TO_GET_ONE, find_token
 
 PAGE = 1000
 """Most entries of a tree that the Hub sends at once."""
+
+CommitOperation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 _PATHS = 500
 """Paths that one question may name; the Hub refuses 1000."""
@@ -44,7 +46,7 @@ class Repository:
 
     def __init__(self, config: HubStoreConfig) -> None:
         self._config = config
-        self._token = find_token()
+        self._token = _sendable(find_token())
         self._name = config.repo_id
         self._api = HfApi(
             endpoint=config.endpoint,
@@ -108,18 +110,10 @@ class Repository:
         with self._asking():
             return self._api.list_repo_commits(self._name, revision=self._config.revision, repo_type="dataset")
 
-    def send(self, edit: Edit, journal: tuple[str, bytes], parent: str, message: str, description: str) -> str:
-        """Make one commit on ``parent``; return it.
-
-        Raises:
-            Overtaken: ``parent`` is not the head; nothing was written.
-            Passing: It may have been made, or not.
-        """
-        # the client writes into these, so they are made anew for every attempt
+    def upload(self, edit: Edit, journal: tuple[str, bytes], parent: str) -> list[CommitOperation]:
+        """Bring the large files to where a commit can name them; return what :meth:`commit` needs, for once."""
         adds = [CommitOperationAdd(path, content) for path, content in edit.adds.items()]
         adds.append(CommitOperationAdd(*journal))
-        deletes = [CommitOperationDelete(path, is_folder=False) for path in edit.deletes]
-        copies = [CommitOperationCopy(copy.source, copy.path, copy.revision or parent) for copy in edit.copies]
         with self._asking():
             self._api.preupload_lfs_files(
                 self._name,
@@ -129,9 +123,21 @@ class Repository:
                 free_memory=False,
                 gitignore_content=_NOTHING_IGNORED,
             )
+        deletes = [CommitOperationDelete(path, is_folder=False) for path in edit.deletes]
+        copies = [CommitOperationCopy(copy.source, copy.path, copy.revision or parent) for copy in edit.copies]
+        return [*deletes, *copies, *adds]
+
+    def commit(self, operations: list[CommitOperation], parent: str, message: str, description: str) -> str:
+        """Make one commit on ``parent``; return it.
+
+        Raises:
+            Overtaken: ``parent`` is not the head; nothing was written.
+            Passing: It may have been made, or not.
+        """
+        with self._asking():
             made = self._api.create_commit(
                 self._name,
-                [*deletes, *copies, *adds],
+                operations,
                 commit_message=message,
                 commit_description=description,
                 repo_type="dataset",
@@ -186,3 +192,10 @@ def _entry(file: RepoFile) -> Entry:
     # large files are known by the hash of their content, small ones by that of git
     digest = f"sha256:{file.lfs.sha256}" if file.lfs else f"git:{file.blob_id}"
     return Entry(file.path, file.size, digest)
+
+
+def _sendable(token: Token | None) -> Token | None:
+    # the client quotes a header that it cannot send, and with it the token
+    if token is not None and not (token.value.isascii() and token.value.isprintable() and " " not in token.value):
+        raise Denied(f"{token.source} holds characters that no token has.", HOW_TO_GET_ONE)
+    return token

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -143,22 +144,16 @@ class HubStore(Store):
             yield self._ask(partial(self._repository.download, entry.path, revision, again))
 
     def _commit(self, attempt: _Attempt) -> str:
-        if attempt.may_be_done and (done := self._repository.commit_of(attempt.journal)):
+        if attempt.may_be_done() and (done := self._repository.commit_of(attempt.journal)):
             return done
         head = self._repository.head()
         if attempt.parent not in (None, head):
             raise self._conflict(attempt.edit, str(attempt.parent))
         attempt.expected = self._sources_of_copies(attempt.edit, head)
         self._check_free(attempt, head)
-        attempt.sent = attempt.may_be_done = True
-        note = {"message": attempt.message, "paths": attempt.edit.paths, "provenance": attempt.provenance}
-        return self._repository.send(
-            attempt.edit,
-            (attempt.journal, files.canonical_json(note).encode()),
-            head,
-            attempt.message,
-            describe(attempt.edit.paths, attempt.provenance),
-        )
+        operations = self._repository.upload(attempt.edit, (attempt.journal, attempt.note()), head)
+        attempt.sent = True
+        return self._repository.commit(operations, head, attempt.message, attempt.description())
 
     def _sources_of_copies(self, edit: Edit, head: str) -> dict[str, Entry]:
         """What every copy must be afterwards, by path."""
@@ -207,22 +202,35 @@ class HubStore(Store):
             )
 
 
+@dataclass
 class _Attempt:
     """A commit on its way. It is told apart from all others by the name of its journal."""
 
-    def __init__(
-        self, edit: Edit, parent: str | None, must_be_absent: bool, message: str, provenance: Mapping[str, Any]
-    ) -> None:
-        self.edit = edit
-        self.parent = parent
-        self.must_be_absent = must_be_absent
-        self.message = message
-        self.provenance = provenance
-        self.expected: dict[str, Entry] = {}
-        self.sent = False
-        operation = provenance.get("operation")
-        self.may_be_done = operation is not None
+    edit: Edit
+    parent: str | None
+    must_be_absent: bool
+    message: str
+    provenance: Mapping[str, Any]
+    expected: dict[str, Entry] = field(default_factory=dict)
+    sent: bool = False
+
+    def __post_init__(self) -> None:
+        operation = self.provenance.get("operation")
+        self.repeats = operation is not None
         self.journal = f"{JOURNAL}/{_file_name(str(operation or secrets.token_hex(16)))}.json"
+
+    def may_be_done(self) -> bool:
+        """Whether the commit may have been made: by us, a moment ago, or by anybody with the same operation."""
+        return self.sent or self.repeats
+
+    def note(self) -> bytes:
+        """What the journal says."""
+        note = {"message": self.message, "paths": self.edit.paths, "provenance": self.provenance}
+        return files.canonical_json(note).encode()
+
+    def description(self) -> str:
+        """What the commit says about itself."""
+        return describe(self.edit.paths, self.provenance)
 
 
 def _file_name(operation: str) -> str:

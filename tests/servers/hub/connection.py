@@ -70,6 +70,8 @@ class Connection(BaseHTTPRequestHandler):
 
     def answer(self, value: Any, status: int = 200, headers: Mapping[str, Any] | None = None) -> None:
         """Send JSON."""
+        if self.fault and self.fault.action == "spoil":
+            value, status = {"error": self.fault.message}, self.fault.status
         data = json.dumps(value).encode()
         self._head(status, len(data), {"Content-Type": "application/json", **(headers or {})})
         self._send(data)

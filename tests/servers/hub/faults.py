@@ -15,6 +15,7 @@ class Fault:
         ``status``: answer with ``status``, ``headers`` and ``message`` instead of doing anything.
         ``drop``: break the connection after ``after_bytes`` of the request's body have arrived.
         ``lose``: do everything, then break the connection instead of answering.
+        ``spoil``: do everything, then answer with ``status`` as if it had failed.
         ``stall``: stop reading after ``after_bytes`` and never answer, for ``seconds``.
         ``flip``: answer with one bit of the file flipped.
         ``truncate``: announce the whole file, send ``after_bytes`` of it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
@@ -76,7 +78,8 @@ class HubServer:
         self._http.shutdown()
         self._http.server_close()
         for connection in list(self._http.connections):
-            connection.close()
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def restart(self) -> None:
         """Answer again, under the same address."""
