@@ -25,14 +25,17 @@ Rows = NDArray[np.float64]
 PEER_RIDGE = 1e-6
 """What FastVideo's evaluation adds to the diagonal of both covariances."""
 
+_TOLERANCE = 1e-10
+"""Of the distance, relative: where the fast way may be further off, the singular values are computed."""
+
 
 class FeatureSet:
     """Count, mean and covariance of a set of features, in a form that grows, merges and can be stored.
 
     The state is a matrix of rows ``(weight, features)`` of which only the product ``rows^T rows`` counts: at first each
     sample with the weight 1; beyond ``2 D`` rows the triangular factor of the same product, of ``D + 1``. Merging is
-    stacking, so the order of shards does not matter, and no covariance is formed: its square root would cost half of the
-    digits of the small directions, which is all there is when there are fewer samples than features.
+    stacking, so the order of shards does not matter, and no covariance is formed: its square root would cost half of
+    the digits of the small directions, which is all there is when there are fewer samples than features.
 
     Args:
         width: D, features a sample.
@@ -92,7 +95,11 @@ class FeatureSet:
         """
         if self.count < 2:
             raise ValueError(f"a covariance needs two samples, not {self.count}")
-        centred = self.rows[:, 1:] - np.outer(self.rows[:, 0], self.mean)
+        weights, features = self.rows[:, 0], self.rows[:, 1:]
+        # the first reflection of a QR: it turns the weights, and with them the mean, into one row, which is left out
+        mirror = weights.copy()
+        mirror[0] += math.copysign(math.sqrt(self.count), mirror[0])
+        centred = (features - np.outer(mirror, 2 / (mirror @ mirror) * (mirror @ features)))[1:]
         if len(centred) > self.width:
             centred = _triangle(centred)
         return np.asarray(centred / math.sqrt(self.count - 1))
@@ -120,9 +127,12 @@ def frechet_distance(generated: FeatureSet, reference: FeatureSet, ridge: float 
         raise ValueError(f"the sets have different features: {generated.width} and {reference.width}")
     factors = [_ridged(features.factor(), ridge) for features in (generated, reference)]
     shift = generated.mean - reference.mean
-    spread = sum(float(np.vdot(factor, factor)) for factor in factors)
-    overlap = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())
-    return max(float(shift @ shift) + spread - 2 * overlap, 0.0)  # equal sets may come out at -1e-14
+    apart = float(shift @ shift) + sum(float(np.vdot(factor, factor)) for factor in factors)
+    product = factors[0] @ factors[1].T
+    overlap, error = _nuclear_norm(product)
+    if error > _TOLERANCE * (apart - 2 * overlap):
+        overlap = float(np.linalg.svd(product, compute_uv=False).sum())
+    return max(apart - 2 * overlap, 0.0)  # equal sets may come out at -1e-14
 
 
 def finite_rows(features: NDArray[np.floating]) -> tuple[NDArray[np.floating], int]:
@@ -149,6 +159,18 @@ def _ridged(factor: Rows, ridge: float) -> Rows:
     if not ridge:
         return factor
     return _triangle(np.concatenate([factor, math.sqrt(ridge) * np.eye(factor.shape[1])]))
+
+
+def _nuclear_norm(matrix: Rows) -> tuple[float, float]:
+    """The sum of singular values and how far it may be off, in less than half the time of an SVD.
+
+    From the eigenvalues of the smaller Gram matrix, each right to the rounding of the largest: bad for small ones.
+    """
+    gram = matrix @ matrix.T if len(matrix) < matrix.shape[1] else matrix.T @ matrix
+    eigenvalues = np.maximum(np.linalg.eigvalsh(gram), 0)
+    uncertain = float(8 * np.finfo(np.float64).eps * eigenvalues[-1])
+    values = np.sqrt(eigenvalues)
+    return float(values.sum()), float((uncertain / (values + math.sqrt(uncertain) + np.finfo(float).tiny)).sum())
 
 
 def _triangle(rows: Rows) -> Rows:

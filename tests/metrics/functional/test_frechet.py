@@ -70,6 +70,12 @@ def test_the_definition(count: int, offset: float) -> None:
     assert frechet_distance(feature_set(a, 7), feature_set(b, 3)) == pytest.approx(by_svd(a, b), rel=1e-9)
 
 
+def test_small_directions_keep_their_digits() -> None:
+    scales = 10.0 ** -np.arange(24)
+    a, b = np.random.default_rng(12).normal(size=(2, 60, 24)) * scales
+    assert frechet_distance(feature_set(a, 4), feature_set(b)) == pytest.approx(by_svd(a, b), rel=1e-9)
+
+
 @pytest.mark.parametrize("count", [13, 300], ids=["fewer samples than features", "many samples"])
 def test_shards_merge_in_any_order(count: int) -> None:
     a, b = random(2, count, 32, 5.0), random(3, count, 32, 5.5)
