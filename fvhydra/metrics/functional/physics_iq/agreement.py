@@ -1,0 +1,107 @@
+"""How well two clips agree in what they show and where they move: the four measures of Physics-IQ.
+
+They are taken at a quarter of the size of the recording, which :func:`working_size` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Frame = NDArray[np.uint8]
+SmallFrames = NDArray[np.float32]
+SmallMasks = NDArray[np.bool_]
+
+_DECIMALS = 4
+"""The benchmark keeps values of frames in a table, rounded."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The four measures of a pair of clips.
+
+    Attributes:
+        mse: float64 ``[T]``, of values in [0, 1]; lower is better.
+        spatiotemporal_iou: float64 ``[T]``, of what moves in each frame; 0 to 1, higher is better. Two frames in which
+            nothing moves agree (1), so a still clip scores above 0.
+        spatial_iou: Of all that moves at any time; 0 to 1, higher is better.
+        weighted_spatial_iou: The same, weighed by how long it moves; 0 to 1, higher is better.
+    """
+
+    mse: NDArray[np.float64]
+    spatiotemporal_iou: NDArray[np.float64]
+    spatial_iou: float
+    weighted_spatial_iou: float
+
+
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns at which a recording of this size is compared."""
+    return max(height // 4, 1), max(width // 4, 1)
+
+
+def shrink_frames(frames: Iterable[Frame], size: tuple[int, int]) -> SmallFrames:
+    """Frames at working size.
+
+    Args:
+        frames: uint8 ``[H, W, 3]`` RGB, of any one size.
+        size: Rows and columns.
+
+    Returns:
+        float32 ``[T, h, w, 3]``, 0 to 1.
+    """
+    shrunk = [cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR) for frame in frames]
+    return (np.asarray(shrunk, np.float32) / np.float32(255)).reshape(len(shrunk), *size, 3)
+
+
+def shrink_masks(masks: Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> SmallMasks:
+    """Motion masks at working size.
+
+    Args:
+        masks: uint8 ``[H, W]``, of any one size; above 127 moves.
+        size: Rows and columns.
+
+    Returns:
+        bool ``[T, h, w]``.
+    """
+    shrunk = [cv2.resize(mask, size[::-1], interpolation=cv2.INTER_LINEAR) > 127 for mask in masks]
+    return np.asarray(shrunk, np.bool_).reshape(len(shrunk), *size)
+
+
+def agree(frames: SmallFrames, masks: SmallMasks, other_frames: SmallFrames, other_masks: SmallMasks) -> Agreement:
+    """Compare two clips; which one comes first does not matter.
+
+    Args:
+        frames: float32 ``[T, h, w, 3]``, 0 to 1, from :func:`shrink_frames`.
+        masks: bool ``[T, h, w]``, from :func:`shrink_masks`.
+        other_frames: Of the same shape as ``frames``.
+        other_masks: Of the same shape as ``masks``.
+
+    Raises:
+        ValueError: The shapes differ, or there are no frames.
+    """
+    if not frames.size or frames.shape != other_frames.shape:
+        raise ValueError(f"frames differ in shape or are none: {list(frames.shape)} and {list(other_frames.shape)}")
+    if not masks.shape == other_masks.shape == frames.shape[:3]:
+        raise ValueError(f"masks must be {list(frames.shape[:3])}: {list(masks.shape)} and {list(other_masks.shape)}")
+    return Agreement(
+        mse=np.square(frames - other_frames).mean(axis=(1, 2, 3), dtype=np.float64).round(_DECIMALS),
+        spatiotemporal_iou=np.asarray([iou(*pair) for pair in zip(masks, other_masks, strict=True)]).round(_DECIMALS),
+        spatial_iou=iou(*(np.logical_or.reduce(each) for each in (masks, other_masks))),
+        weighted_spatial_iou=weighted_iou(masks.mean(axis=0), other_masks.mean(axis=0)),
+    )
+
+
+def iou(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Intersection over union of two masks of one shape; 1 where both are empty."""
+    union = int((mask | other).sum())
+    return int((mask & other).sum()) / union if union else 1.0
+
+
+def weighted_iou(weights: NDArray[np.floating], others: NDArray[np.floating]) -> float:
+    """``sum(min) / sum(max)`` of two arrays of one shape, 0 or more; 1 where both are 0."""
+    union = float(np.maximum(weights, others).sum(dtype=np.float64))
+    return float(np.minimum(weights, others).sum(dtype=np.float64)) / union if union else 1.0

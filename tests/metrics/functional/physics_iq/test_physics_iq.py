@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fvhydra.metrics.functional.physics_iq.agreement import (
+    Agreement,
+    agree,
+    iou,
+    shrink_frames,
+    shrink_masks,
+    weighted_iou,
+    working_size,
+)
+from fvhydra.metrics.functional.physics_iq.motion import motion_masks, through_mp4
+from fvhydra.metrics.functional.physics_iq.score import Judged, clip_score, corpus_score
+from tests.metrics.golden import load, recipes
+from tests.metrics.mutations import MUTATIONS
+
+GOLDEN = load("physics_iq")
+CASES = {case["name"]: case for case in GOLDEN["cases"]}
+FRAMES = GOLDEN["settings"]["target_fps"] * GOLDEN["settings"]["duration_seconds"]
+Clip = NDArray[np.uint8]
+
+
+def first_frames(recipe: dict[str, Any], sha: str) -> Clip:
+    return recipes.clip(recipes.checked(recipe, sha))[:FRAMES]
+
+
+TAKE1, TAKE2 = (first_frames(GOLDEN[f"reference_{take}"], GOLDEN["sha"][take]) for take in ("take1", "take2"))
+SIZE = working_size(*TAKE1.shape[1:3])
+
+
+def compare(clip: Clip, reference: Clip, coded: bool = False) -> Agreement:
+    masks = motion_masks(clip)
+    generated = shrink_frames(clip, SIZE), shrink_masks(through_mp4(masks, fps=6) if coded else masks, SIZE)
+    return agree(*generated, shrink_frames(reference, SIZE), shrink_masks(motion_masks(reference), SIZE))
+
+
+def judged(name: str, coded: bool = False) -> Judged:
+    case = CASES[name]
+    # the recorded program takes the first take for a generated clip when it compares it with the second
+    return Judged(compare(first_frames(case["generated"], case["sha"]), TAKE1, coded), compare(TAKE1, TAKE2, coded))
+
+
+def test_recorded_masks() -> None:
+    masks = np.stack(list(motion_masks(TAKE1)))
+    assert (masks > 0).sum(axis=(1, 2)).tolist() == GOLDEN["take1_full_res_mask_pixels_per_frame"]
+    assert (len(masks), *SIZE, 3) == tuple(CASES["good"]["quarter_shape"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded(name: str) -> None:
+    case, found = CASES[name], judged(name)
+    generated = first_frames(case["generated"], case["sha"])
+    pixels = shrink_masks(motion_masks(generated), SIZE).sum(axis=(1, 2))
+    assert pixels.tolist() == case["mask_pixels_per_frame_generated"]
+    for prefix, agreement in (("", found.agreement), ("pv_", found.variance)):
+        for measure in ("mse", "spatiotemporal_iou"):
+            values, expected = getattr(agreement, measure), case["details"]
+            assert values == pytest.approx(expected[f"{prefix}{measure}_per_frame"], abs=1e-9)
+            assert values.mean() == pytest.approx(expected[f"{prefix}{measure}_mean"], abs=1e-9)
+        for measure in ("spatial_iou", "weighted_spatial_iou"):
+            assert getattr(agreement, measure) == pytest.approx(case["details"][f"{prefix}{measure}"], abs=1e-6)
+    assert clip_score(found) == case["per_video_score"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_through_the_codec(name: str) -> None:
+    found, expected = judged(name, coded=True), CASES[name]["with_mp4v_roundtrip"]
+    assert found.agreement.spatial_iou == pytest.approx(expected["spatial_iou"], abs=1e-4)
+    assert found.agreement.weighted_spatial_iou == pytest.approx(expected["weighted_spatial_iou"], abs=1e-4)
+    assert found.agreement.spatiotemporal_iou.mean() == pytest.approx(expected["spatiotemporal_iou_mean"], abs=1e-4)
+    assert clip_score(found) == pytest.approx(CASES[name]["per_video_score_roundtrip"], abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("group", "names"), [("all_four", list(CASES)), ("good_and_wrong", ["good", "wrong_direction"])]
+)
+def test_recorded_corpus(group: str, names: list[str]) -> None:
+    clips = [judged(name) for name in names]
+    assert corpus_score(clips, "peer") == GOLDEN["aggregate"][group]["physics_iq"]
+
+
+def upstream_table() -> list[Judged]:
+    """The table of the official aggregation: four scenarios of three views, ten frames each."""
+    random = np.random.RandomState(91)
+    clips = []
+    for scenario in range(4):
+        for _ in range(3):
+            bounds = [((0, 0.05), (0.1, 0.5), (0.2, 0.6), (0.1, 0.5)), ((0, 0.01), (0.4, 0.8), (0.6, 0.9), (0.5, 0.8))]
+            found = []
+            for mse, st, s, ws in bounds:
+                frames = [random.uniform(*mse, 10).round(4), random.uniform(*st, 10).round(4)]
+                found.append(Agreement(*frames, random.uniform(*s), random.uniform(*ws)))
+            clips.append(Judged(*found, scenario=str(scenario)))
+    return clips
+
+
+def test_recorded_official_aggregation() -> None:
+    golden = load("physics_iq_upstream")
+    clips = upstream_table()
+    assert np.concatenate([clip.agreement.mse for clip in clips]).mean() == pytest.approx(golden["peer"]["a_mse"])
+    assert corpus_score(clips) == golden["upstream_score"]
+    assert corpus_score(clips, "peer") == golden["peer"]["physics_iq"]
+
+
+def test_the_two_aggregations_differ_where_scenarios_do() -> None:
+    clips = upstream_table()
+    uneven = [*clips[:1], *clips[3:]]
+    assert corpus_score(uneven) != corpus_score(uneven, "peer")
+
+
+def test_units() -> None:
+    empty, left = np.zeros((2, 4), bool), np.zeros((2, 4), bool)
+    left[:, :2] = True
+    assert iou(empty, empty) == GOLDEN["iou_units"]["both_empty"] == 1
+    assert weighted_iou(empty.astype(float), empty.astype(float)) == GOLDEN["iou_units"]["weighted_empty"] == 1
+    assert iou(left, empty) == 0
+    assert iou(left, ~empty) == 0.5
+    assert weighted_iou(np.asarray([1.0, 0.5]), np.asarray([0.5, 0.5])) == pytest.approx(2 / 3)
+
+
+def test_the_same_clip_is_ideal() -> None:
+    found = compare(TAKE1, TAKE1)
+    assert not found.mse.any()
+    assert [found.spatiotemporal_iou.min(), found.spatial_iou, found.weighted_spatial_iou] == [1, 1, 1]
+    assert clip_score(Judged(found, found)) == 100
+
+
+@pytest.mark.parametrize("name", ["freeze", "repeat a frame", "shift by one", "noise"])
+def test_mutations_lower_it(name: str) -> None:
+    found = compare(MUTATIONS[name](TAKE1), TAKE1)
+    assert found.mse.sum() > 0
+    if name != "noise":  # which the blur takes away: it moves nothing
+        assert found.spatiotemporal_iou.mean() < 1
+        assert found.weighted_spatial_iou < 1
+
+
+def test_odd_sizes_through_the_codec() -> None:
+    masks = [mask[:95, :127] for mask in motion_masks(TAKE1)]
+    assert {mask.shape for mask in through_mp4(masks, fps=6)} == {(94, 126)}
+    assert list(through_mp4([], fps=6)) == []
+
+
+def test_refuses_what_cannot_be_compared() -> None:
+    frames, masks = np.zeros((3, 4, 5, 3), np.float32), np.zeros((3, 4, 5), bool)
+    with pytest.raises(ValueError, match="frames differ in shape"):
+        agree(frames, masks, frames[:2], masks[:2])
+    with pytest.raises(ValueError, match="masks must be"):
+        agree(frames, masks, frames, masks[:2])
+    with pytest.raises(ValueError, match="or are none"):
+        agree(frames[:0], masks[:0], frames[:0], masks[:0])
+    with pytest.raises(ValueError, match="at least one clip"):
+        corpus_score([])
+    nothing = Agreement(np.zeros(2), np.zeros(2), 0.0, 0.0)
+    with pytest.raises(ValueError, match="spatiotemporal_iou of 0"):
+        clip_score(Judged(nothing, nothing))
