@@ -18,7 +18,7 @@ from fvhydra.config.root import Config
 from fvhydra.core.context import Context
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.progress import Progress, Silent
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.launch.job import Job, job_folder, op_class, run_job
@@ -140,7 +140,7 @@ class Driver:
             job.folder.finish(result)
 
     def _report_sweep(self, folder: Path, verdict: Verdict) -> None:
-        from fvhydra.report.write import SweepJob, write_sweep_report
+        from fvhydra.report.write import write_sweep_report
 
         rows = [
             SweepJob(number, job.title, result, str(job.folder.path.relative_to(folder)))

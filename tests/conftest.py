@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import pty
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,41 @@ def run_cli(
         check=False,
     )
     return Command(done.returncode, done.stdout, done.stderr)
+
+
+def run_at_terminal(folder: Path, cache_dir: Path, words: Sequence[str], answers: Sequence[tuple[str, str]]) -> Command:
+    """The same at a terminal: when a question is shown, its keys are typed. ``out`` is all that the screen showed."""
+    screen, keyboard = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fvhydra", *words],
+        cwd=folder,
+        env=clean_environment(folder, cache_dir) | {"TERM": "xterm"},
+        stdin=keyboard,
+        stdout=keyboard,
+        stderr=keyboard,
+        start_new_session=True,
+    )
+    os.close(keyboard)
+    shown = ""
+    for question, keys in answers:
+        shown += _read_until(screen, question)
+        os.write(screen, keys.encode())
+    shown += _read_until(screen, None)
+    os.close(screen)
+    return Command(process.wait(30), shown, "")
+
+
+def _read_until(screen: int, text: str | None) -> str:
+    shown = b""
+    while text is None or text.encode() not in shown:
+        try:
+            data = os.read(screen, 4096)
+        except OSError:  # the other side is closed
+            break
+        if not data:
+            break
+        shown += data
+    return shown.decode(errors="replace")
 
 
 @pytest.fixture

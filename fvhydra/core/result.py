@@ -90,6 +90,16 @@ class RunResult:
         return cls(**known)
 
 
+@dataclass(frozen=True)
+class SweepJob:
+    """A job of a sweep. ``title`` is its overrides, ``folder`` its run folder relative to the sweep's."""
+
+    number: int
+    title: str
+    result: RunResult
+    folder: str
+
+
 def _case(data: dict[str, Any]) -> CaseResult:
     known = _known(CaseResult, data)
     known["verdict"] = Verdict(data["verdict"])

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fvhydra.core.errors import MediaError
-from fvhydra.core.result import CaseResult, Criterion, RunResult
+from fvhydra.core.result import CaseResult, Criterion, RunResult, SweepJob
 from fvhydra.core.verdict import worst
 from fvhydra.report import wording
 from fvhydra.report.curve import Curve, Motion, curve, motion
@@ -22,9 +22,6 @@ from fvhydra.report.differences import shared
 from fvhydra.report.heatmap import HeatMap, read_heatmap
 from fvhydra.report.measures import Measure, headline, measures, worst_first
 from fvhydra.report.media import Media, case_media, inside, relative_url
-
-if TYPE_CHECKING:
-    from fvhydra.report.write import SweepJob
 
 _NUMERICS = (
     "format_version", "shape", "dtype", "dtype_original", "slice_kind", "slice_spec",

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from fvhydra.core.result import Difference, RunResult
+from fvhydra.core.result import Difference, RunResult, SweepJob
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.differences import shared
 from fvhydra.report.measures import headline, worst_first
 from fvhydra.report.wording import TONES, first_line, printable, run_name, tally, value_text, verdict_word
-
-if TYPE_CHECKING:
-    from fvhydra.report.write import SweepJob
 
 _LONGEST = 160
 

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fvhydra.core.files import write_text
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.report.html import render_html, render_sweep_html
 from fvhydra.report.junit import render_junit
 from fvhydra.report.markdown import render_markdown, render_sweep_markdown
 from fvhydra.report.wording import run_name
-
-
-@dataclass(frozen=True)
-class SweepJob:
-    """A job of a sweep. ``title`` is its overrides, ``folder`` its run folder relative to the sweep's."""
-
-    number: int
-    title: str
-    result: RunResult
-    folder: str
 
 
 def write_report(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> Path:

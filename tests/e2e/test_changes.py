@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +11,7 @@ import pytest
 
 from fvhydra.config.store import LocalStoreConfig
 from fvhydra.stores.local import LocalStore
-from tests.conftest import Cli, clean_environment, run_cli
+from tests.conftest import Cli, run_at_terminal, run_cli
 
 SEED = ("op=seed_ssim", "engine=mock")
 
@@ -42,39 +38,12 @@ def test_any_other_word_leaves_it_prepared(cli: Cli, tmp_path: Path, word: str) 
     assert (tmp_path / "outputs" / "latest" / "change.json").is_file()
 
 
-@pytest.mark.parametrize(("typed", "published"), [("upload", True), ("no", False), ("\x04", False)])
+@pytest.mark.parametrize(("typed", "published"), [("upload\n", True), ("no\n", False), ("\x04", False)])
 def test_at_a_terminal_it_asks(tmp_path: Path, cache_dir: Path, typed: str, published: bool) -> None:
-    screen, keyboard = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fvhydra", *SEED],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path, cache_dir) | {"TERM": "xterm"},
-        stdin=keyboard,
-        stdout=keyboard,
-        stderr=keyboard,
-        start_new_session=True,
-    )
-    os.close(keyboard)
-    shown = _read_until(screen, "Type exactly 'upload'")
-    os.write(screen, (typed if typed == "\x04" else typed + "\n").encode())
-    shown += _read_until(screen, None)
-    assert process.wait(30) == 0, shown
-    assert "pass  format_version" in shown and "report:" in shown
-    assert ("Published" in shown) is published and bool(_references(tmp_path)) is published
-    os.close(screen)
-
-
-def _read_until(screen: int, text: str | None) -> str:
-    shown = ""
-    while text is None or text not in shown:
-        try:
-            data = os.read(screen, 4096)
-        except OSError:  # the other side is closed
-            break
-        if not data:
-            break
-        shown += data.decode(errors="replace")
-    return shown
+    command = run_at_terminal(tmp_path, cache_dir, SEED, [("Type exactly 'upload'", typed)])
+    assert command.code == 0, command.out
+    assert "pass  format_version" in command.out and "report:" in command.out
+    assert ("Published" in command.out) is published and bool(_references(tmp_path)) is published
 
 
 def test_a_file_touched_after_the_review_is_refused(cli: Cli, tmp_path: Path) -> None:

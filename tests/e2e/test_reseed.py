@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from fvhydra.config.store import LocalStoreConfig
 from fvhydra.stores.local import LocalStore
-from tests.conftest import Cli, clean_environment
-from tests.e2e.test_changes import _read_until
+from tests.conftest import Cli, run_at_terminal
 
 MOCK = ("engine=mock",)
 WAN = ("engine=mock", "model=wan21_t2v_1_3b")
@@ -97,31 +92,20 @@ def test_two_steps_without_a_terminal(cli: Cli, tmp_path: Path) -> None:
     assert _tree(tmp_path) != before
 
 
-@pytest.mark.parametrize(("typed", "moved"), [(["confirm reseed", "upload"], True), (["upload"], False)])
-def test_at_a_terminal_it_asks_twice(cli: Cli, tmp_path: Path, cache_dir: Path, typed: list[str], moved: bool) -> None:
+FIRST, THEN = ("'confirm reseed'", "confirm reseed\n"), ("'upload'", "upload\n")
+
+
+@pytest.mark.parametrize(("answers", "moved"), [([FIRST, THEN], True), ([(FIRST[0], "upload\n")], False)])
+def test_at_a_terminal_it_asks_twice(
+    cli: Cli, tmp_path: Path, cache_dir: Path, answers: list[tuple[str, str]], moved: bool
+) -> None:
     cli("op=seed_ssim", *MOCK, "op.confirm=upload")
     before = _tree(tmp_path)
-    screen, keyboard = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fvhydra", "op=reseed_ssim", *MOCK, MOVED, "op.reason=why"],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path, cache_dir) | {"TERM": "xterm"},
-        stdin=keyboard,
-        stdout=keyboard,
-        stderr=keyboard,
-        start_new_session=True,
-    )
-    os.close(keyboard)
-    shown = ""
-    for word, question in zip(typed, ("'confirm reseed'", "'upload'"), strict=False):
-        shown += _read_until(screen, question)
-        os.write(screen, f"{word}\n".encode())
-    shown += _read_until(screen, None)
-    os.close(screen)
-    assert process.wait(30) == 0, shown
-    assert (_tree(tmp_path) != before) is moved, shown
-    if not moved:
-        assert "Not confirmed" in shown
+    words = ("op=reseed_ssim", *MOCK, MOVED, "op.reason=why")
+    command = run_at_terminal(tmp_path, cache_dir, words, answers)
+    assert command.code == 0, command.out
+    assert (_tree(tmp_path) != before) is moved, command.out
+    assert ("Not confirmed" in command.out) is not moved
 
 
 def test_a_store_that_moved_on_the_same_paths_is_refused(cli: Cli, tmp_path: Path) -> None:

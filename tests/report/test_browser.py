@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from fvhydra.core.result import SweepJob
 from fvhydra.core.verdict import Verdict
-from fvhydra.report.write import SweepJob, write_report, write_sweep_report
+from fvhydra.report.write import write_report, write_sweep_report
 from tests.report.run_folders import FRAMES, WORST, Run, latent_run, pixel_run, seed_run
 
 _QUIET = [

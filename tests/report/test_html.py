@@ -8,10 +8,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from fvhydra.core.result import CaseResult, Criterion, Difference, RunResult
+from fvhydra.core.result import CaseResult, Criterion, Difference, RunResult, SweepJob
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.html import render_html, render_sweep_html
-from fvhydra.report.write import SweepJob
 from tests.report.run_folders import HOSTILE, Run, latent_case, latent_run, pixel_case, pixel_run, seed_run
 
 _VOID = {"meta", "link", "img", "input", "br", "line", "polyline"}

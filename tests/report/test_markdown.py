@@ -7,10 +7,9 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.markdown import code, render_markdown, render_sweep_markdown
-from fvhydra.report.write import SweepJob
 from tests.report.run_folders import HOSTILE, latent_run, pixel_case, pixel_run
 
 

@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from fvhydra.core import files
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.verdict import Verdict
-from fvhydra.report.write import SweepJob, write_report, write_sweep_report
+from fvhydra.report.write import write_report, write_sweep_report
 from tests.report.run_folders import pixel_run
 
 
