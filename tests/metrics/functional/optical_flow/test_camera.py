@@ -66,7 +66,7 @@ def assert_recorded(summary: FlowSummary, details: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("key", "frames"), [("result", 6), ("actions_shorter_T4", 4)])
 def test_recorded_from_actions_to_score(key: str, frames: int) -> None:
     calibration = Calibration.of(END_TO_END["calibration"])
-    actions = {name: values[:frames] for name, values in recipes.build(END_TO_END["actions"]).items()}
+    actions = recipes.build(END_TO_END["actions"] | {"T": frames})
     observed = [recipes.build(recipe) for recipe in END_TO_END["observed_flows"]]
     references = reference_flows(motion(actions, calibration), calibration.focal_length, 24, 32)
     pairs = zip(references[: frames - 1], observed, strict=False)

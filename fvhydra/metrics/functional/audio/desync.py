@@ -1,0 +1,69 @@
+"""How far sound and picture are apart, from what Synchformer says about the first and the last seconds.
+
+Iashin et al., "Synchformer: efficient synchronization from sparse cues" (2024), as av-benchmark applies it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+VIDEO_FPS = 25
+SEGMENTS = 14
+"""How many segments Synchformer compares at once."""
+
+_FRAMES, _FRAME_STEP = 16, 8
+_SAMPLES, _SAMPLE_STEP = 10_240, 5_120
+_OFFSETS_S = np.linspace(-2, 2, 21)
+
+
+@dataclass(frozen=True)
+class Desync:
+    """``score`` is the mean of the absolute offsets, in seconds: 0 to 2, lower is better."""
+
+    score: float
+    front_desync_s: float
+    back_desync_s: float
+
+
+def resampled_frames(frames: int, fps: float) -> list[int]:
+    """Which frames stand for a clip at 25 fps: the nearest before, 16 at least, the last one again where they run out.
+
+    Args:
+        frames: T, at least 1.
+        fps: Of the clip.
+
+    Raises:
+        ValueError: No frames, or a rate that is not above 0.
+    """
+    if frames < 1 or not fps > 0:
+        raise ValueError(f"a clip has frames and a frame rate above 0, not {frames} and {fps}")
+    count = max(_FRAMES, round(frames / fps * VIDEO_FPS))
+    return [min(int(index * fps / VIDEO_FPS), frames - 1) for index in range(count)]
+
+
+def segment_counts(frames: int, samples: int) -> tuple[int, int]:
+    """How many segments a clip at 25 fps and a sound at 16 kHz have: of 16 frames every 8, of 0.64 s every 0.32 s."""
+    return _segments(frames, _FRAMES, _FRAME_STEP), _segments(samples, _SAMPLES, _SAMPLE_STEP)
+
+
+def desync(front: NDArray[np.floating], back: NDArray[np.floating]) -> Desync:
+    """The offsets that the likeliest classes stand for, in steps of 0.2 s from -2 to 2 s.
+
+    Args:
+        front: Logits of the first fourteen segments, real ``[21]``.
+        back: Logits of the last fourteen, real ``[21]``.
+
+    Raises:
+        ValueError: Other shapes.
+    """
+    if not front.shape == back.shape == _OFFSETS_S.shape:
+        raise ValueError(f"logits must be [{_OFFSETS_S.size}], not {list(front.shape)} and {list(back.shape)}")
+    first, last = (float(_OFFSETS_S[np.argmax(logits)]) for logits in (front, back))
+    return Desync((abs(first) + abs(last)) / 2, first, last)
+
+
+def _segments(length: int, size: int, step: int) -> int:
+    return max((length - size) // step + 1, 0)
