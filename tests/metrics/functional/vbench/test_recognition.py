@@ -7,8 +7,9 @@ import pytest
 
 from fvhydra.metrics.functional.vbench import recognition
 from tests.metrics.golden import load
+from tests.metrics.golden.encoders import encode
 
-ACTIONS = load("viclip_umt")["human_action"]
+ACTIONS, CLIP = load("viclip_umt")["human_action"], load("clip_metrics")
 CLASSES = [f"class {index}" for index in range(400)]
 
 
@@ -35,6 +36,17 @@ def test_the_action_of_a_whole_prompt_is_found() -> None:
 def test_the_benchmark_rounds_probabilities() -> None:
     [case] = [case for case in ACTIONS if case["name"] == "just_below_0.84996"]
     assert recognition.human_action(logits(case), CLASSES, case["text_prompt"]).score == 1
+
+
+@pytest.mark.parametrize("case", CLIP["cases"], ids=lambda case: case["name"])
+def test_recorded_frames(case: dict[str, Any]) -> None:
+    weight = np.random.RandomState(404).randn(1, 768).astype(np.float32)[0]
+    found = recognition.aesthetic_quality(encode(case["video"], "clip", 403, 768), weight, 5.0)
+    assert found == pytest.approx(case["aesthetic_quality"]["details"]["per_frame"], abs=CLIP["tolerance"])
+    text = np.random.RandomState(406).randn(1, 16).astype(np.float32)[0]
+    found = recognition.text_similarity(encode(case["video"], "clip", 405, 16), text)
+    assert found == pytest.approx(case["appearance_style"]["details"]["per_frame"], abs=CLIP["tolerance"])
+    assert found.mean() == pytest.approx(case["appearance_style"]["score"], abs=CLIP["tolerance"])
 
 
 def test_similarity_of_features() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fvhydra.metrics.functional.vbench import temporal
 from tests.metrics.golden import load, recipes
+from tests.metrics.golden.encoders import encode
 from tests.metrics.mutations import MUTATIONS
 from tests.similarity.conftest import textured
 
@@ -91,6 +92,14 @@ def test_recorded_consistency(name: str) -> None:
     case = CONSISTENCY["score_only"][name]
     terms = temporal.consistency_terms(np.asarray(case["features"], np.float32))
     assert temporal.consistency(terms, parity="peer") == pytest.approx(case["score"], abs=1e-6)
+
+
+@pytest.mark.parametrize("case", CONSISTENCY["cases"], ids=lambda case: case["name"])
+@pytest.mark.parametrize(("part", "network"), [("subject", "dino"), ("background", "clip")])
+def test_recorded_consistency_of_frames(case: dict[str, Any], part: str, network: Any) -> None:
+    expected = case[part]
+    terms = temporal.consistency_terms(encode(case["video"], network, expected["probe_seed"], expected["D"]))
+    assert temporal.consistency(terms) == pytest.approx(expected["score"], abs=CONSISTENCY["tolerance"])
 
 
 def test_consistency_falls_with_the_angle() -> None:
