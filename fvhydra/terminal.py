@@ -7,26 +7,45 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.measures import measures
 
 _STYLES = {0: "green", 1: "bold red", 130: "yellow"}
 _PROMPT_WIDTH = 60
+_BAR_WIDTH = 20
+
+
+class Stream(Console):
+    """A stream on which text from outside is only text: every string passes :func:`printable` on its way.
+
+    With ``NO_COLOR`` it has no styles at all, bold and dim included: rich alone would only leave out the colours.
+    """
+
+    def __init__(self, stderr: bool = False) -> None:
+        colours: Any = None if os.environ.get("NO_COLOR") else "auto"
+        super().__init__(stderr=stderr, color_system=colours, highlight=False, emoji=False, soft_wrap=True)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """What rich makes of each string that it is given, those in a table included."""
+        return super().render_str(printable(text), **options)
 
 
 class Terminal:
     """Both streams of one command."""
 
     def __init__(self) -> None:
-        self.out = Console(highlight=False, soft_wrap=True)
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.out = Stream()
+        self.err = Stream(stderr=True)
 
     @property
     def interactive(self) -> bool:
@@ -36,7 +55,7 @@ class Terminal:
     def ask(self, question: str) -> str:
         """Show a question, return what was typed; end of input is an empty answer."""
         try:
-            return input(question).strip()
+            return input(printable(question)).strip()
         except EOFError:
             return ""
 
@@ -70,7 +89,7 @@ class Terminal:
         """The outcome of one run."""
         heading = f"{result.op} {result.model}".strip()
         message = "" if len(result.cases) == 1 else escape(result.message)  # the case says the same
-        self.out.print(f"[{_style(result.verdict)}]{heading}: {result.verdict}[/]  {message}")
+        self.out.print(f"[{_style(result.verdict)}]{escape(heading)}: {result.verdict}[/]  {message}")
         for case in result.cases:
             self._case(case)
         self.say([f"  {note}" for note in result.notes])
@@ -101,8 +120,9 @@ class Terminal:
     def sweep(self, rows: Sequence[tuple[int, str, RunResult, Path | None]], report: Path, verdict: Verdict) -> None:
         """Every job of a sweep: number, overrides, result, its own report; then the first line of every failure."""
         folder = report.parent.parent
+        self.out.print(f"Reports in {escape(str(folder))}:")
         table = Table(box=None, pad_edge=False)
-        for name in ("job", "verdict", "overrides", f"report in {folder}"):
+        for name in ("job", "verdict", "overrides", "report"):
             table.add_column(name, overflow="fold")
         for number, title, result, own in rows:
             where = escape(str(own.relative_to(folder))) if own else "-"
@@ -122,36 +142,42 @@ class Lines:
 
     def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
         if not self._quiet:
-            where = "" if clip is None else f" case {clip}"
-            self._console.print(escape(f"{self._title} | {stage}{where} {_short(msg)}".rstrip()))
+            self._console.print(escape(_activity(self._title, stage, clip, msg)))
 
     def step(self, done: int, total: int) -> None: ...
 
 
 class Bars:
-    """Progress as a bar for the steps of the current stage."""
+    """Progress as a bar for the steps of the current stage. What it says comes last and takes what width is left."""
 
     def __init__(self, console: Console, title: str) -> None:
         self.display = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=_BAR_WIDTH),
             TextColumn("{task.fields[steps]}"),
             TimeElapsedColumn(),
+            TextColumn(
+                "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            ),
             console=console,
+            expand=True,
             transient=True,
         )
         self._title = title
-        self._task = self.display.add_task(escape(f"{title} | prepare"), total=None, steps="")
+        self._task = self.display.add_task(_activity(title, "prepare"), total=None, steps="")
 
     def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
-        where = "" if clip is None else f" case {clip}"
-        self.display.reset(
-            self._task, total=None, description=escape(f"{self._title} | {stage}{where} {_short(msg)}"), steps=""
-        )
+        self.display.reset(self._task, total=None, description=_activity(self._title, stage, clip, msg), steps="")
 
     def step(self, done: int, total: int) -> None:
         self.display.update(self._task, completed=done, total=total, steps=f"step {done}/{total}")
+
+
+def _activity(title: str, stage: str, clip: int | None = None, msg: str = "") -> str:
+    """What a job does now, in one line; an op and its stage of the same name are said once."""
+    doing = title if title.split()[-1:] == [stage] else f"{title} | {stage}"
+    where = "" if clip is None else f" case {clip}"
+    return f"{doing}{where} {_short(printable(msg))}".rstrip()
 
 
 def _style(verdict: Verdict) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fvhydra.core.errors import MediaError
+from fvhydra.core.files import read_json
 from fvhydra.core.result import CaseResult, Criterion, RunResult, SweepJob
+from fvhydra.core.text import printable
 from fvhydra.core.verdict import worst
 from fvhydra.report import wording
 from fvhydra.report.curve import Curve, Motion, curve, motion
@@ -78,7 +80,6 @@ def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> s
         result: What the run found out.
         manifest: Its ``manifest.json``; every key is optional.
     """
-    command = manifest.get("command") or ""
     labels = next((names for prefix, names in _LABELS if result.op.startswith(prefix)), ("reference", "generated"))
     return (
         _environment()
@@ -86,7 +87,7 @@ def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> s
         .render(
             title=wording.run_name(result),
             result=result,
-            command=command if isinstance(command, str) else shlex.join(command),
+            command=_command(manifest),
             created=manifest.get("created"),
             config=manifest.get("config"),
             environment=manifest.get("environment") or {},
@@ -103,16 +104,31 @@ def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> s
 def render_sweep_html(sweep_dir: Path, jobs: Sequence[SweepJob]) -> str:
     """The page of a sweep, with the jobs in the order given; only reports that are there are linked."""
     links = [(job, f"{job.folder}/report/index.html") for job in jobs]
+    manifests = [_manifest(sweep_dir, job) for job in jobs]
     return (
         _environment()
         .get_template("sweep.html")
         .render(
-            title=f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}",
+            title=wording.sweep_name([job.result for job in jobs]),
+            command=next((_command(manifest) for manifest in manifests if manifest.get("command")), ""),
+            created=min((manifest["created"] for manifest in manifests if manifest.get("created")), default=None),
             verdict=worst(job.result.verdict for job in jobs),
             jobs=[(job, relative_url(page) if (sweep_dir / page).is_file() else "") for job, page in links],
             counts=wording.tally(job.result.verdict for job in jobs),
         )
     )
+
+
+def _manifest(sweep_dir: Path, job: SweepJob) -> dict[str, Any]:
+    """A job's manifest; empty for a job that was refused before it had a folder."""
+    folder = inside(sweep_dir, job.folder)
+    path = folder and folder / "manifest.json"
+    return read_json(path) if path and path.is_file() else {}
+
+
+def _command(manifest: dict[str, Any]) -> str:
+    command = manifest.get("command") or ""
+    return command if isinstance(command, str) else shlex.join(command)
 
 
 @cache
@@ -123,13 +139,14 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: wording.printable(value) if type(value) is str else value,
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters |= {
         "number": wording.number,
         "value": wording.value_text,
         "word": wording.verdict_word,
         "first_line": wording.first_line,
+        "paragraphs": wording.paragraphs,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
     }
     environment.globals["tones"] = wording.TONES

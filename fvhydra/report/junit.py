@@ -10,9 +10,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
 from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.measures import measures
-from fvhydra.report.wording import SUCCESS, case_name, first_line, printable, value_text, verdict_word
+from fvhydra.report.wording import SUCCESS, case_name, first_line, value_text, verdict_word
 
 
 def render_junit(runs: Iterable[tuple[str, RunResult]]) -> str:

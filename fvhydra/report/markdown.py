@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from fvhydra.core.result import Difference, RunResult, SweepJob
+from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.differences import shared
 from fvhydra.report.measures import headline, worst_first
-from fvhydra.report.wording import TONES, first_line, printable, run_name, tally, value_text, verdict_word
+from fvhydra.report.wording import TONES, first_line, run_name, tally, value_text, verdict_word
 
 _LONGEST = 160
 

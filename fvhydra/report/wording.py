@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fvhydra.core.result import CaseResult, RunResult
@@ -27,13 +27,26 @@ TONES = {
 
 SUCCESS = (Verdict.PASS, Verdict.DONE)
 
-# What XML 1.0 cannot carry at all (section 2.2, "Char"); lone surrogates cannot even be written as UTF-8.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_COMMAND = re.compile(r"^  .*|(?:^|(?<=: ))python -m fvhydra .*")
 
 
-def printable(text: str) -> str:
-    """``text`` without control characters and lone surrogates, which neither XML nor HTML may contain."""
-    return _UNPRINTABLE.sub("", text)
+def paragraphs(notes: Iterable[str]) -> list[list[tuple[str, str]]]:
+    """Notes as paragraphs of lines, each line as (sentence, command), one of which may be empty.
+
+    A command is what is indented by two spaces, or begins with ``python -m fvhydra`` at the start or after a colon. An
+    indented note belongs to the paragraph before it.
+    """
+    found: list[list[tuple[str, str]]] = []
+    for note in notes:
+        lines = []
+        for line in note.splitlines():
+            command = _COMMAND.search(line)
+            lines.append((line[: command.start()], command.group().strip()) if command else (line, ""))
+        if found and note.startswith("  "):
+            found[-1] += lines
+        else:
+            found.append(lines)
+    return found
 
 
 def first_line(text: str) -> str:
@@ -83,3 +96,9 @@ def case_name(case: CaseResult) -> str:
 def run_name(result: RunResult) -> str:
     """Op and model, for titles."""
     return f"{result.op} · {result.model}" if result.model else result.op
+
+
+def sweep_name(results: Sequence[RunResult]) -> str:
+    """The op and the model where all jobs share them, and how many jobs there are."""
+    same = [values.pop() for values in ({r.op for r in results}, {r.model for r in results}) if len(values) == 1]
+    return " · ".join([*filter(None, same), f"{len(results)} job{'' if len(results) == 1 else 's'}"])

@@ -110,7 +110,7 @@ def test_it_opens_at_the_worst_frame(tab: Tab, pixels: Path) -> None:
     case = tab.open(pixels).locator("#case-1")
     case.scroll_into_view_if_needed()
     wait_for_frame(case, WORST)
-    assert case.locator(".readout").inner_text() == f"frame {WORST} / {FRAMES - 1} · 0.92 s · MS-SSIM 0.6400"
+    assert case.locator(".readout").inner_text() == f"frame {WORST + 1} of {FRAMES} · 0.92 s · MS-SSIM 0.6400"
 
 
 def test_the_difference_is_black_exactly_where_the_clips_agree(tab: Tab, pixels: Path) -> None:

@@ -226,7 +226,7 @@ def test_the_sweep_lists_every_job_and_links_the_reports_that_are_there(tmp_path
         SweepJob(1, HOSTILE, RunResult("check_ssim", Verdict.PASS, "", "ltx2"), "1"),
     ]
     html = Page(render_sweep_html(tmp_path, jobs))
-    assert html.all("h1") == ["2 jobs ✕ regression"]
+    assert html.all("h1") == ["check_ssim · ltx2 · 2 jobs ✕ regression"]
     assert html.attributes("a", "href") == ["../0%20a%23b/report/index.html"]
     rows = html.all("tr")
     assert rows[1] == "0 ✕ regression check_ssim ltx2 seed=0 Far. open"

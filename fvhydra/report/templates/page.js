@@ -13,7 +13,7 @@ for (const button of filters) {
 // A file that cannot be loaded says so where it would have been.
 function reportMissing(media) {
   media.hidden = true;
-  media.parentElement.querySelector(".missing").hidden = false;
+  media.closest("figure").querySelector(".missing").hidden = false;
 }
 for (const media of document.querySelectorAll("[data-media]")) {
   media.addEventListener("error", () => reportMissing(media));

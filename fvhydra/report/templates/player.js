@@ -17,7 +17,7 @@ class Screen {
     this.video.preload = "auto";
     this.video.load();
     await event(this.video, "loadeddata", "error");
-    if (this.video.error) return reportMissing(this.canvas);
+    if (this.video.error) return reportMissing(this.canvas.parentElement);
     this.canvas.width = this.video.videoWidth;
     this.canvas.height = this.video.videoHeight;
   }
@@ -131,7 +131,7 @@ class Player {
       this.difference.dataset.frame = frame;
     }
     const value = this.values.length ? ` · MS-SSIM ${this.values[frame].toFixed(4)}` : "";
-    const text = `frame ${frame} / ${this.last} · ${(frame / this.fps).toFixed(2)} s${value}`;
+    const text = `frame ${frame + 1} of ${this.last + 1} · ${(frame / this.fps).toFixed(2)} s${value}`;
     this.root.querySelector(".readout").textContent = text;
     this.curve?.setAttribute("aria-valuenow", frame);
     this.curve?.setAttribute("aria-valuetext", text);

@@ -1,0 +1,102 @@
+"""What a person sees: nothing that came from outside is more than text, and everything fits."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.text import printable
+from fvhydra.core.verdict import Verdict
+from fvhydra.terminal import Bars, Lines, Terminal
+from tests.conftest import Cli
+
+EVIL = "evil\x1b]0;pwned\x07\x9b2J\u202egnp\u2066"
+
+
+def test_a_prompt_cannot_command_the_terminal(cli: Cli, tmp_path: Path) -> None:
+    done = cli("op=generate", "engine=mock", f"prompt='{EVIL}'")
+    assert done.code == 0, done.text
+    logs = [path.read_text() for path in tmp_path.glob("outputs/generate/*/*/status/progress.log")]
+    for text in (done.out, done.err, *logs):
+        assert "evil\ufffd]0;pwned" in text
+        assert not set("\x1b\x07\x9b\u202e\u2066") & set(text)
+
+
+def test_nothing_is_more_than_text_anywhere(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    case = CaseResult(index=0, prompt=EVIL, seed=1, fingerprint="f", verdict=Verdict.NO_REFERENCE, message=EVIL)
+    result = RunResult(f"[bold]{EVIL}", Verdict.NO_REFERENCE, EVIL, EVIL, cases=[case, case], notes=[EVIL])
+    terminal = Terminal()
+    terminal.result(result, tmp_path / EVIL)
+    terminal.sweep([(0, EVIL, result, None)], tmp_path / "0" / "report", Verdict.NO_REFERENCE)
+    terminal.error(EVIL, EVIL)
+    terminal.say([EVIL])
+    Lines(terminal.err, "generate").stage("load", 0, EVIL)
+    shown = capsys.readouterr()
+    assert (shown.out + shown.err).count("evil\ufffd]0;pwned") >= 12
+    assert "[bold]evil" in shown.out
+    assert not set("\x1b\x07\x9b\u202e\u2066") & set(shown.out + shown.err)
+
+
+@pytest.mark.parametrize("character", ["\0", "\x7f", "\x85", "\x9f", "\u2028", "\u202a", "\u2069", "\ud800", "\uffff"])
+def test_each_unprintable_character_is_replaced(character: str) -> None:
+    assert printable(f"a{character}b") == "a\ufffdb"
+
+
+def test_what_people_write_stays() -> None:
+    text = "naïve 猫 🎬 עברית\n\ttab\r\n¡\xa0ÿ\u200d"
+    assert printable(text) == text
+    assert printable("50 %\r100 %") == "50 %\ufffd100 %"
+
+
+@pytest.mark.parametrize(
+    ("environment", "styled"),
+    [
+        ({"NO_COLOR": "", "TERM": "xterm"}, True),
+        ({"NO_COLOR": "1", "TERM": "xterm"}, False),
+        ({"NO_COLOR": "", "TERM": "dumb"}, False),
+    ],
+)
+def test_no_colour_means_no_escape_sequence(
+    environment: dict[str, str], styled: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**environment, "FORCE_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    case = CaseResult(index=0, prompt="A cat", seed=1, fingerprint="f", verdict=Verdict.DONE)
+    Terminal().result(RunResult("generate", Verdict.DONE, cases=[case]), None)
+    assert ("\x1b" in capsys.readouterr().out) == styled
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_bar_always_shows_steps_and_time_and_gives_the_rest_to_words(width: int) -> None:
+    shown = io.StringIO()
+    bars = Bars(Console(file=shown, width=width, soft_wrap=True), "generate")
+    bars.stage("generate", 1, f"{'A long prompt about cats. ' * 3}{EVIL}")
+    bars.step(3, 50)
+    bars.display.console.print(bars.display.get_renderable())
+    (line,) = shown.getvalue().splitlines()
+    assert "━" in line and "step 3/50" in line and "0:00:00" in line
+    assert line.rstrip().endswith("…") and len(line) <= width
+    if width > 70:
+        assert "generate case 1 A long" in line
+
+
+def test_an_op_and_its_stage_of_one_name_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(Terminal().err, "job 2 generate")
+    lines.stage("load", msg="mock")
+    lines.stage("generate", 0, "A cat")
+    assert capsys.readouterr().err.splitlines() == ["job 2 generate | load mock", "job 2 generate case 0 A cat"]
+
+
+def test_a_sweep_names_its_folder_above_the_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = RunResult("generate", Verdict.DONE, "1 clip.")
+    report = tmp_path / "report" / "index.html"
+    Terminal().sweep([(0, "seed=1", result, tmp_path / "0" / "report" / "index.html")], report, Verdict.DONE)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[:3] == [f"Reports in {tmp_path}:", "job verdict overrides report", "0 done seed=1 0/report/index.html"]
