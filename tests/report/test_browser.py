@@ -113,6 +113,18 @@ def test_it_opens_at_the_worst_frame(tab: Tab, pixels: Path) -> None:
     assert case.locator(".readout").inner_text() == f"frame {WORST + 1} of {FRAMES} · 0.92 s · MS-SSIM 0.6400"
 
 
+def test_a_clip_that_is_not_loaded_yet_says_so_instead_of_being_black(tab: Tab, pixels: Path) -> None:
+    page = tab.open(pixels)
+    page.add_style_tag(content="header { min-height: 3000px }")  # everything is far below what is in sight
+    screen = page.locator("#case-0 .screen").first
+    waiting = screen.evaluate("(element) => getComputedStyle(element, '::after').content")
+    background = screen.evaluate("(element) => getComputedStyle(element).backgroundColor")
+    assert (waiting, background) == ('"loading"', "rgb(242, 242, 238)")
+    screen.scroll_into_view_if_needed()
+    page.locator("#case-0 canvas[data-frame]").first.wait_for()
+    assert screen.evaluate("(element) => getComputedStyle(element, '::after').content") == "none"
+
+
 def test_the_difference_is_black_exactly_where_the_clips_agree(tab: Tab, pixels: Path) -> None:
     page = tab.open(pixels)
     equal, moved = page.locator("#case-0"), page.locator("#case-1")

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from fvhydra.core.files import write_json
 from fvhydra.core.result import CaseResult, Criterion, Difference, RunResult, SweepJob
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.html import render_html, render_sweep_html
@@ -233,3 +234,66 @@ def test_the_sweep_lists_every_job_and_links_the_reports_that_are_there(tmp_path
     assert "<script>alert(1)</script>" in rows[2]
     assert rows[2].endswith("none")
     assert html.all("button") == ["all 2", "✕ regression 1", "✓ pass 1"]
+
+
+def test_the_sweep_says_what_ran_when_and_why_a_job_has_no_report(tmp_path: Path) -> None:
+    for number, created in (("0", "2026-11-21T03:20:00Z"), ("1", "2026-11-21T03:15:00Z")):
+        write_json(tmp_path / number / "manifest.json", {"command": ["fvhydra", "-m", "seed=0,1"], "created": created})
+    (tmp_path / "0" / "report").mkdir()
+    (tmp_path / "0" / "report" / "index.html").touch()
+    refused = RunResult("generate", Verdict.USAGE_ERROR, "Refused.\nAll of it.", "wan", notes=["  ls outputs"])
+    jobs = [SweepJob(0, "", RunResult("generate", Verdict.DONE, "1 clip.", "ltx2"), "0"), SweepJob(1, "", refused, "1")]
+    jobs.append(SweepJob(2, "", refused, "../elsewhere"))
+    html = Page(render_sweep_html(tmp_path, jobs))
+    assert html.all("h1") == ["generate · 3 jobs ! usage error"]
+    assert html.all("p", class_="eyebrow") == ["fvhydra sweep · 2026-11-21T03:15:00Z"]
+    assert html.all("p", class_="command") == ["command fvhydra -m seed=0,1"]
+    assert html.all("tr")[2] == "1 ! usage error generate wan Refused. All of it. ls outputs none"
+
+
+def test_a_single_case_offers_no_way_to_the_next(tmp_path: Path) -> None:
+    run = latent_run(tmp_path)
+    assert html_keys(run) == ["j", "k"]
+    run.result.cases = run.result.cases[:1]
+    assert html_keys(run) == []
+    pixels = pixel_run(tmp_path / "pixels")
+    pixels.result.cases = pixels.result.cases[:1]
+    assert html_keys(pixels) == ["space", "←", "→", "Home", "End", "w"]
+
+
+def html_keys(run: Run) -> list[str]:
+    return page(run).all("kbd")
+
+
+def test_a_long_criterion_can_be_read_in_full(tmp_path: Path) -> None:
+    run = seed_run(tmp_path)
+    prompt = "A lone hiker. " * 40 + HOSTILE[:20]
+    run.result.cases[0].criteria = [Criterion("prompt", False, prompt, "the case's prompt")]
+    assert prompt in page(run).attributes("span", "title")
+
+
+def test_commands_in_notes_are_code(tmp_path: Path) -> None:
+    command = "python -m fvhydra op=publish 'run=a b'"
+    notes = [f"Nothing was written.\nTo publish: {command}", f"  {command}", "Then look again.", f"{command} op.x=1"]
+    result = RunResult("generate", Verdict.DONE, notes=notes)
+    html = Page(render_html(tmp_path, result, {}))
+    assert html.all("code") == [command, command, f"{command} op.x=1"]
+    assert html.all("li") == [
+        f"Nothing was written. To publish: {command} {command}",
+        "Then look again.",
+        f"{command} op.x=1",
+    ]
+
+
+def test_a_change_says_whether_it_was_published(tmp_path: Path) -> None:
+    run = seed_run(tmp_path)
+    for case in run.result.cases:
+        case.message = "to be added"
+    run.result.details = {"change": "prepared"}
+    html = page(run)
+    assert html.all("h1") == ["seed_ssim · ltx2 • done … prepared, not published"]
+    assert "to be added" in html.all("p", class_="message")
+    run.result.details["published"] = "r7"
+    html = page(run)
+    assert html.all("h1") == ["seed_ssim · ltx2 • done ✓ published r7"]
+    assert html.all("p", class_="message") == ["✓ published r7"] * 2
