@@ -7,7 +7,6 @@ it, so the folder can be moved, packed and opened elsewhere.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import socket
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from fvhydra.core import files
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
+from fvhydra.core.text import printable
 
 SCHEMA_VERSION = 1
 
@@ -81,22 +81,30 @@ class RunFolder:
     # ------------------------------------------------------------------ manifest
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest as it is on disk now."""
-        manifest: dict[str, Any] = files.read_json(self.path / "manifest.json")
+        """The manifest as it is on disk now.
+
+        Raises:
+            UsageError: It was damaged, or written by another version.
+        """
+        path = self.path / "manifest.json"
+        manifest = files.read_json(path)
+        if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
+            raise UsageError(f"{path} is not a manifest of this version (schema version {SCHEMA_VERSION}).")
         return manifest
 
     def update_manifest(self, **changes: Any) -> None:
         """Replace top-level keys of the manifest."""
         files.write_json(self.path / "manifest.json", self.manifest | changes)
 
-    def add_artifact(self, path: Path, case_index: int, fingerprint: str) -> None:
-        """Record a finished file of ``artifacts/`` with its hash."""
+    def add_artifact(self, path: Path, case_index: int, fingerprint: str, **facts: Any) -> None:
+        """Record a finished file of ``artifacts/`` with its hash, and further facts (JSON) of how it was made."""
         entry = {
             "path": self.relative(path),
             "sha256": files.sha256_file(path),
             "bytes": path.stat().st_size,
             "case": case_index,
             "fingerprint": fingerprint,
+            **facts,
         }
         self.update_manifest(artifacts=[*self.manifest["artifacts"], entry])
 
@@ -132,7 +140,7 @@ class RunFolder:
 
     def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
         """Append a line to ``status/progress.log``: ``ISO8601 | stage | clip=<index|-> | msg=...``."""
-        clean = re.sub(r"[\x00-\x1f\x7f]+", " ", msg)
+        clean = " ".join(printable(msg).split())
         line = f"{now()} | {stage} | clip={'-' if clip is None else clip} | msg={clean}\n"
         log = self.path / "status" / "progress.log"
         with files.explained(log), open(log, "a", encoding="utf-8") as handle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def review_latent(bundle: latent.LatentBundle, case: Case) -> tuple[list[Criteri
     mean, std = numerics.mean, numerics.std
     criteria = [
         Criterion("format_version", bundle.format_version == 1, str(bundle.format_version), "1"),
-        Criterion("shape", shape_fits, str(shape), str(["any" if n is None else n for n in spec.shape])),
+        Criterion("shape", shape_fits, _shape(shape), _shape(spec.shape)),
         Criterion("slice_kind", misfit is None, misfit or bundle.slice_kind, f"{spec.slice_kind} fits the shape"),
         Criterion("finite", finite, f"{numerics.nan_count} NaN, {numerics.inf_count} infinite", "0 of either"),
         Criterion(
@@ -70,6 +71,20 @@ def review_pixels(frames: NDArray[np.uint8], case: Case) -> list[Criterion]:
         Criterion("size", (height, width) == size, f"{height}x{width}", f"{size[0]}x{size[1]}"),
         Criterion("contrast", contrast >= _LEAST_CONTRAST, f"{contrast:.3g}", f">= {_LEAST_CONTRAST} levels"),
     ]
+
+
+def review_origin(case: Case) -> list[Criterion]:
+    """What is wrong with where it comes from; empty when nothing is."""
+    criteria = []
+    if noise := case.tier.perturb_weights:
+        criteria.append(Criterion("undisturbed_weights", False, f"tier.perturb_weights={noise:g}", "0"))
+    if case.engine == "mock" and case.tier.weights != "tiny":
+        criteria.append(Criterion("real_engine", False, f"mock in tier={case.tier.name}", "an engine with weights"))
+    return criteria
+
+
+def _shape(sizes: Sequence[int | None]) -> str:
+    return " x ".join("any" if size is None else str(size) for size in sizes)
 
 
 def _number(value: float | None) -> str:
