@@ -70,10 +70,14 @@ def test_the_definition(count: int, offset: float) -> None:
     assert frechet_distance(feature_set(a, 7), feature_set(b, 3)) == pytest.approx(by_svd(a, b), rel=1e-9)
 
 
-def test_small_directions_keep_their_digits() -> None:
-    scales = 10.0 ** -np.arange(24)
-    a, b = np.random.default_rng(12).normal(size=(2, 60, 24)) * scales
-    assert frechet_distance(feature_set(a, 4), feature_set(b)) == pytest.approx(by_svd(a, b), rel=1e-9)
+@pytest.mark.parametrize("spread", [1e-1, 1e-9], ids=["steep", "of rank four"])
+def test_small_directions_keep_their_digits(spread: float) -> None:
+    scales = np.maximum(spread ** np.arange(64), 1e-300)
+    scales[:4] = 1
+    a, b = np.random.default_rng(12).normal(size=(2, 200, 64)) * scales
+    rotation = np.linalg.qr(np.random.default_rng(13).normal(size=(64, 64)))[0]
+    distance = frechet_distance(feature_set(a @ rotation, 4), feature_set(b @ rotation))
+    assert distance == pytest.approx(by_svd(a @ rotation, b @ rotation), rel=1e-9)
 
 
 @pytest.mark.parametrize("count", [13, 300], ids=["fewer samples than features", "many samples"])

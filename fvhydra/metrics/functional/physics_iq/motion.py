@@ -13,8 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fvhydra.metrics.functional.parity import Parity
-
 Frame = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
@@ -49,16 +47,15 @@ def motion_masks(frames: Iterable[Frame], threshold: int = 10, alpha: float = 0.
         yield np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _KERNEL), np.uint8)
 
 
-def through_mp4(masks: Iterable[Mask], fps: float, parity: Parity = "upstream") -> Iterator[Mask]:
+def through_mp4(masks: Iterable[Mask], fps: float) -> Iterator[Mask]:
     """What is left of masks that were written to an MPEG-4 file and read again, as the benchmark's own are.
 
     Lossy, by up to 7 % of the weighted IoU of a small clip, and it depends on the build of the codec: only for numbers
-    to be set beside the leaderboard's.
+    to be set beside the leaderboard's. The last row and column of odd sizes are lost.
 
     Args:
         masks: uint8 ``[H, W]``, all of one size.
         fps: Frame rate of the file.
-        parity: ``upstream`` drops the last row and column of odd sizes; ``peer`` does not.
 
     Yields:
         uint8 ``[H, W]``, of any grey level.
@@ -67,11 +64,9 @@ def through_mp4(masks: Iterable[Mask], fps: float, parity: Parity = "upstream") 
         path = str(Path(folder) / "masks.mp4")
         writer: cv2.VideoWriter | None = None
         for mask in masks:
-            if parity == "upstream":
-                mask = mask[: mask.shape[0] // 2 * 2, : mask.shape[1] // 2 * 2]
             if writer is None:
                 writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), fps, mask.shape[::-1], isColor=False)
-            writer.write(np.ascontiguousarray(mask))
+            writer.write(mask)
         if writer is None:
             return
         writer.release()

@@ -97,6 +97,8 @@ def test_signs() -> None:
     assert flow(1) == [-10, -5]
     assert flow(3) == [-100, 0]  # to the right: all moves left
     assert flow(5)[0] < 0 < flow(4)[0]  # and so it does when turning right
+    rolling = CameraMotion(np.asarray([[0.0, 0.0, 1.0]]), np.zeros((1, 3)))
+    assert flow_at(rolling, 100, x, y)[0, 0].tolist() == [5, -10]
 
 
 def test_a_calibration_fits_its_shape() -> None:

@@ -109,9 +109,12 @@ def test_recorded_official_aggregation() -> None:
 
 
 def test_the_two_aggregations_differ_where_scenarios_do() -> None:
-    clips = upstream_table()
-    uneven = [*clips[:1], *clips[3:]]
-    assert corpus_score(uneven) != corpus_score(uneven, "peer")
+    def constant(iou: float) -> Agreement:
+        return Agreement(np.zeros(10), np.full(10, iou), iou, iou)
+
+    clips = [Judged(constant(0.6), constant(1.0), "filmed thrice")] * 3 + [Judged(constant(0.2), constant(1.0), "once")]
+    assert corpus_score(clips) == 40
+    assert corpus_score(clips, "peer") == 50
 
 
 def test_units() -> None:
