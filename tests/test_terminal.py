@@ -74,7 +74,7 @@ def test_no_colour_means_no_escape_sequence(
 def test_a_bar_always_shows_steps_and_time_and_gives_the_rest_to_words(width: int) -> None:
     shown = io.StringIO()
     bars = Bars(Console(file=shown, width=width, soft_wrap=True), "generate")
-    bars.stage("generate", 1, f"{'A long prompt about cats. ' * 3}{EVIL}")
+    bars.stage("generate", 1, f"{'A long prompt about cats. ' * 3}")
     bars.step(3, 50)
     bars.display.console.print(bars.display.get_renderable())
     (line,) = shown.getvalue().splitlines()
@@ -82,6 +82,15 @@ def test_a_bar_always_shows_steps_and_time_and_gives_the_rest_to_words(width: in
     assert line.rstrip().endswith("…") and len(line) <= width
     if width > 70:
         assert "generate case 1 A long" in line
+
+
+def test_a_bar_shows_no_control_characters() -> None:
+    shown = io.StringIO()
+    bars = Bars(Console(file=shown, width=120, soft_wrap=True), "generate")
+    bars.stage("generate", 1, EVIL)
+    bars.display.console.print(bars.display.get_renderable())
+    assert "case 1 evil\ufffd]0;pwned" in shown.getvalue()
+    assert not set("\x1b\x07\x9b\u202e\u2066") & set(shown.getvalue())
 
 
 def test_an_op_and_its_stage_of_one_name_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:

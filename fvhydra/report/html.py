@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -141,7 +141,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "number": wording.number,
         "value": wording.value_text,
         "word": wording.verdict_word,
@@ -149,6 +149,7 @@ def _environment() -> Environment:
         "paragraphs": wording.paragraphs,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
     }
+    environment.filters |= filters
     environment.globals["tones"] = wording.TONES
     return environment
 
