@@ -27,7 +27,8 @@ def text(dirs: Sequence[Path]) -> str:
     """The whole help, for the folders of YAML files ``dirs`` (the main one first)."""
     fields = {field.name: field for field in dataclasses.fields(Config)}
     groups = [name for name in fields if any((folder / name).is_dir() for folder in dirs)]
-    lines = ["Usage: fvhydra [-m] op=... model=... [group=option ...] [key=value ...]", ""]
+    lines = [f"--config-dir {folder}: there is no such folder." for folder in dirs if not folder.is_dir()]
+    lines += ["Usage: fvhydra [-m] op=... model=... [group=option ...] [key=value ...]", ""]
     for group in (name for name in groups if name not in ("sampling", "job")):
         lines.append(f"{group}=   {fields[group].metadata['help']}")
         lines += [f"    {name:<20} {summary}".rstrip() for name, summary in _options(group, dirs)]

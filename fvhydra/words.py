@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
+from fvhydra.config.schema import conf_dir
 from fvhydra.core.errors import UsageError
 
 FREE_TEXT = ("prompt", "prompt_file", "image", "run", "op.reason", "sampling.negative_prompt", "store.path")
@@ -95,16 +98,45 @@ def refuse_what_hydra_ignores(words: Sequence[str]) -> None:
     """Refuse words that Hydra ignores silently or fails on without a word.
 
     Raises:
-        UsageError: ``hydra/launcher=`` without ``launcher=``, or ``--cfg`` with ``-m``.
+        UsageError: ``hydra/launcher=`` without ``launcher=``; ``--cfg`` with ``-m``; flags that replace fvhydra's own
+            configuration; a value without a key; a group without an option.
     """
+    foreign = [word for word in words if word.partition("=")[0] in _FOREIGN_FLAGS]
+    if foreign:
+        raise UsageError(
+            f"{foreign[0]}: fvhydra always starts from its own configuration.",
+            "Add options of yours with --config-dir=<folder>.",
+        )
     bare = [word for word in words if word.lstrip("+").startswith("hydra/launcher=")]
     if bare and not any(word.startswith("launcher=") for word in words):
+        options = ", ".join(f"launcher={name}" for name in sorted(_groups(words)["launcher"]))
         raise UsageError(
             f"{bare[0]}: jobs would not run there (Hydra ignores it in a single run).",
-            f"Write launcher={bare[0].partition('=')[2].removeprefix('fvhydra_')} instead.",
+            f"Write one of these instead: {options}.",
         )
+    _refuse_groups_without_option(words)
     if is_multirun(words) and any(word in ("--cfg", "-c") for word in words):
         raise UsageError("--cfg shows one configuration, and -m asks for many.", "Leave -m and the sweeps away.")
+
+
+def _refuse_groups_without_option(words: Sequence[str]) -> None:
+    groups = _groups(words)
+    for word in overrides(words):
+        key, _, value = word.lstrip("+~").partition("=")
+        if not key:
+            raise UsageError(f"{word!r} has no key.", "Write key=value.")
+        if key in groups and (word.startswith("~") or _NO_OPTION.fullmatch(value)):
+            raise UsageError(f"{word}: a job needs one.", f"Allowed: {', '.join(sorted(groups[key]))}.")
+
+
+def _groups(words: Sequence[str]) -> dict[str, set[str]]:
+    """The groups and their options, in the folders of YAML files."""
+    found: dict[str, set[str]] = {}
+    for folder in (conf_dir(), *map(Path, config_dirs(words))):
+        for group in (path for path in folder.glob("*") if path.is_dir()):
+            options = {path.relative_to(group).with_suffix("").as_posix() for path in group.rglob("*.yaml")}
+            found[group.name] = found.get(group.name, set()) | options
+    return found
 
 
 def config_dirs(words: Sequence[str]) -> list[str]:
@@ -122,6 +154,10 @@ def overrides(words: Sequence[str]) -> list[str]:
     """The words that are overrides: neither flags nor the value of one."""
     return _parted(words)[1]
 
+
+_FOREIGN_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--experimental-rerun")
+_NO_OPTION = re.compile(r"(null|true|false|[-+]?[0-9.]+|)", re.IGNORECASE)
+"""Values that Hydra reads as something other than the name of an option."""
 
 _FLAGS_WITH_VALUE = (
     *("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c"),

@@ -80,6 +80,24 @@ def test_showing_a_configuration_of_a_sweep_is_refused() -> None:
 
 
 def test_bare_hydra_launcher_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"launcher=slurm"):
+    with pytest.raises(UsageError, match=r"jobs would not run there[^$]*launcher=local"):
         words.refuse_what_hydra_ignores(["hydra/launcher=slurm"])
     words.refuse_what_hydra_ignores(["launcher=local", "hydra/launcher=fvhydra_local"])
+
+
+@pytest.mark.parametrize("word", ["model=null", "sampling=null", "tier=", "op=3", "~model", "~op=generate"])
+def test_a_group_without_an_option_is_refused(word: str) -> None:
+    with pytest.raises(UsageError, match="a job needs one"):
+        words.refuse_what_hydra_ignores(["op=generate", word])
+
+
+@pytest.mark.parametrize("given", [["=3"], ["op=generate", "=3"], ["+=3"]])
+def test_a_value_without_a_key_is_refused(given: list[str]) -> None:
+    with pytest.raises(UsageError, match="has no key"):
+        words.refuse_what_hydra_ignores(given)
+
+
+@pytest.mark.parametrize("flag", ["--config-name=x", "-cn", "--config-path", "-cp", "--experimental-rerun"])
+def test_another_configuration_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match="--config-dir"):
+        words.refuse_what_hydra_ignores([flag, "x"])

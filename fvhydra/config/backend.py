@@ -5,13 +5,13 @@ from __future__ import annotations
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import doc
+from fvhydra.config.fields import Name, doc
 
 
 @dataclass
 class BackendConfig:
     """An attention backend, with its name in each engine's own words."""
 
-    name: str = doc("The word after backend=", MISSING)
-    folder: str = doc("Folder of the backend in reference paths; also FastVideo's name for it", MISSING)
+    name: Name = doc("The word after backend=", MISSING)
+    folder: Name = doc("Folder of the backend in reference paths; also FastVideo's name for it", MISSING)
     diffusers: str | None = doc("Name in diffusers' set_attention_backend; null: not there", None)

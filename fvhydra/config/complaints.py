@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from fvhydra.config.problems import ConfigError, nearest
 
@@ -29,13 +29,13 @@ def explain(overrides: Sequence[str], config_dirs: Sequence[Path], error: Except
     """
     if missing := [path for path in config_dirs if not path.is_dir()]:
         return ConfigError([f"--config-dir {path}: there is no such folder." for path in missing])
+    problems = [] if "--multirun" not in str(error) else [_several(item) for item in overrides if _is_sweep(item)]
     GlobalHydra.instance().clear()
     search = [f"hydra.searchpath=['file://{path}']" for path in config_dirs[1:]]  # Hydra takes one --config-dir
     with initialize_config_dir(str(config_dirs[0]), version_base="1.3"):
         listed = GlobalHydra.instance().config_loader().list_groups("")
         groups = [group for group in listed if group not in ("hydra", "schema")]
         fine: list[str] = list(search)
-        problems: list[str] = []
         # groups first: whether a key exists depends on the choices
         for override in sorted(overrides, key=lambda item: _key(item) not in groups):
             before = list(fine)
@@ -43,10 +43,10 @@ def explain(overrides: Sequence[str], config_dirs: Sequence[Path], error: Except
                 try:
                     compose("config", overrides=[*before, single])
                     fine = [*before, single]
-                except (HydraException, OmegaConfBaseException) as trouble:
+                except (HydraException, OmegaConfBaseException, ValueError) as trouble:
                     problems.append(_sentence(single, trouble, config_dirs, groups, before))
     if not problems:
-        problems.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        problems.append(_first_line(error))
     return ConfigError(problems)
 
 
@@ -56,27 +56,36 @@ def _sentence(
     if isinstance(trouble, OverrideParseException):
         return f"{override!r} cannot be read as key=value; quote a value that has special characters."
     key, value = _key(override), override.partition("=")[2]
-    if key in groups:
-        options = sorted({path.stem for folder in config_dirs for path in (folder / key).glob("*.yaml")})
+    if override.startswith("~"):
+        return f"{override}: keys cannot be taken away; give it another value."
+    if key in groups and not value.startswith("{"):
+        folders = [folder / key for folder in config_dirs]
+        found = {path.relative_to(folder).with_suffix("") for folder in folders for path in folder.rglob("*.yaml")}
+        options = sorted(option.as_posix() for option in found)
         if value in options:  # and what it leads to is missing
             return f"{override}: {_first_line(trouble)}"
         return f"{override}: there is no such {key}.{nearest(value, options)} Allowed: {', '.join(options)}."
     if key in ("hydra/launcher", "hydra/sweeper"):
         return f"{override}: {_first_line(trouble)}"
     cause = trouble.__cause__
+    if isinstance(cause, ConfigKeyError) and cause.full_key:
+        return _unknown_key(cause.full_key, groups, fine, override)
     if isinstance(cause, OmegaConfBaseException) and cause.full_key and "not in" not in str(cause):
         return f"{cause.full_key or key}={value}: {_first_line(cause)}"
     if isinstance(cause, OmegaConfBaseException) or "Could not override" in str(trouble):
-        return _unknown_key(key, groups, fine)
+        return _unknown_key(key, groups, fine, override)
     return f"{override}: {_first_line(trouble)}"
 
 
-def _unknown_key(key: str, groups: list[str], fine: list[str]) -> str:
+def _unknown_key(key: str, groups: list[str], fine: list[str], override: str) -> str:
     composed = compose("config", overrides=fine)
     parent, _, leaf = key.rpartition(".")
     while parent and not OmegaConf.is_dict(OmegaConf.select(composed, parent)):
         parent, _, leaf = parent.rpartition(".")
     node = OmegaConf.select(composed, parent) if parent else composed
+    if parent and isinstance(node, DictConfig) and OmegaConf.get_type(node) is dict:
+        added = override if _key(override).startswith(key) else f"{key}=<value>"
+        return f"{parent} has no entry {leaf!r} yet; to add it, write +{added.lstrip('+')}."
     allowed = [str(name) for name in node] if isinstance(node, DictConfig) else groups
     where = parent if parent else "The top level"
     return f"There is no key {key!r}.{nearest(leaf, allowed)} {where} has: {', '.join(allowed)}."
@@ -87,6 +96,14 @@ def _key(override: str) -> str:
         return OverridesParser.create().parse_override(override).key_or_group
     except (HydraException, OmegaConfBaseException):
         return override.partition("=")[0].lstrip("+~")
+
+
+def _several(override: str) -> str:
+    return f"{override}: several values are a sweep; add -m."
+
+
+def _is_sweep(override: str) -> bool:
+    return _singles(override) != [override]
 
 
 def _singles(override: str) -> list[str]:
@@ -101,4 +118,7 @@ def _singles(override: str) -> list[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") + "."
+    first, *others = str(error).splitlines() or [type(error).__name__]
+    if first.endswith(":") and others:  # only where it was; what it was comes next
+        first = f"{first} {others[0]}"
+    return first.rstrip(".") + "."

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import doc
+from fvhydra.config.fields import Name, doc
 
 
 @dataclass
@@ -15,5 +15,5 @@ class EngineConfig:
     """An engine. ``_target_`` is a class with the contract of ``fvhydra.engines.base.Engine``."""
 
     _target_: str = doc("Dotted path of the engine's class", MISSING)
-    name: str = doc("The word after engine=", MISSING)
+    name: Name = doc("The word after engine=", MISSING)
     options: dict[str, Any] = doc("Settings that only this engine knows", factory=dict)

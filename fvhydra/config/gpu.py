@@ -5,15 +5,15 @@ from __future__ import annotations
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import NonNegative, doc
+from fvhydra.config.fields import Name, NonNegative, doc
 
 
 @dataclass
 class GpuConfig:
     """A GPU type. References belong to one SKU: pixels and bf16 latents drift across them."""
 
-    name: str = doc("The word after gpu=", MISSING)
-    folder: str = doc("Name in reference paths: <folder>_reference_videos", MISSING)
+    name: Name = doc("The word after gpu=", MISSING)
+    folder: Name = doc("Name in reference paths: <folder>_reference_videos", MISSING)
     pattern: str = doc("Regular expression that the device's own name must match", MISSING)
     count: NonNegative = doc("Devices a case needs; 0 for the CPU", MISSING)
     slurm: str | None = doc("Name in Slurm's gres, as in gpu:<slurm>:<count>", None)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import NonNegative, doc, one_of
+from fvhydra.config.fields import Name, NonNegative, doc, one_of
 
 
 @dataclass
@@ -25,7 +25,7 @@ class JobConfig:
 class LauncherConfig:
     """Where the jobs of a sweep run."""
 
-    name: str = doc("The word after launcher=", MISSING)
+    name: Name = doc("The word after launcher=", MISSING)
     options: dict[str, Any] = doc("Settings that only this launcher knows", factory=dict)
 
 
@@ -33,5 +33,5 @@ class LauncherConfig:
 class MetricsConfig:
     """What is measured on clips beside the gate's own MS-SSIM. Shown, not gated."""
 
-    name: str = doc("The word after metrics=", MISSING)
+    name: Name = doc("The word after metrics=", MISSING)
     ids: list[Annotated[str, one_of("common.ssim", "common.psnr")]] = doc("Metrics a frame", factory=list)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.sampling import Sampling
 
+MS_SSIM_ABOVE = 160
+"""Five scales of MS-SSIM need more pixels than this; values of fewer scales cannot be compared with their limits."""
+
 
 def problems(model: ModelConfig, sampling: Sampling) -> list[str]:
     """What of ``sampling`` the model cannot do, one sentence each; empty when all is well.
@@ -28,6 +31,8 @@ def problems(model: ModelConfig, sampling: Sampling) -> list[str]:
         if value is not None:
             step = limits.size_multiple
             found += _off_grid(f"sampling.{key}", value, step, 0, f"a multiple of {step}", model.name)
+            if model.artifact == "pixel" and value <= MS_SSIM_ABOVE:
+                found.append(f"sampling.{key}={value}: five-scale MS-SSIM needs more than {MS_SSIM_ABOVE}.")
     return found
 
 

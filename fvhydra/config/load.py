@@ -16,8 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fvhydra.config import limits
-from fvhydra.config.problems import ConfigError
+from fvhydra.config.model import ModelConfig
+from fvhydra.config.problems import ConfigError, nearest
 from fvhydra.config.root import Config
+from fvhydra.config.sampling import Sampling
 
 
 def build(composed: DictConfig) -> Config:
@@ -27,22 +29,59 @@ def build(composed: DictConfig) -> Config:
         ConfigError: Lists every problem.
     """
     values: dict[str, Any] = {}
-    problems: list[str] = []
+    problems = _unknown(composed)
     types = typing.get_type_hints(Config, include_extras=True)
     for field in dataclasses.fields(Config):
+        if field.name not in composed:
+            problems.append(f"{field.name}: keys cannot be taken away; give it another value.")
+            continue
         try:
             value = composed[field.name]
             whole = OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
             values[field.name] = pydantic.TypeAdapter(types[field.name]).validate_python(whole)
         except pydantic.ValidationError as error:
             problems += _sentences(error, field.name)
+            if field.name == "sampling":
+                values["sampling"] = _sound_part(composed.sampling, error)
         except OmegaConfBaseException as error:
             problems.append(_omegaconf_sentence(error))
-    if "model" in values and "sampling" in values:
+    if isinstance(values.get("model"), ModelConfig) and isinstance(values.get("sampling"), Sampling):
         problems += limits.problems(values["model"], values["sampling"])
     if problems:
         raise ConfigError(problems)
     return Config(**values)
+
+
+def _unknown(node: DictConfig, prefix: str = "") -> list[str]:
+    """Keys that ``+`` added where the schema has none; free-form dicts take any."""
+    schema = OmegaConf.get_type(node)
+    known = [field.name for field in dataclasses.fields(schema)] if dataclasses.is_dataclass(schema) else []
+    found = []
+    for key in map(str, node):
+        if prefix + key == "hydra":
+            continue  # Hydra's own, in the jobs of a sweep
+        if known and key not in known:
+            where = prefix.rstrip(".") or "The top level"
+            found.append(f"There is no key {prefix + key!r}.{nearest(key, known)} {where} has: {', '.join(known)}.")
+        elif known and not (OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key)):
+            child = node[key]
+            found += _unknown(child, f"{prefix}{key}.") if isinstance(child, DictConfig) else []
+    return found
+
+
+def _sound_part(sampling: Any, error: pydantic.ValidationError) -> Sampling | None:
+    """The settings that are fine by themselves, so that what a model says of them is heard at the same time."""
+    if not isinstance(sampling, DictConfig):
+        return None
+    wrong = {item["loc"][0] for item in error.errors() if item["loc"]}
+    known = {field.name for field in dataclasses.fields(Sampling)}
+    return Sampling(
+        **{
+            str(key): sampling[key]
+            for key in sampling
+            if key in known - wrong and not OmegaConf.is_missing(sampling, key)
+        }
+    )
 
 
 def _sentences(error: pydantic.ValidationError, prefix: str) -> list[str]:

@@ -8,7 +8,7 @@ from omegaconf import MISSING
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Positive, PositiveFloat, doc, one_of
+from fvhydra.config.fields import Name, Positive, PositiveFloat, doc, one_of
 
 
 @dataclass
@@ -52,8 +52,8 @@ class Constraints:
 class ModelConfig:
     """A model, as the reference data sets know it."""
 
-    name: str = doc("The word after model=", MISSING)
-    model_id: str = doc("Folder of the model in reference paths", MISSING)
+    name: Name = doc("The word after model=", MISSING)
+    model_id: Name = doc("Folder of the model in reference paths", MISSING)
     family: str = doc("Architecture: picks the tiny builder (fvhydra.engines.tiny)", MISSING)
     workload: Annotated[str, one_of("t2v", "i2v", "ti2v", "t2a")] = doc(
         "t2v text to video, i2v image to video, ti2v image optional, t2a text to audio", MISSING

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Positive, Words, doc
+from fvhydra.config.fields import Name, Positive, Words, doc
 
 
 @dataclass
@@ -15,7 +15,7 @@ class OpConfig:
     """An operation. ``_target_`` is a class with the contract of ``fvhydra.ops.base.Op``."""
 
     _target_: str = doc("Dotted path of the op's class", MISSING)
-    name: str = doc("The word after op=", MISSING)
+    name: Name = doc("The word after op=", MISSING)
     options: dict[str, Any] = doc("Settings of an op from outside this package", factory=dict)
 
 

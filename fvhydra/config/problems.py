@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+import pydantic
 
 
 class ConfigError(Exception):
@@ -23,6 +26,13 @@ def listing(problems: list[str]) -> str:
     if len(problems) == 1:
         return problems[0]
     return f"The configuration has {len(problems)} problems:" + "".join(f"\n    - {problem}" for problem in problems)
+
+
+def first_problem(error: pydantic.ValidationError) -> str:
+    """What is wrong with a record that a program wrote: its first wrong key, what is there, what is allowed."""
+    item = error.errors(include_url=False, include_context=False)[0]
+    key = ".".join(str(part) for part in item["loc"]) or "it"
+    return f"{key} is {reprlib.repr(item['input'])}: {item['msg']}"
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

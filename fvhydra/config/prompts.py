@@ -5,7 +5,7 @@ from __future__ import annotations
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import doc
+from fvhydra.config.fields import Name, doc
 
 
 @dataclass
@@ -21,5 +21,5 @@ class Prompt:
 class PromptsConfig:
     """A prompt set."""
 
-    name: str = doc("The word after prompts=", MISSING)
+    name: Name = doc("The word after prompts=", MISSING)
     entries: list[Prompt] = doc("The prompts, in order; prompt_index= counts from 0", factory=list)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from omegaconf import MISSING
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Positive, PositiveFloat, Seed, doc
+from fvhydra.config.fields import NonNegativeFloat, Positive, PositiveFloat, Seed, doc
 
 
 @dataclass
@@ -17,7 +14,7 @@ class Sampling:
 
     seed: Seed = doc("Default of the root key seed", MISSING)
     num_inference_steps: Positive = doc("Denoising steps", MISSING)
-    guidance_scale: Annotated[float, Field(ge=0)] | None = doc("Classifier-free guidance", None)
+    guidance_scale: NonNegativeFloat | None = doc("Classifier-free guidance", None)
     negative_prompt: str | None = doc("What to stay away from", None)
     height: Positive | None = doc("Pixels", None)
     width: Positive | None = doc("Pixels", None)

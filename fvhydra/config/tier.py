@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from omegaconf import MISSING
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import doc, one_of
+from fvhydra.config.fields import Name, NonNegativeFloat, doc, one_of
 
 TINY_VERSION = 1
 """Version of the tiny weights. Part of a recipe: raise it whenever a tiny family yields other weights than before."""
@@ -18,8 +17,8 @@ TINY_VERSION = 1
 class TierConfig:
     """A tier: its folder in reference paths, and which weights it loads."""
 
-    name: str = doc("The word after tier=, and the folder in reference paths", MISSING)
+    name: Name = doc("The word after tier=, and the folder in reference paths", MISSING)
     weights: Annotated[str, one_of("tiny", "hub")] = doc("tiny: seeded random, built here; hub: the real ones", MISSING)
-    perturb_weights: Annotated[float, Field(ge=0)] = doc(
+    perturb_weights: NonNegativeFloat = doc(
         "Relative noise on the denoiser's weights after loading, to see a gate fail (tiny weights only)", 0.0
     )

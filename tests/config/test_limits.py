@@ -4,6 +4,7 @@ import pytest
 
 from fvhydra.config.limits import problems
 from fvhydra.config.model import Constraints
+from fvhydra.config.sampling import Sampling
 from tests.engines import cases
 
 
@@ -18,7 +19,7 @@ from tests.engines import cases
     ],
 )
 def test_a_size_off_the_grid_is_named_with_its_neighbours(model: str, key: str, value: int, rule: str) -> None:
-    sampling = cases.sampling(model, **{key: value})
+    sampling = cases.sampling(model, **({"height": 192, "width": 192} | {key: value}))
     assert problems(cases.model(model), sampling) == [f"sampling.{key}={value}: must be {rule}"]
 
 
@@ -37,11 +38,17 @@ def test_frame_counts_of_known_references_are_legal_off_the_grid() -> None:
 
 def test_a_model_that_drops_frames_needs_more_than_it_drops() -> None:
     model = cases.model("hunyuan_i2v", constraints=Constraints(frames_multiple=4, size_multiple=16, frames_dropped=4))
-    (problem,) = problems(model, cases.sampling("hunyuan_i2v", num_frames=1))
+    (problem,) = problems(model, cases.sampling("hunyuan_i2v", height=192, width=192, num_frames=1))
     assert "must be more than 4" in problem
 
 
 @pytest.mark.parametrize("tier", cases.TIERS)
 @pytest.mark.parametrize("model", cases.MODELS)
 def test_every_tier_of_every_model_is_within_the_models_limits(model: str, tier: str) -> None:
-    assert problems(cases.model(model), cases.sampling(model, tier)) == []
+    assert problems(cases.model(model), cases.read(Sampling, "sampling", model, f"{tier}.yaml")) == []
+
+
+@pytest.mark.parametrize("side", [160, 176])
+def test_clips_that_are_too_small_for_five_scales_are_refused(side: int) -> None:
+    found = problems(cases.model("wan21_t2v_1_3b"), cases.sampling("wan21_t2v_1_3b", height=side, width=832))
+    assert found == (["sampling.height=160: five-scale MS-SSIM needs more than 160."] if side == 160 else [])

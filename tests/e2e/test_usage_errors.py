@@ -30,7 +30,7 @@ from tests.conftest import Cli
         (["model=hunyuan_i2v", "prompt=x"], ["animates a first frame", "image="]),
         (["image=none.png"], ["none.png"]),
         (["op=generate", "gpu=h100", "engine=diffusers"], ["gpu=h100", "finds none here"]),
-        (["hydra/launcher=joblib"], ["Write launcher=joblib instead"]),
+        (["hydra/launcher=joblib"], ["Write one of these instead: launcher=local"]),
         (["op=publish"], ["run=<folder"]),
         (["op=publish", "run=nowhere"], ["is not a run folder"]),
         (["backend=nope", "tier=nope"], ["2 problems", "backend=nope", "tier=nope"]),
