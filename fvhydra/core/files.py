@@ -20,6 +20,11 @@ from typing import Any
 
 from fvhydra.core.errors import UsageError
 
+_REFUSALS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.ELOOP),
+)
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path, suffix: str = "") -> Iterator[Path]:
@@ -58,7 +63,9 @@ def explained(path: Path) -> Iterator[None]:
                 f"{os.strerror(error.errno)} while writing {path}; nothing was half-written.",
                 "Free some space, or move job.output_dir, job.cache_dir or store.path to another disk.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        # ENOENT on the way to the path: its folder cannot be made (in /proc, on a disk that went away)
+        on_the_way = error.errno == errno.ENOENT and Path(error.filename or "") in (path, *path.parents)
+        if error.errno in _REFUSALS or on_the_way:
             raise UsageError(
                 f"Cannot write {path}: {error.strerror}.",
                 "Choose a folder that you may write to (job.output_dir, job.cache_dir or store.path).",
@@ -73,8 +80,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` atomically, UTF-8."""
-    write_bytes(path, text.encode())
+    """Write ``text`` to ``path`` atomically, UTF-8.
+
+    Raises:
+        UsageError: It is not text: half of a surrogate pair, which is how Python carries bytes that are not UTF-8.
+    """
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(error.start - 20, 0) : error.end + 20]
+        raise UsageError(f"Cannot write {path}: {around!r} is not UTF-8 text.") from error
+    write_bytes(path, data)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -89,7 +105,7 @@ def read_json(path: Path) -> Any:
         UsageError: The file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UsageError(f"There is no file {path}.") from error
     except (ValueError, UnicodeDecodeError) as error:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+import pydantic
+
+from fvhydra.config.problems import first_problem
+from fvhydra.core.errors import UsageError
 from fvhydra.core.verdict import Verdict
 
 
@@ -82,12 +85,16 @@ class RunResult:
     """What only this op has to say, JSON."""
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> RunResult:
-        """The inverse of ``files.plain``. Keys that a newer version added are dropped."""
-        known = _known(cls, data)
-        known["verdict"] = Verdict(data["verdict"])
-        known["cases"] = [_case(case) for case in data.get("cases", [])]
-        return cls(**known)
+    def from_json(cls, data: Any) -> RunResult:
+        """The inverse of ``files.plain``. Keys that a newer version added are dropped.
+
+        Raises:
+            UsageError: The record was damaged, or written by another version.
+        """
+        try:
+            return pydantic.TypeAdapter(cls).validate_python(data)
+        except pydantic.ValidationError as error:
+            raise UsageError(f"The recorded result is not one: {first_problem(error)}.") from error
 
 
 @dataclass(frozen=True)
@@ -98,17 +105,3 @@ class SweepJob:
     title: str
     result: RunResult
     folder: str
-
-
-def _case(data: dict[str, Any]) -> CaseResult:
-    known = _known(CaseResult, data)
-    known["verdict"] = Verdict(data["verdict"])
-    known["criteria"] = [Criterion(**_known(Criterion, item)) for item in data.get("criteria", [])]
-    for key in ("recipe_difference", "environment_difference"):
-        known[key] = [Difference(**_known(Difference, item)) for item in data.get(key, [])]
-    return CaseResult(**known)
-
-
-def _known(cls: type, data: dict[str, Any]) -> dict[str, Any]:
-    names = {f.name for f in dataclasses.fields(cls)}
-    return {key: value for key, value in data.items() if key in names}

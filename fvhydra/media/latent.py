@@ -211,16 +211,18 @@ def _unpickled(path: Path) -> Any:
             "Do not load it by other means unless you made it; seed the reference again.",
         ) from error
     except Exception as error:  # broken bytes make the unpickler raise nearly anything
-        raise MediaError(f"{path} is not a latent bundle ({type(error).__name__} while reading it).") from error
+        raise MediaError(
+            f"{path} is not a latent bundle: it is another kind of file, or was cut short or damaged.",
+            "Copy or fetch it again.",
+        ) from error
 
 
 def _check_keys(path: Path, data: Any) -> None:
     if not isinstance(data, dict):
         raise MediaError(f"{path} is not a latent bundle: it holds a {type(data).__name__}, not a dict.")
-    if "format_version" in data and data["format_version"] != FORMAT_VERSION:
-        raise MediaError(
-            f"{path} has format version {data['format_version']}; this fvhydra reads version {FORMAT_VERSION}."
-        )
+    version = data.get("format_version", FORMAT_VERSION)
+    if version != FORMAT_VERSION or type(version) is not int:
+        raise MediaError(f"{path} has format version {version!r}; this fvhydra reads version {FORMAT_VERSION}.")
     if missing := [key for key in _KEYS if key not in data]:
         raise MediaError(f"{path} is not a latent bundle: it lacks {', '.join(missing)}.")
     if not isinstance(data["metadata"], dict):
@@ -239,4 +241,8 @@ def _array(path: Path, data: dict[str, Any], key: str, dtype: np.dtype[Any]) -> 
     if not isinstance(tensor, torch.Tensor) or tensor.dtype != getattr(torch, dtype.name):
         given = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
         raise MediaError(f"{path}: '{key}' is {given}, format version {FORMAT_VERSION} stores torch.{dtype.name}.")
+    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+        raise MediaError(
+            f"{path}: '{key}' is a {tensor.layout} tensor on {tensor.device}, not a dense one with values."
+        )
     return tensor.detach().numpy()

@@ -7,23 +7,25 @@ import shutil
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from fvhydra.config.load import build
 from fvhydra.config.problems import ConfigError
-from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir
-from fvhydra.core import files
 from fvhydra.core.context import Context
 from fvhydra.core.environment import package_version
-from fvhydra.core.errors import FvhydraError
+from fvhydra.core.errors import FvhydraError, StoreError
 from fvhydra.core.result import Criterion, RunResult
+from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, find_token
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
+from fvhydra.stores.local.store import LocalStore
 
 _PACKAGES = ("hydra-core", "omegaconf", "torch", "diffusers", "transformers", "huggingface-hub", "av", "numpy")
 _LITTLE_SPACE_GB = 5
+_MUCH_TO_HASH_MB = 200
 
 
 class Doctor(Op):
@@ -105,6 +107,27 @@ def _store(context: Context) -> Iterator[Criterion]:
         yield Criterion("store", True, f"{store.location}, writable, at {store.head()}", "writable")
     except FvhydraError as error:
         yield Criterion("store", False, str(error.message), "writable")
+        return
+    if isinstance(store, LocalStore):
+        yield _content(store)
+
+
+def _content(store: LocalStore) -> Criterion:
+    """Whether the newest files are what their hashes say; of a large store only the size."""
+    entries = store.files()
+    megabytes = sum(entry.size for entry in entries.values()) / 1e6
+    listed = f"{len(entries)} file(s), {megabytes:.0f} MB"
+    if megabytes > _MUCH_TO_HASH_MB:
+        return Criterion("store content", True, f"{listed}: too much to check here", "hashes match")
+    with TemporaryDirectory() as scratch:
+        damaged = []
+        for path in entries:
+            try:
+                store.fetch([path], Path(scratch))[path].unlink()
+            except StoreError:
+                damaged.append(path)
+    given = f"damaged: {', '.join(damaged)}" if damaged else f"{listed}, hashes match"
+    return Criterion("store content", not damaged, given, "hashes match")
 
 
 def _disk(context: Context) -> Iterator[Criterion]:
@@ -112,6 +135,11 @@ def _disk(context: Context) -> Iterator[Criterion]:
     for name, folder in (("job.output_dir", job.output_dir), ("job.cache_dir", job.cache_dir)):
         path = Path(folder).expanduser().absolute()
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        try:
+            TemporaryDirectory(dir=existing).cleanup()  # permissions do not tell it all: /proc, quotas, network disks
+        except OSError as error:
+            yield Criterion(name, False, f"{path} cannot be written: {existing}: {error.strerror}", "writable")
+            continue
         free_gb = shutil.disk_usage(existing).free / 1e9
         yield Criterion(f"free disk, {name}", free_gb >= _LITTLE_SPACE_GB, f"{free_gb:.0f} GB at {path}", ">= 5 GB")
 
@@ -156,12 +184,16 @@ def _trouble(trial: list[str]) -> str:
 
 def _last_run(context: Context) -> Iterator[Criterion]:
     """Whether the last run folder could be moved elsewhere: every path in its records is relative and is there."""
-    latest = _latest(context.config)
-    if latest is None:
+    link = Path(context.config.job.output_dir).expanduser() / "latest"
+    if link.is_symlink() and not link.exists():
+        yield Criterion("last run", False, f"{link} points to a run folder that is gone", "portable")
+        return
+    if not (link / "manifest.json").is_file():
         yield Criterion("last run", True, "there is none yet", "portable")
         return
+    latest = link.resolve()
     troubles = []
-    for artifact in files.read_json(latest / "manifest.json")["artifacts"]:
+    for artifact in RunFolder(latest).manifest["artifacts"]:
         if Path(artifact["path"]).is_absolute():
             troubles.append(f"absolute path {artifact['path']}")
         elif not (latest / artifact["path"]).is_file():
@@ -171,8 +203,3 @@ def _last_run(context: Context) -> Iterator[Criterion]:
         if record.is_file() and str(latest) in record.read_text(encoding="utf-8"):
             troubles.append(f"{name} names its own folder")
     yield Criterion("last run", not troubles, "; ".join(troubles) or f"{latest} can be moved", "portable")
-
-
-def _latest(config: Config) -> Path | None:
-    latest = Path(config.job.output_dir) / "latest"
-    return latest.resolve() if (latest / "manifest.json").is_file() else None

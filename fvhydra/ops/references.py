@@ -8,7 +8,7 @@ from typing import Any
 from fvhydra.core import files
 from fvhydra.core.case import Case
 from fvhydra.core.environment import now
-from fvhydra.core.errors import StoreError
+from fvhydra.core.errors import Corrupt, StoreError, UsageError
 from fvhydra.core.result import Difference
 from fvhydra.ops.generation import Generated
 from fvhydra.stores import layout
@@ -50,12 +50,28 @@ class References:
         return layout.free_path(self.files, case, self._prompt_of)
 
     def sidecar(self, path: str) -> dict[str, Any] | None:
-        """What a reference says about itself; None when it says nothing (today's data sets)."""
+        """What a reference says about itself; None when it says nothing (today's data sets).
+
+        Raises:
+            Corrupt: What it says is no sidecar.
+        """
         if path not in self._sidecars:
             name = layout.sidecar_path(path)
-            found = name in self.digests
-            self._sidecars[path] = files.read_json(self.fetch(name)) if found else None
+            self._sidecars[path] = self._read_sidecar(name) if name in self.digests else None
         return self._sidecars[path]
+
+    def _read_sidecar(self, name: str) -> dict[str, Any]:
+        try:
+            found = files.read_json(self.fetch(name))
+        except UsageError as error:
+            found = error
+        trees = [found, found.get("recipe", {}), found.get("environment", {})] if isinstance(found, dict) else [found]
+        if not all(isinstance(tree, dict) for tree in trees):
+            raise Corrupt(
+                f"{name} in {self.store.location} is not a sidecar: it must be a JSON object with a recipe.",
+                "Replace the reference with op=reseed_ssim, or restore an earlier one with op=restore.",
+            )
+        return dict(found)
 
     def fetch(self, path: str) -> Path:
         """A verified local copy."""
@@ -84,7 +100,10 @@ class References:
         ]
 
     def _prompt_of(self, path: str) -> str | None:
-        sidecar = self.sidecar(path)
+        try:
+            sidecar = self.sidecar(path)
+        except Corrupt:  # costs the case that needs it, and must not block the others
+            return None
         return None if sidecar is None else sidecar.get("prompt")
 
 

@@ -53,3 +53,24 @@ def test_json_that_is_not_json_is_named(tmp_path: Path) -> None:
         files.read_json(tmp_path / "a.json")
     with pytest.raises(UsageError, match="There is no file"):
         files.read_json(tmp_path / "b.json")
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence() -> None:
+    with pytest.raises(UsageError, match=r"Cannot write /proc/none/a\.txt"):
+        files.write_text(Path("/proc/none/a.txt"), "y")
+
+
+def test_a_missing_source_is_not_blamed_on_the_target(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        files.copy(tmp_path / "none", tmp_path / "target")
+
+
+def test_bytes_that_are_no_text_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not UTF-8 text"):
+        files.write_json(tmp_path / "a.json", {"prompt": "a\udce9"})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_byte_order_mark_is_no_part_of_json(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf[1]")
+    assert files.read_json(tmp_path / "a.json") == [1]

@@ -95,3 +95,18 @@ def test_the_worst_verdict_decides_and_nothing_is_never_a_pass() -> None:
     assert worst([Verdict.DONE, Verdict.PASS]).exit_code == 0
     assert worst([]) is Verdict.INFRASTRUCTURE
     assert {verdict.exit_code for verdict in Verdict} == {0, 1, 2, 3, 4, 5, 130}
+
+
+@pytest.mark.parametrize("content", [[], {"verdict": "zzz"}, {"op": "x", "verdict": "pass", "cases": [{}]}, None])
+def test_a_damaged_record_is_named(run: RunFolder, content: object) -> None:
+    files.write_json(run.path / "result.json", content)
+    with pytest.raises(UsageError, match="The recorded result is not one"):
+        _ = run.result
+    files.write_json(run.path / "manifest.json", content)
+    with pytest.raises(UsageError, match=r"manifest\.json is not a manifest of this version"):
+        _ = run.manifest
+
+
+def test_what_a_newer_version_added_to_a_result_is_dropped() -> None:
+    found = RunResult.from_json({"op": "x", "verdict": "pass", "new": 1, "exit_code": 0})
+    assert found == RunResult("x", Verdict.PASS)
