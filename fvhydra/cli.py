@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -12,7 +14,7 @@ from types import FrameType
 from fvhydra import words
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir
-from fvhydra.core.errors import FvhydraError, UsageError
+from fvhydra.core.errors import FvhydraError
 from fvhydra.core.verdict import Verdict
 
 
@@ -32,23 +34,33 @@ def run(given: Sequence[str]) -> int:
     try:
         words.refuse_what_hydra_ignores(given)
         return _compose_and_run(list(given))
-    except (UsageError, ConfigError, FvhydraError) as error:
-        from fvhydra.terminal import Terminal
-
-        message, hint = (error.message, error.hint) if isinstance(error, FvhydraError) else (str(error), _CONFIG_HINT)
-        Terminal().error(message, hint)
-        return error.exit_code if isinstance(error, FvhydraError) else Verdict.USAGE_ERROR.exit_code
+    except ConfigError as error:
+        hint = "`fvhydra --help` lists the groups and options, `--cfg job` every key."
+        return _refused(str(error), hint, Verdict.USAGE_ERROR.exit_code)
+    except FvhydraError as error:
+        return _refused(error.message, error.hint, error.exit_code)
     except KeyboardInterrupt:
         return Verdict.INTERRUPTED.exit_code
+    except Exception as error:
+        return _refused(f"{type(error).__name__}: {error}", f"The traceback is in {_log(error)}.", 4)
 
 
-_CONFIG_HINT = "`fvhydra --help` lists the groups and options, `--cfg job` every key."
+def _refused(message: str, hint: str, code: int) -> int:
+    from fvhydra.terminal import Terminal
+
+    Terminal().error(message, hint)
+    return code
+
+
+def _log(error: Exception) -> str:
+    """A failure of ours outside of every run folder still leaves its traceback somewhere."""
+    with tempfile.NamedTemporaryFile("w", prefix="fvhydra-", suffix=".log", delete=False, encoding="utf-8") as log:
+        log.write("".join(traceback.format_exception(error)))
+    return log.name
 
 
 def _compose_and_run(given: list[str]) -> int:
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
     from fvhydra.config.schema import register
     from fvhydra.driver import Driver
@@ -56,13 +68,20 @@ def _compose_and_run(given: list[str]) -> int:
 
     register()
     plugins.register()
-    driver = Driver(["fvhydra", *given])
+    driver = Driver(["fvhydra", *given], words.overrides(given))
     protected = words.protect(given)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise instead of printing: what went wrong is ours to say
     sys.argv = [sys.argv[0], *protected]
     try:
         hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(driver)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (FvhydraError, ConfigError):
+        raise
+    except SystemExit as error:  # of Hydra's own flags; it has said why
+        return Verdict.USAGE_ERROR.exit_code if error.code else 0
+    except Exception as error:
+        if driver.began:
+            raise
+        # while composing, whatever is raised is about what was typed
         from fvhydra.config.complaints import explain
 
         dirs = [conf_dir(), *(Path(path) for path in words.config_dirs(protected))]

@@ -15,13 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from fvhydra.config.load import build
 from fvhydra.config.root import Config
-from fvhydra.core.context import Context
+from fvhydra.core import files
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import Verdict, worst
-from fvhydra.launch.job import Job, job_folder, op_class, run_job
+from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import confirmed
 
@@ -32,14 +32,16 @@ if TYPE_CHECKING:
 class Driver:
     """Hydra's task function for a single run, and the audience of a sweep."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], overrides: list[str]) -> None:
         self.command = command
+        self._overrides = overrides
         self.run_id = new_run_id()
         self.jobs: dict[int, tuple[Job, RunResult]] = {}
         self.sweep_folder: Path | None = None
         self._composed: DictConfig | None = None
         self._display = ExitStack()
         self._said: list[str] = []
+        self._interrupted = False
         OmegaConf.register_new_resolver("fvhydra.run_id", lambda: self.run_id, replace=True)
 
     @cached_property
@@ -49,6 +51,11 @@ class Driver:
 
         return Terminal()
 
+    @property
+    def began(self) -> bool:
+        """Whether composing is over."""
+        return self._composed is not None or self.sweep_folder is not None
+
     # ------------------------------------------------------------------ a single run
     def __call__(self, composed: DictConfig) -> None:
         """Take what Hydra composed. It runs in :meth:`conclude`, where no error passes through Hydra's own printing."""
@@ -57,7 +64,7 @@ class Driver:
     def _run_single(self, composed: DictConfig) -> None:
         config = build(composed)
         root = Path(config.job.output_dir)
-        job = Job(0, "", config, self._folder(config, root), self.command)
+        job = Job(0, "", config, self._folder(config, root), self.command, self._overrides)
         result = self._refused_by_person(job)
         if result is None:
             with self.terminal.watch(config.job.progress, config.op.name) as progress:
@@ -72,7 +79,7 @@ class Driver:
         if not op.first_phrase or given or not self.terminal.interactive:
             return None
         try:
-            op.preflight(Context(job.config, job.folder, Silent(), job.command))
+            op.preflight(job.context(Silent()))
         except FvhydraError:
             return None  # the job itself says so in its own way
         if confirmed([op.first_phrase], [], self.terminal.ask):
@@ -94,6 +101,8 @@ class Driver:
     # ------------------------------------------------------------------ a sweep
     def begin(self, folder: Path, jobs: Sequence[Job]) -> None:
         """Hydra's sweeper has more jobs."""
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self.sweep_folder = folder
 
     def listen(self, job: Job) -> Progress:
@@ -126,18 +135,27 @@ class Driver:
         return verdict.exit_code
 
     def _settle(self, job: Job, result: RunResult) -> None:
-        """Apply or leave the job's change; what came of it is part of the result."""
-        context = Context(job.config, job.folder, Silent(), job.command)
+        """Apply or leave the job's change; what came of it is part of the result and of its report."""
+        ask = self.terminal.ask if self.terminal.interactive and not self._interrupted else None
         try:
-            said = settle(context, self.terminal.ask if self.terminal.interactive else None, self._said)
-            self.terminal.say(said)
-            result.notes += said
+            settled = settle(job.context(Silent()), ask, self._said)
+            result.notes += settled.said
+            if settled.revision:
+                result.details["published"] = settled.revision
+            self.terminal.say(settled.said)
+        except KeyboardInterrupt:  # an answer too: this change and those after it stay as they are
+            self._interrupted = True
+            result.verdict, result.message = Verdict.INTERRUPTED, "Interrupted before it was confirmed."
         except FvhydraError as error:
             self.terminal.error(error.message, error.hint)
             result.verdict = Verdict.USAGE_ERROR if error.exit_code == 2 else Verdict.INFRASTRUCTURE
             result.message = error.message
         if job.op.records:
-            job.folder.finish(result)
+            record(job.folder, result)
+        elif "published" in result.details:  # op=publish: the page belongs to the run that prepared the change
+            earlier = job.folder.result
+            earlier.details["published"] = result.details["published"]
+            record(job.folder, earlier)
 
     def _report_sweep(self, folder: Path, verdict: Verdict) -> None:
         from fvhydra.report.write import write_sweep_report

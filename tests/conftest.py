@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import pty
+import select
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +78,8 @@ def run_at_terminal(folder: Path, cache_dir: Path, words: Sequence[str], answers
         stdout=keyboard,
         stderr=keyboard,
         start_new_session=True,
+        # the terminal is theirs, so that a typed Ctrl-C is a signal
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(keyboard)
     shown = ""
@@ -89,6 +94,8 @@ def run_at_terminal(folder: Path, cache_dir: Path, words: Sequence[str], answers
 def _read_until(screen: int, text: str | None) -> str:
     shown = b""
     while text is None or text.encode() not in shown:
+        if not select.select([screen], [], [], 60)[0]:
+            raise AssertionError(f"nothing was shown for 60 s, waiting for {text!r}:\n{shown.decode(errors='replace')}")
         try:
             data = os.read(screen, 4096)
         except OSError:  # the other side is closed

@@ -11,9 +11,13 @@ from fvhydra.core.run import RunFolder
 
 @dataclass(frozen=True)
 class Context:
-    """The configuration, the folder to write to, who listens to the progress, and what was typed."""
+    """The configuration, the folder to write to, who listens to the progress, and what was typed.
+
+    ``command`` is the whole command, ``overrides`` are those of this job (in a sweep, one value of each).
+    """
 
     config: Config
     run: RunFolder
     progress: Progress
     command: list[str] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)

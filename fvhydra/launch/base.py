@@ -65,7 +65,8 @@ class SweepLauncher(Launcher):
             title = " ".join(word for word in overrides if word not in shared) or "(no overrides)"
             try:
                 config = self._compose(overrides, number)
-                jobs.append(Job(number, title, config, RunFolder(folder / str(number)), self.audience.command))
+                run = RunFolder(folder / str(number))
+                jobs.append(Job(number, title, config, run, self.audience.command, list(overrides)))
             except ConfigError as error:
                 problems += [f"job {number} ({title}): {problem}" for problem in error.problems]
         if problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.core.context import Context
-from fvhydra.core.errors import FvhydraError
+from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.core.progress import Fanout, Progress
 from fvhydra.core.result import RunResult
@@ -20,18 +21,29 @@ from fvhydra.ops.base import Op
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a command. ``title`` tells it from its neighbours in a sweep; ``command`` is what was typed."""
+    """One job of a command.
+
+    Attributes:
+        title: What tells it from its neighbours in a sweep.
+        command: What was typed, the program's name included.
+        overrides: Those of this job: in a sweep, one value of each.
+    """
 
     number: int
     title: str
     config: Config
     folder: RunFolder
     command: list[str]
+    overrides: list[str]
 
     @property
     def op(self) -> Op:
         """The operation; its module is imported now."""
         return op_class(self.config)(self.config.op)
+
+    def context(self, listener: Progress) -> Context:
+        """What the op is given."""
+        return Context(self.config, self.folder, listener, self.command, self.overrides)
 
 
 def op_class(config: Config) -> type[Op]:
@@ -40,24 +52,43 @@ def op_class(config: Config) -> type[Op]:
     return found
 
 
-def run_job(job: Job, listener: Progress) -> RunResult:
+def run_job(job: Job, listener: Progress, in_sweep: bool = False) -> RunResult:
     """Run one job to its end, whatever that is; record it in its folder and write its report.
 
     Never raises: an error, an exit, or Ctrl-C inside the job becomes the verdict of this job.
+
+    Args:
+        job: What to run.
+        listener: Hears of the progress, beside the run folder's own log.
+        in_sweep: Whether to leave a folder also for a job that is refused before it begins. A single command that is
+            refused leaves nothing behind; a sweep has a report for every job.
     """
     op = job.op
-    context = Context(job.config, job.folder, Fanout(job.folder, listener) if op.records else listener, job.command)
+    context = job.context(Fanout(job.folder, listener) if op.records else listener)
     started = False
     try:
-        op.preflight(context)  # before the folder is made: a refused command leaves nothing behind
+        op.preflight(context)
         if op.records:
             _start(job)
             started = True
         result = op.run(context)
+        result.notes += _without_effect(job) if started else []
     except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if in_sweep and op.records and not started:
+            _start(job)
+            started = True
         result = _failed(job, error, started)
     result.title = job.title
-    return _record(job, result) if started else result
+    return record(job.folder, result) if started else result
+
+
+def _without_effect(job: Job) -> list[str]:
+    """Settings that the engine has no way to honour: not an error, and never silently lost."""
+    dropped: dict[str, object] = {}
+    for artifact in job.folder.manifest["artifacts"]:
+        dropped |= artifact.get("dropped", {})
+    listed = ", ".join(f"{key}={value}" for key, value in dropped.items())
+    return [f"Without effect with engine={job.config.engine.name}: {listed}."] if dropped else []
 
 
 def _start(job: Job) -> None:
@@ -70,33 +101,47 @@ def _start(job: Job) -> None:
     )
 
 
-def _record(job: Job, result: RunResult) -> RunResult:
-    """Keep the result and its report; when that fails (a full disk), say so instead of the result."""
+def record(folder: RunFolder, result: RunResult) -> RunResult:
+    """Keep a result and its report, as often as it changes; when the report fails, that is the result."""
     from fvhydra.report.write import write_report
 
     try:
-        job.folder.finish(result)
-        write_report(job.folder.path, result, job.folder.manifest)
+        folder.finish(result)
+        write_report(folder.path, result, folder.manifest)
     except Exception as error:
-        return _failed(job, error, started=False)
+        result = _broken(folder, result, error)
+        with contextlib.suppress(Exception):  # a full disk takes this too; the terminal still says it
+            folder.finish(result)
     return result
 
 
+def _broken(folder: RunFolder, result: RunResult, error: Exception) -> RunResult:
+    verdict, message, notes = _told(error, folder)
+    return RunResult(result.op, verdict, f"The report failed: {message}", result.model, result.title, notes=notes)
+
+
 def _failed(job: Job, error: BaseException, started: bool) -> RunResult:
-    verdict, message, notes = Verdict.INFRASTRUCTURE, f"{type(error).__name__}: {error}", []
+    verdict, message, notes = _told(error, job.folder if started else None)
+    return RunResult(op=job.config.op.name, model=job.config.model.name, verdict=verdict, message=message, notes=notes)
+
+
+def _told(error: BaseException, folder: RunFolder | None) -> tuple[Verdict, str, list[str]]:
+    """Verdict, sentence and notes of an error; a failure of ours leaves its traceback in the folder."""
     if isinstance(error, KeyboardInterrupt):
-        verdict, message = Verdict.INTERRUPTED, "Interrupted."
-    elif isinstance(error, FvhydraError):
-        message, notes = error.message, [error.hint] if error.hint else []
+        return Verdict.INTERRUPTED, "Interrupted.", []
+    if isinstance(error, FvhydraError):
         verdict = Verdict.USAGE_ERROR if error.exit_code == 2 else Verdict.INFRASTRUCTURE
-    else:
-        if isinstance(error, SystemExit):
-            message = f"The job exited by itself (code {error.code})."
-        if started:
-            log = job.folder.path / "status" / "error.log"
+        return verdict, error.message, [error.hint] if error.hint else []
+    message = f"{type(error).__name__}: {error}"
+    if isinstance(error, SystemExit):
+        message = f"The job exited by itself (code {error.code})."
+    notes = []
+    if folder is not None:
+        log = folder.path / "status" / "error.log"
+        with contextlib.suppress(UsageError):  # a full disk
             files.write_text(log, "".join(traceback.format_exception(error)))
             notes = [f"The traceback is in {log}."]
-    return RunResult(op=job.config.op.name, model=job.config.model.name, verdict=verdict, message=message, notes=notes)
+    return Verdict.INFRASTRUCTURE, message, notes
 
 
 def not_run(job: Job) -> RunResult:

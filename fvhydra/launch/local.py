@@ -18,7 +18,7 @@ class LocalLauncher(SweepLauncher):
         results: list[RunResult] = []
         for job in jobs:
             interrupted = bool(results) and results[-1].verdict is Verdict.INTERRUPTED
-            result = not_run(job) if interrupted else run_job(job, self.audience.listen(job))
+            result = not_run(job) if interrupted else run_job(job, self.audience.listen(job), in_sweep=True)
             results.append(result)
             self.audience.ended(job, result)
         return results

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from fvhydra.config.prompts import Prompt
 from fvhydra.config.root import Config
@@ -45,18 +48,16 @@ def cases(config: Config) -> list[Case]:
 
 def same_cases(context: Context) -> str:
     """The words that ask for the same cases in the same store, for commands that are suggested to a person."""
-    config = context.config
-    listed: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "config.yaml"), resolve=False)
-    defaults = {key: value for item in listed["defaults"] if isinstance(item, dict) for key, value in item.items()}
-    words = [f"model={config.model.name}"]
-    for group in ("engine", "backend", "tier", "gpu", "prompts"):
-        name = getattr(config, group).name
-        if name not in (defaults[group], config.model.name):
-            words.append(f"{group}={name}")
-    keys = {key: getattr(config, key) for key in ("prompt", "prompt_file", "prompt_index", "image")}
-    keys["seed"] = config.seed if config.seed != config.sampling.seed else None
-    words += [f"{key}={value}" for key, value in keys.items() if value is not None]
-    return shlex.join([*words, *carried_words(context.command)])
+    return shlex.join(same_words(context))
+
+
+def same_words(context: Context) -> list[str]:
+    """The overrides of the job, without what says what to do and where to run it."""
+    others = ("op=", "op.", "run=", "job", "launcher", "hydra", "resume", "dry_run")
+    kept = [word for word in context.overrides if not word.lstrip("+~").startswith(others)]
+    model = [] if any(word.startswith("model=") for word in kept) else [f"model={context.config.model.name}"]
+    folders = [word for word in carried_words(context.command) if not word.startswith("store")]
+    return [*model, *kept, *folders]
 
 
 def carried_words(command: Sequence[str]) -> list[str]:
@@ -72,6 +73,13 @@ def carried_words(command: Sequence[str]) -> list[str]:
 def _case(config: Config, index: int, prompt: Prompt, shares_stem: bool) -> Case:
     if not prompt.text.strip():
         raise UsageError(f"Prompt {index} of {_source(config)} is empty.", "Give it a text, or take it out.")
+    negative_prompt = prompt.negative_prompt or config.sampling.negative_prompt
+    if not (_is_unicode(prompt.text) and _is_unicode(negative_prompt or "")):
+        raise UsageError(
+            f"Prompt {index} of {_source(config)} is not text: it holds half of a surrogate pair, or bytes that are "
+            "not UTF-8.",
+            "Write it in UTF-8.",
+        )
     image = _image(config, prompt)
     if config.model.workload == "i2v" and image is None:
         raise UsageError(
@@ -86,7 +94,7 @@ def _case(config: Config, index: int, prompt: Prompt, shares_stem: bool) -> Case
     return Case(
         index=index,
         prompt=prompt.text,
-        negative_prompt=prompt.negative_prompt or config.sampling.negative_prompt,
+        negative_prompt=negative_prompt,
         seed=config.seed,
         image=image,
         image_sha256=files.sha256_file(image) if image else None,
@@ -98,6 +106,14 @@ def _case(config: Config, index: int, prompt: Prompt, shares_stem: bool) -> Case
         gpu=config.gpu,
         shares_stem=shares_stem,
     )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _source(config: Config) -> str:
@@ -150,13 +166,15 @@ def _prompt(item: Any, path: Path) -> Prompt:
     if isinstance(item, str):
         return Prompt(text=item)
     keys = ("text", "image", "negative_prompt")
-    if isinstance(item, dict) and isinstance(item.get("text"), str) and set(item) <= set(keys):
-        return Prompt(**item)
+    if isinstance(item, dict) and set(item) <= set(keys) and isinstance(item.get("text"), str):
+        if all(value is None or isinstance(value, str) for value in item.values()):
+            return Prompt(**item)
+        raise UsageError(f"prompt_file={path}: the values of {item!r} must be texts.")
     raise UsageError(f"prompt_file={path}: {item!r} is neither a text nor an object with the keys {', '.join(keys)}.")
 
 
 def _from_txt(path: Path) -> list[Any]:
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
 
 
 def _from_jsonl(path: Path) -> list[Any]:
@@ -167,4 +185,9 @@ def _from_jsonl(path: Path) -> list[Any]:
 
 
 def _from_yaml(path: Path) -> Any:
-    return OmegaConf.to_container(OmegaConf.load(path))
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))
+    except (yaml.YAMLError, OmegaConfBaseException, OSError) as error:  # OSError: neither a list nor an object
+        where = " ".join(str(error).split())
+        raise UsageError(f"prompt_file={path} is not a YAML list of prompts ({where}).") from error

@@ -7,7 +7,7 @@ import dataclasses
 from fvhydra.config.op import CheckSsimConfig
 from fvhydra.core.case import Case
 from fvhydra.core.context import Context
-from fvhydra.core.errors import FvhydraError
+from fvhydra.core.errors import Corrupt, FvhydraError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.ops.base import Op, open_store
@@ -94,7 +94,7 @@ class CheckSsim(Op):
             for item in files_of(context, made, path):
                 item.replaces = drafts.digests.get(item.path)
                 added.append(item)
-        return prepare(context, drafts, [], "draft", "Draft", changes=added, phrases=[]).details
+        return prepare(context, drafts, [], "draft", "Draft", changes=added).details
 
 
 def _incomparable(case: Case, path: str | None, references: References) -> CaseResult | None:
@@ -110,7 +110,10 @@ def _incomparable(case: Case, path: str | None, references: References) -> CaseR
     if path is None:
         message = f"There is no reference in {references.store.location}."
         return dataclasses.replace(empty, message=message, store_path=reference_path(case))
-    differences = recipe_difference(references.sidecar(path), case)
+    try:
+        differences = recipe_difference(references.sidecar(path), case)
+    except Corrupt as error:
+        return dataclasses.replace(empty, verdict=Verdict.INFRASTRUCTURE, message=f"{error.message} {error.hint}")
     if not differences:
         return None
     keys = ", ".join(f"{item.key} ({item.reference!r} there, {item.run!r} here)" for item in differences[:3])

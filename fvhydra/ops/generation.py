@@ -71,6 +71,8 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
             progress,
         )
         facts = environment() | flat(engine.facts())
+        if config.tier.perturb_weights:  # not in the recipe, so that a gate can fail; here, so that nobody is misled
+            facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
         context.run.update_manifest(environment=facts)
         for case in cases:
             progress.stage("generate", case.index, case.prompt)
@@ -78,7 +80,8 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
             progress.stage("encode", case.index)
             path = context.run.path / "artifacts" / paths[case.index]
             _write(path, case, media)
-            context.run.add_artifact(path, case.index, case.fingerprint)
+            facts_of_call = {"arguments": media.arguments, "dropped": media.dropped}
+            context.run.add_artifact(path, case.index, case.fingerprint, **facts_of_call)
             yield Generated(case, path, media, facts)
     finally:
         engine.close()

@@ -48,7 +48,6 @@ class Promote(Op):
             changes=[],
             copies=copies,
             deletes=list(drafts.files),
-            phrases=["upload"],
         )
 
     def _drafts(self, context: Context, scratch: Path) -> References:

@@ -15,7 +15,7 @@ from fvhydra.media import latent
 from fvhydra.ops.generation import Generated, clip_facts
 from fvhydra.ops.references import References, write_sidecar
 from fvhydra.review import change
-from fvhydra.review.criteria import review_latent, review_pixels
+from fvhydra.review.criteria import review_latent, review_origin, review_pixels
 
 
 def reviewed(context: Context, made: Generated, path: str) -> CaseResult:
@@ -42,6 +42,7 @@ def review(made: Generated, result: CaseResult) -> None:
         result.criteria, numerics = review_latent(latent.load(made.artifact), made.case)
     else:
         result.criteria, numerics = review_pixels(made.media.frames, made.case), clip_facts(made)
+    result.criteria += review_origin(made.case)
     result.numerics = result.numerics or numerics
 
 

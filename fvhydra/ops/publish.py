@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fvhydra.config.op import PublishConfig
 from fvhydra.core.context import Context
@@ -31,6 +32,10 @@ class Publish(Op):
             )
         prepared = change.load(RunFolder.open(context.run.path))
         if prepared.applied is None:
+            if not (context.run.path / "report" / "index.html").is_file():
+                raise UsageError(
+                    f"{context.run.path} has no review page, so nobody can have looked.", "Prepare it again."
+                )
             change.verify(context.run, prepared)
             open_store(context.config.store).check_writable()
 
@@ -51,39 +56,48 @@ class Publish(Op):
         )
 
 
-def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> list[str]:
+@dataclass(frozen=True)
+class Settled:
+    """What happened to a change, and what can be done next, as sentences; its revision when it is in the store."""
+
+    said: list[str]
+    revision: str | None = None
+
+
+def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> Settled:
     """Apply the prepared change of a run when it is confirmed. Runs on the machine of the person.
 
     Args:
         ask: How to ask at a terminal; None when nobody is there.
         said: Phrases that were typed already, earlier in this command.
 
-    Returns:
-        What happened, and what can be done next, as sentences.
-
     Raises:
         UsageError, StoreError: Nothing was written to the store; everything stays on disk.
     """
     prepared = change.load(context.run)
     if prepared.applied is not None:
-        return [f"Already published as revision {prepared.applied}; nothing to do."]
+        return Settled([f"Already published as revision {prepared.applied}; nothing to do."], prepared.applied)
     given = list(getattr(context.config.op, "confirm", None) or [])
-    left = [phrase for phrase in prepared.phrases if phrase not in said]
-    if not confirmed(left, given, ask):
-        phrases = ", ".join(prepared.phrases)
-        words = phrases if len(prepared.phrases) == 1 else f"[{phrases}]"
-        # publishing from the folder that prepared it: the store is the one that was chosen there
-        chosen = carried_words(context.run.manifest["command"])
-        arguments = ["op=publish", f"run={context.run.path}", f"op.confirm={words}", *chosen]
-        command = f"python -m fvhydra {shlex.join(arguments)}"
-        return [
-            f"Nothing was written to {prepared.store}. To publish what you reviewed:",
-            f"  {command}",
-            *([f"  (blocked by the review: {', '.join(prepared.blocked_by)})"] if prepared.blocked_by else []),
-        ]
+    # CI uploads drafts without asking; a person who publishes one is asked like for anything else
+    phrases = prepared.phrases or (["upload"] if isinstance(context.config.op, PublishConfig) else [])
+    if not confirmed([phrase for phrase in phrases if phrase not in said], given, ask):
+        wrong = [f"op.confirm={given} does not say {phrases}."] if given else []
+        return Settled([*wrong, *_left_prepared(context, prepared, phrases)])
     revision = change.apply(context.run, prepared, open_store(context.config.store))
-    follow_up = prepared.follow_up.replace("{revision}", revision)
+    published = f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}."
+    return Settled([published, *prepared.follow_up.replace("{revision}", revision).splitlines()], revision)
+
+
+def _left_prepared(context: Context, prepared: change.Change, phrases: list[str]) -> list[str]:
+    words = phrases[0] if len(phrases) == 1 else f"[{', '.join(phrases)}]"
+    # publishing from the folder that prepared it: the store is the one that was chosen there
+    chosen = carried_words(context.run.manifest["command"])
+    arguments = ["op=publish", f"run={context.run.path}", f"op.confirm={words}", *chosen]
+    if prepared.blocked_by:
+        arguments.append(f"op.accept=[{','.join(prepared.blocked_by)}]")
+    blocked = f"  (blocked by the review: {', '.join(prepared.blocked_by)}; op.accept publishes it all the same)"
     return [
-        f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}.",
-        *follow_up.splitlines(),
+        f"Nothing was written to {prepared.store}. To publish what you reviewed:",
+        f"  python -m fvhydra {shlex.join(arguments)}",
+        *([blocked] if prepared.blocked_by else []),
     ]

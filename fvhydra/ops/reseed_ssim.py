@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,25 +11,24 @@ from fvhydra.config.op import ReseedSsimConfig
 from fvhydra.core import files
 from fvhydra.core.context import Context
 from fvhydra.core.environment import now
-from fvhydra.core.errors import FvhydraError, UsageError
+from fvhydra.core.errors import Corrupt, FvhydraError, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import carried_words, cases, same_cases
+from fvhydra.ops.cases import cases, same_cases, same_words
 from fvhydra.ops.comparison import compare
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.proposal import files_of, prepare, review, reviewed
 from fvhydra.ops.references import References, recipe_difference
+from fvhydra.review.change import PHRASES
 from fvhydra.similarity.pixel import frame_changes
-
-PHRASES = ["confirm reseed", "upload"]
 
 
 class ReseedSsim(Op):
     """Back up, regenerate *with* the comparison against what is there, and prepare a change that replaces it."""
 
     config: ReseedSsimConfig
-    first_phrase = PHRASES[0]
+    first_phrase = PHRASES["reseed"][0]
 
     def preflight(self, context: Context) -> None:
         """Refuse without a reason, where a reference is missing, and when the store cannot be written."""
@@ -57,9 +57,7 @@ class ReseedSsim(Op):
                 changes.append(item)
         checklist = _checklist(context, self.config.reason, results)
         files.write_text(context.run.path / "pull_request.md", checklist)
-        return prepare(
-            context, references, results, "reseed", "Re-seed", changes=changes, phrases=PHRASES, follow_up=checklist
-        )
+        return prepare(context, references, results, "reseed", "Re-seed", changes=changes, follow_up=checklist)
 
     def _current(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = cases(context.config)
@@ -106,7 +104,8 @@ def _before_and_after(context: Context, made: Generated, references: References,
         old = context.run.inside(result.reference)
         result.comparison["motion"] = {"reference": frame_changes(old), "generated": frame_changes(made.artifact)}
     result.verdict = Verdict.DONE
-    result.recipe_difference = recipe_difference(references.sidecar(path), made.case)
+    with contextlib.suppress(Corrupt):  # a broken sidecar is one more reason to replace it
+        result.recipe_difference = recipe_difference(references.sidecar(path), made.case)
     review(made, result)
     return result
 
@@ -115,7 +114,7 @@ def _checklist(context: Context, reason: str, results: list[CaseResult]) -> str:
     """What a reviewer of the pull request wants to know, as Markdown."""
     environment = context.run.manifest["environment"]
     dirty = ", with uncommitted changes" if environment.get("git_dirty") == "yes" else ""
-    restore = ["op=restore", f"run={context.run.path}", *carried_words(context.command)]
+    restore = ["op=restore", f"run={context.run.path}", *same_words(context)]
     numbers = [f"| {result.index} | {result.seed} | {result.message} |" for result in results]
     return "\n".join(
         [

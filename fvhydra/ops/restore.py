@@ -7,7 +7,7 @@ from pathlib import Path
 from fvhydra.config.op import RestoreConfig
 from fvhydra.core import files
 from fvhydra.core.context import Context
-from fvhydra.core.errors import UsageError
+from fvhydra.core.errors import Unavailable, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
@@ -16,7 +16,7 @@ from fvhydra.ops.cases import cases
 from fvhydra.ops.proposal import prepare
 from fvhydra.ops.references import References
 from fvhydra.review import change
-from fvhydra.stores.base import Entry
+from fvhydra.stores.base import Entry, Store
 
 Tree = dict[str, Entry]
 
@@ -49,9 +49,7 @@ class Restore(Op):
             _shown(context, index, path, current.get(path), fetched.get(path)) for index, path in enumerate(media)
         ]
         verb = f"Restore {revision[:12]} of"
-        return prepare(
-            context, references, results, "restore", verb, changes=changes, deletes=leaving, phrases=["upload"]
-        )
+        return prepare(context, references, results, "restore", verb, changes=changes, deletes=leaving)
 
     def _difference(
         self, context: Context, scratch: Path
@@ -61,13 +59,19 @@ class Restore(Op):
         references = References(open_store(context.config.store), wanted[0], scratch)
         store = references.store
         if context.config.run is not None:
-            earlier = change.load(RunFolder.open(Path(context.config.run).expanduser()))
+            run = RunFolder.open(Path(context.config.run).expanduser())
+            earlier, model = change.load(run), run.manifest["model"]
+            if model != context.config.model.name:
+                raise UsageError(
+                    f"run={context.config.run} is of model={model}, not of model={context.config.model.name}.",
+                    f"Add model={model}, and the tier, gpu and backend of that run.",
+                )
             if earlier.applied is None:
                 raise UsageError(f"run={context.config.run} was never published; there is nothing to undo.")
             revision, paths = earlier.parent, set(earlier.paths)
             now, then = store.files("", references.revision), store.files("", revision)
         elif self.config.revision is not None:
-            revision = self.config.revision
+            revision = _known_revision(store, self.config.revision)
             now, then = (
                 {path: entry for folder in references.folders for path, entry in store.files(folder, at).items()}
                 for at in (references.revision, revision)
@@ -82,6 +86,20 @@ class Restore(Op):
         if now == then:
             raise UsageError(f"The references are as they were in {revision} already; there is nothing to restore.")
         return references, revision, now, then
+
+
+def _known_revision(store: Store, revision: str) -> str:
+    """Refuse what a person mistyped, before a store that does not know it looks like one that is not reachable."""
+    try:
+        store.files("", revision)
+    except Unavailable as error:
+        known = {known for entry in store.log() for known in (entry.revision, entry.parent)}
+        if revision in known:
+            raise
+        raise UsageError(
+            f"There is no revision {revision} in {store.location}.", "`python -m fvhydra op=log` lists the revisions."
+        ) from error
+    return revision
 
 
 def _shown(context: Context, index: int, path: str, current: Path | None, returning: Path | None) -> CaseResult:

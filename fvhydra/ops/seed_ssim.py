@@ -39,7 +39,7 @@ class SeedSsim(Op):
             added += files_of(context, made, path)
             results.append(reviewed(context, made, path))
         verb = "Draft" if self.config.draft else "Seed"
-        return prepare(context, references, results, "seed", verb, changes=added, phrases=["upload"])
+        return prepare(context, references, results, "seed", verb, changes=added)
 
     def _free_paths(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = cases(context.config)

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pydantic
+
+from fvhydra.config.problems import first_problem
 from fvhydra.core import files
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Conflict, UsageError
@@ -22,12 +25,25 @@ SCHEMA_VERSION = 1
 
 ADDING = ("seed", "promote")
 """Kinds of change that never replace anything."""
+
+PHRASES = {
+    "seed": ["upload"],
+    "reseed": ["confirm reseed", "upload"],
+    "restore": ["upload"],
+    "promote": ["upload"],
+    "draft": [],
+}
+"""What must be said before a change of each kind is applied; nothing for drafts, which gate nothing."""
 _ATTEMPTS = 20
+_AGAIN = "Prepare the change again."
+_EXACT = pydantic.ConfigDict(extra="forbid")
 
 
 @dataclass
 class ChangeFile:
     """One file of a change: ``file`` in the run folder goes to ``path`` in the store."""
+
+    __pydantic_config__ = _EXACT
 
     path: str
     file: str
@@ -40,6 +56,8 @@ class ChangeFile:
 class ChangeCopy:
     """A file that the store has already: ``source``, as it was in the change's parent, is put at ``path`` too."""
 
+    __pydantic_config__ = _EXACT
+
     path: str
     source: str
 
@@ -48,14 +66,14 @@ class ChangeCopy:
 class Change:
     """A prepared edit. Those of a kind in ``ADDING`` only add: every path they write must be free."""
 
+    __pydantic_config__ = _EXACT
+
     kind: str
     title: str
     reason: str
     store: str
     parent: str
     changes: list[ChangeFile]
-    phrases: list[str]
-    """What must be said before it is applied; nothing for a draft that CI uploads."""
     copies: list[ChangeCopy] = field(default_factory=list)
     deletes: list[str] = field(default_factory=list)
     follow_up: str = ""
@@ -68,6 +86,11 @@ class Change:
     applied: str | None = None
     """The revision that it became."""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def phrases(self) -> list[str]:
+        """What must be said before it is applied."""
+        return PHRASES[self.kind]
 
     @property
     def paths(self) -> list[str]:
@@ -89,14 +112,15 @@ def load(run: RunFolder) -> Change:
     path = run.path / "change.json"
     if not path.is_file():
         raise UsageError(f"{run.path} holds no prepared change.", "Give the folder of the run that prepared it.")
-    data = files.read_json(path)
-    if data.get("schema_version") != SCHEMA_VERSION:
-        raise UsageError(
-            f"{path} has schema version {data.get('schema_version')}, this fvhydra reads {SCHEMA_VERSION}."
-        )
-    data["changes"] = [ChangeFile(**item) for item in data["changes"]]
-    data["copies"] = [ChangeCopy(**item) for item in data["copies"]]
-    return Change(**data)
+    try:
+        change = pydantic.TypeAdapter(Change).validate_python(files.read_json(path))
+    except pydantic.ValidationError as error:
+        raise UsageError(f"{path} is not a change of this version: {first_problem(error)}.", _AGAIN) from error
+    if change.schema_version != SCHEMA_VERSION:
+        raise UsageError(f"{path} has schema version {change.schema_version}, this fvhydra reads {SCHEMA_VERSION}.")
+    if change.kind not in PHRASES:
+        raise UsageError(f"{path} is not a change of this version: its kind is {change.kind!r}.", _AGAIN)
+    return change
 
 
 def verify(run: RunFolder, change: Change) -> dict[str, Path]:

@@ -130,3 +130,48 @@ def test_a_change_from_a_tampered_record_cannot_leave_the_folder(cli: Cli, tmp_p
     command = cli("op=publish", "run=outputs/latest", "op.confirm=upload")
     assert command.code == 2 and "tampered" in command.text
     assert not (tmp_path / "store").exists()
+
+
+def test_what_must_be_said_is_not_read_from_the_record(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED)
+    record = tmp_path / "outputs" / "latest" / "change.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"kind": "draft"}))
+    command = cli("op=publish", "run=outputs/latest")
+    assert "Nothing was written" in command.out and not (tmp_path / "store").exists()
+
+
+def test_disturbed_weights_do_not_become_a_reference_unseen(cli: Cli, tmp_path: Path) -> None:
+    command = cli(*SEED, "tier.perturb_weights=0.5", "op.confirm=upload")
+    assert (
+        command.code == 2
+        and "FAIL  undisturbed_weights" in command.out
+        and "op.accept=[undisturbed_weights]" in command.text
+    )
+    command = cli(*SEED, "tier=default", "gpu=l40s", "op.confirm=upload")
+    assert command.code == 2 and "FAIL  real_engine" in command.out
+    assert not (tmp_path / "store").exists()
+
+
+def test_nothing_is_published_without_a_review_page(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED)
+    (tmp_path / "outputs" / "latest" / "report" / "index.html").unlink()
+    command = cli("op=publish", "run=outputs/latest", "op.confirm=upload")
+    assert command.code == 2 and "no review page" in command.text and not (tmp_path / "store").exists()
+
+
+def test_the_page_says_when_it_is_published(cli: Cli, tmp_path: Path) -> None:
+    cli(*SEED)
+    page = tmp_path / "outputs" / "latest" / "report" / "index.html"
+    assert "op=publish" in page.read_text()
+    command = cli("op=publish", "run=outputs/latest", "op.confirm=upload")
+    result = json.loads((tmp_path / "outputs" / "latest" / "result.json").read_text())
+    assert result["details"]["published"] in command.out and result["details"]["published"] in page.read_text()
+
+
+def test_ctrl_c_at_the_question_of_a_sweep_keeps_the_summary(tmp_path: Path, cache_dir: Path) -> None:
+    words = ("-m", *SEED, "model=ltx2,stable_audio_open")
+    question = "Type exactly 'upload'"
+    command = run_at_terminal(tmp_path, cache_dir, words, [(question, "upload\n"), (question, "\x03")])
+    assert command.code == 130, command.out
+    assert "2 job(s), worst: interrupted" in command.out and "Published" in command.out
+    assert list((tmp_path / "multirun").rglob("report/index.html"))

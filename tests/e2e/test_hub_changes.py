@@ -49,7 +49,7 @@ def test_every_op_works_on_the_hub(hub: HubServer, hub_cli: Cli, tmp_path: Path)
     assert hub_cli("op=seed_ssim").code == 2
     assert hub_cli("op=check_ssim").code == 0
 
-    prepared = hub_cli("op=reseed_ssim", MOVED, "op.reason=FA3 kernel upgrade")
+    prepared = hub_cli("op=reseed_ssim", MOVED, "op.accept=undisturbed_weights", "op.reason=FA3 kernel upgrade")
     assert prepared.code == 0 and _commits(hub) == 1
     assert "store=hub store.repo_id=alice/refs" in prepared.out
     reseed = (tmp_path / "outputs" / "latest").resolve()

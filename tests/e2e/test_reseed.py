@@ -16,6 +16,7 @@ WAN = ("engine=mock", "model=wan21_t2v_1_3b")
 BOTH = "op.confirm=[confirm reseed, upload]"
 # another kernel: the same recipe, other pixels
 MOVED = "tier.perturb_weights=0.5"
+ACCEPT = "op.accept=undisturbed_weights"
 
 
 def _store(folder: Path) -> LocalStore:
@@ -43,7 +44,7 @@ def test_reseeding_is_one_commit_with_backup_comparison_and_a_way_back(cli: Cli,
     cli("op=seed_ssim", *MOCK, "op.confirm=upload")
     before = _tree(tmp_path)
     reason = "op.reason=FA3 kernel upgrade"
-    command = cli("op=reseed_ssim", *WAN, MOVED, reason, BOTH)
+    command = cli("op=reseed_ssim", *WAN, MOVED, ACCEPT, reason, BOTH)
     assert command.code == 0, command.text
     after = _tree(tmp_path)
     changed = {path for path in after if after[path] != before.get(path)}
@@ -83,7 +84,7 @@ def test_reseeding_is_one_commit_with_backup_comparison_and_a_way_back(cli: Cli,
 def test_two_steps_without_a_terminal(cli: Cli, tmp_path: Path) -> None:
     cli("op=seed_ssim", *MOCK, "op.confirm=upload")
     before = _tree(tmp_path)
-    prepared = cli("op=reseed_ssim", *MOCK, MOVED, "op.reason=why")
+    prepared = cli("op=reseed_ssim", *MOCK, MOVED, ACCEPT, "op.reason=why")
     assert prepared.code == 0 and _tree(tmp_path) == before
     run = (tmp_path / "outputs" / "latest").resolve()
     assert cli("op=publish", f"run={run}", "op.confirm=upload").code == 0
@@ -101,7 +102,7 @@ def test_at_a_terminal_it_asks_twice(
 ) -> None:
     cli("op=seed_ssim", *MOCK, "op.confirm=upload")
     before = _tree(tmp_path)
-    words = ("op=reseed_ssim", *MOCK, MOVED, "op.reason=why")
+    words = ("op=reseed_ssim", *MOCK, MOVED, ACCEPT, "op.reason=why")
     command = run_at_terminal(tmp_path, cache_dir, words, answers)
     assert command.code == 0, command.out
     assert (_tree(tmp_path) != before) is moved, command.out
@@ -110,9 +111,9 @@ def test_at_a_terminal_it_asks_twice(
 
 def test_a_store_that_moved_on_the_same_paths_is_refused(cli: Cli, tmp_path: Path) -> None:
     cli("op=seed_ssim", *MOCK, "op.confirm=upload")
-    cli("op=reseed_ssim", *MOCK, "tier.perturb_weights=0.3", "op.reason=mine")
+    cli("op=reseed_ssim", *MOCK, "tier.perturb_weights=0.3", ACCEPT, "op.reason=mine")
     mine = (tmp_path / "outputs" / "latest").resolve()
-    assert cli("op=reseed_ssim", *MOCK, MOVED, "op.reason=theirs", BOTH).code == 0
+    assert cli("op=reseed_ssim", *MOCK, MOVED, ACCEPT, "op.reason=theirs", BOTH).code == 0
     theirs = _tree(tmp_path)
     command = cli("op=publish", f"run={mine}", BOTH)
     assert command.code == 2 and "changed the same files" in command.text and "Re-seed" in command.text
@@ -122,7 +123,7 @@ def test_a_store_that_moved_on_the_same_paths_is_refused(cli: Cli, tmp_path: Pat
 def test_restore_to_a_revision(cli: Cli, tmp_path: Path) -> None:
     cli("op=seed_ssim", *MOCK, "op.confirm=upload")
     revision, before = _store(tmp_path).head(), _tree(tmp_path)
-    cli("op=reseed_ssim", *MOCK, MOVED, "op.reason=why", BOTH)
+    cli("op=reseed_ssim", *MOCK, MOVED, ACCEPT, "op.reason=why", BOTH)
     cli("op=seed_ssim", *MOCK, "prompt=another", "op.confirm=upload")
     command = cli("op=restore", *MOCK, f"op.revision={revision}", "op.confirm=upload")
     assert command.code == 0, command.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -218,3 +219,37 @@ def test_plain_lines_without_a_terminal(cli: Cli) -> None:
     command = cli("op=generate", "engine=mock")
     assert "generate | load" in command.err and "\x1b[" not in command.text
     assert cli("op=generate", "engine=mock", "job.progress=none").err == ""
+
+
+def test_settings_without_effect_are_named(cli: Cli, tmp_path: Path) -> None:
+    command = cli("op=generate", "engine=mock", "model=wan21_t2v_1_3b", "prompt_index=0", "sampling.audio_s=3")
+    assert command.code == 0 and "Without effect with engine=mock: audio_s=3" in command.out
+    plain = cli("op=generate", "engine=mock", "model=wan21_t2v_1_3b", "prompt_index=0")
+    assert "Without effect" not in plain.out
+    [artifact] = json.loads((tmp_path / "outputs" / "latest" / "manifest.json").read_text())["artifacts"]
+    assert artifact["arguments"]["num_frames"] == 9
+
+
+def test_suggested_commands_ask_for_the_same_recipe(cli: Cli) -> None:
+    words = ("engine=mock", "model=wan21_t2v_1_3b", "prompt=a, b", "sampling.num_frames=13", "store.path=my refs")
+    command = cli("op=check_ssim", *words)
+    [line] = [line for line in command.out.splitlines() if "op=seed_ssim" in line]
+    suggested = shlex.split(line.partition("python -m fvhydra ")[2])
+    assert cli(*suggested, "op.confirm=upload").code == 0
+    assert cli("op=check_ssim", *words).code == 0
+
+
+@pytest.mark.parametrize("words", [["op=generate", "=3"], ["model=null"], ["-m", "job.sweep_dir=/proc/q"], ["--nope"]])
+def test_nothing_that_is_typed_ends_in_a_traceback(cli: Cli, words: list[str]) -> None:
+    command = cli("engine=mock", *words)
+    assert command.code in (2, 4) and "Traceback" not in command.text, command.text
+
+
+def test_a_report_that_fails_is_recorded(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import fvhydra.report.write as w\ndef broken(*_): raise RuntimeError('no ink')\nw.render_html = broken\n"
+    )
+    command = cli("op=seed_ssim", "engine=mock", "op.confirm=upload", PYTHONPATH=str(tmp_path))
+    assert command.code == 4 and "The report failed: RuntimeError: no ink" in command.out, command.text
+    assert _latest(tmp_path)["verdict"] == "infrastructure" and not (tmp_path / "store").exists()
+    assert "no ink" in (tmp_path / "outputs" / "latest" / "status" / "error.log").read_text()
