@@ -74,7 +74,7 @@ def test_no_colour_means_no_escape_sequence(
 def test_a_bar_always_shows_steps_and_time_and_gives_the_rest_to_words(width: int) -> None:
     shown = io.StringIO()
     bars = Bars(Console(file=shown, width=width, soft_wrap=True), "generate")
-    bars.stage("generate", 1, f"{'A long prompt about cats. ' * 3}")
+    bars.stage("generate", 1, "A long prompt about cats. " * 3)
     bars.step(3, 50)
     bars.display.console.print(bars.display.get_renderable())
     (line,) = shown.getvalue().splitlines()
