@@ -27,6 +27,7 @@ from tests.contracts.store_writers import processes
 from tests.engines import cases
 from tests.servers.hub import ALICE, ALICE_READS, BOB, HubServer
 from tests.servers.hub.git import Repo
+from tests.servers.hub.xet import Xet
 
 NAME = "alice/refs"
 LARGE = random.Random(3).randbytes(300_000)
@@ -192,6 +193,17 @@ def test_what_stalls_is_tried_again(make_store: Open, hub: HubServer, repo: Repo
     assert (commits(repo), kept(repo, hub)) == (1, CHANGE)
 
 
+@pytest.mark.parametrize("path", ["/tree/", "/commits/", "/resolve/"])
+def test_reading_that_stalls_is_tried_again(make_store: Open, hub: HubServer, tmp_path: Path, path: str) -> None:
+    make_store().commit(CHANGE, message="m")
+    hub.fault("stall", path, seconds=20)
+    store = make_store(timeout_s=0.5)
+    start = time.monotonic()
+    assert len(store.log("ref")) == 1
+    assert len(store.fetch(store.files("ref"), tmp_path / "to")) == 3
+    assert time.monotonic() - start < 5
+
+
 def test_an_upload_that_always_stalls_is_given_up(make_store: Open, hub: HubServer, repo: Repo) -> None:
     hub.fault("stall", "/cdn/", seconds=20, times=1000)
     start = time.monotonic()
@@ -323,6 +335,21 @@ def test_a_second_writer_between_the_look_and_the_commit(
     with pytest.raises(Exists):
         store.commit({"new": b""}, must_be_absent=True, message="mine")
     assert kept(repo, hub)["new"] == b"theirs"
+
+
+@pytest.mark.parametrize("path", ["/revision/", "/paths-info/", "/preupload/", "/commit/"])
+def test_the_same_change_by_somebody_else_in_between_is_done(
+    store: Store, make_store: Open, hub: HubServer, repo: Repo, path: str
+) -> None:
+    landed = []
+
+    def same() -> None:
+        landed.append(make_store().commit(CHANGE, must_be_absent=True, message="m", provenance=OPERATION))
+        make_store().commit({"later": b""}, message="another")
+
+    hub.fault("call", path, call=same)
+    assert store.commit(CHANGE, must_be_absent=True, message="m", provenance=OPERATION) == landed[0]
+    assert commits(repo) == 2
 
 
 def test_commits_of_other_tools_are_understood(store: Store, make_store: Open, hub: HubServer, repo: Repo) -> None:
@@ -520,6 +547,28 @@ def test_time_limits_of_others_are_left_alone(store: Store) -> None:
         set_client_factory(lambda: httpx2.Client(timeout=None, follow_redirects=True))
     store.head()
     assert get_session().timeout == httpx2.Timeout(5.0), "without one, an upload that stalls waits for ever"
+
+
+# Xet
+
+
+def test_a_hub_without_xet_says_how_it_can_be_reached(make_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    with pytest.raises(Unavailable, match=r"cannot be reached(.|\n)*store\.xet=off"):
+        make_store(xet="auto", retry_s=0.2).commit(CHANGE, message="m")
+
+
+def test_large_files_travel_by_xet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    with HubServer(Xet(tmp_path)) as hub:
+        repo = hub.create(NAME)
+        store = open_store(hub_config(hub, NAME, tmp_path / "cache", xet="auto"))
+        hub.fault("lose", "/commit/")
+        revision = store.commit(CHANGE, must_be_absent=True, message="m", provenance=OPERATION)
+        assert (commits(repo), repo.branches["main"], kept(repo, hub)) == (1, revision, CHANGE)
+        fetched = store.fetch(store.files("ref"), tmp_path / "to")
+        assert {path: file.read_bytes() for path, file in fetched.items()} == CHANGE
+        assert posts(hub, "xet-write-token") and posts(hub, "xet-read-token") and not posts(hub, "/cdn/")
 
 
 # killed

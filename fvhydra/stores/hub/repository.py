@@ -97,12 +97,10 @@ class Repository:
             {item.path for item in items if isinstance(item, RepoFolder)},
         )
 
-    def commit_of(self, path: str) -> str | None:
-        """The commit of the branch that last wrote a file; None when there is no such file."""
+    def commit_of(self, path: str, revision: str) -> str | None:
+        """The commit, up to ``revision``, that last wrote a file; None when there is no such file."""
         with self._asking():
-            found = self._api.get_paths_info(
-                self._name, [path], expand=True, revision=self._config.revision, repo_type="dataset"
-            )
+            found = self._api.get_paths_info(self._name, [path], expand=True, revision=revision, repo_type="dataset")
         return next((item.last_commit.oid for item in found if item.last_commit), None)
 
     def commits(self) -> list[GitCommitInfo]:

@@ -25,10 +25,11 @@ _XET_PATIENCE = {"HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "2", "HF_XET_CLIENT_RETRY_B
 
 
 class _Asking:
-    """How many questions of stores are being asked in this process."""
+    """How many questions of stores are being asked in this process, and what was set before the first."""
 
     count = 0
     lock = threading.Lock()
+    xet_disabled = False
 
 
 class _Client(httpx2.Client):
@@ -62,7 +63,7 @@ class _Client(httpx2.Client):
 
 @contextlib.contextmanager
 def asking(timeout_s: float, xet: bool) -> Iterator[None]:
-    """Bound what huggingface_hub does in this block; the settings are those of the whole process.
+    """Bound what huggingface_hub does in this block, in the whole process.
 
     Args:
         timeout_s: Longest wait for the network to move.
@@ -70,18 +71,21 @@ def asking(timeout_s: float, xet: bool) -> Iterator[None]:
     """
     for name, value in _XET_PATIENCE.items():  # by default an unreachable Xet server takes six minutes to fail
         os.environ.setdefault(name, value)
-    if not xet:
-        constants.HF_HUB_DISABLE_XET = True
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:
         disable_progress_bars()  # they would tear fvhydra's own display apart
     _bound(timeout_s)
     with _Asking.lock:
+        if _Asking.count == 0:
+            _Asking.xet_disabled = constants.HF_HUB_DISABLE_XET
         _Asking.count += 1
+        constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET or not xet
     try:
         yield
     finally:
         with _Asking.lock:
             _Asking.count -= 1
+            if _Asking.count == 0:
+                constants.HF_HUB_DISABLE_XET = _Asking.xet_disabled
 
 
 def _bound(timeout_s: float) -> None:

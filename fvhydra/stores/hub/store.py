@@ -144,9 +144,9 @@ class HubStore(Store):
             yield self._ask(partial(self._repository.download, entry.path, revision, again))
 
     def _commit(self, attempt: _Attempt) -> str:
-        if attempt.may_be_done() and (done := self._repository.commit_of(attempt.journal)):
-            return done
         head = self._repository.head()
+        if attempt.may_be_done() and (done := self._repository.commit_of(attempt.journal, head)):
+            return done
         if attempt.parent not in (None, head):
             raise self._conflict(attempt.edit, str(attempt.parent))
         attempt.expected = self._sources_of_copies(attempt.edit, head)
@@ -224,9 +224,9 @@ class _Attempt:
         return self.sent or self.repeats
 
     def note(self) -> bytes:
-        """What the journal says."""
+        """What the journal says. Never the same twice: the client drops a commit that changes nothing."""
         note = {"message": self.message, "paths": self.edit.paths, "provenance": self.provenance}
-        return files.canonical_json(note).encode()
+        return files.canonical_json(note | {"attempt": secrets.token_hex(16)}).encode()
 
     def description(self) -> str:
         """What the commit says about itself."""

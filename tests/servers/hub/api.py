@@ -29,7 +29,7 @@ class Api(Connection):
             case ["datasets", owner, name, "info", "lfs", "objects", "batch"]:
                 self._lfs_batch(f"{owner}/{name.removesuffix('.git')}")
             case ["datasets", owner, name, "resolve", revision, *path]:
-                self._resolve(self._repo(f"{owner}/{name}"), revision, "/".join(path))
+                self._resolve(f"{owner}/{name}", revision, "/".join(path))
             case ["cdn", sha256]:
                 self._cdn(sha256)
             case _:
@@ -51,6 +51,10 @@ class Api(Connection):
                 self._paths_info(self._repo(name), revision)
             case ["commits", revision]:
                 self._commits(self._repo(name), revision)
+            case ["xet-read-token" | "xet-write-token" as kind, _] if self.hub.xet:
+                self._repo(name, write=kind == "xet-write-token")
+                token, headers = self.hub.xet.token()
+                self.answer(token, headers=headers)
             case ["preupload", revision]:
                 self._preupload(self._repo(name, write=True), revision)
             case ["commit", branch]:
@@ -147,7 +151,8 @@ class Api(Connection):
             ]
         )
 
-    def _resolve(self, repo: Repo, revision: str, path: str) -> None:
+    def _resolve(self, name: str, revision: str, path: str) -> None:
+        repo = self._repo(name)
         commit = self._at(repo, revision)
         blob = repo.files(commit).get(path)
         headers: dict[str, Any] = {"X-Repo-Commit": commit}
@@ -158,6 +163,9 @@ class Api(Connection):
             self.answer_file(repo.objects[blob], headers | {"ETag": f'"{blob}"'})
             return
         headers |= {"X-Linked-Size": pointer.size, "X-Linked-ETag": f'"{pointer.sha256}"'}
+        if self.hub.xet and (known := self.hub.xet.hashes().get(pointer.sha256)):
+            token = f"{self.hub.url}/api/datasets/{name}/xet-read-token/{commit}"
+            headers |= {"X-Xet-Hash": known[0], "Link": f'<{token}>; rel="xet-auth"'}
         # to another host, as the real Hub does, so that the client must keep its token to itself
         headers["Location"] = f"http://localhost:{self.hub.port}/cdn/{pointer.sha256}"
         self.answer("", 302, headers)
@@ -232,9 +240,10 @@ class Api(Connection):
     def _blob(self, repo: Repo, key: str, value: dict[str, Any]) -> str:
         if key == "file":
             return repo.put("blob", base64.b64decode(value["content"]))
-        if value["oid"] not in self.hub.lfs:
+        data = self.hub.large_file(value["oid"])
+        if data is None:
             raise Refusal(400, f"LFS pointer pointed to a file that does not exist: {quote(value['path'])}")
-        return repo.put("blob", Pointer(value["oid"], len(self.hub.lfs[value["oid"]])).encode())
+        return repo.put("blob", Pointer(value["oid"], len(data)).encode())
 
 
 def _rules(repo: Repo, files: dict[str, str], name: str) -> list[str]:

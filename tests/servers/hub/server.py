@@ -12,6 +12,7 @@ from typing import Any
 from tests.servers.hub.api import Api
 from tests.servers.hub.faults import Fault
 from tests.servers.hub.git import Repo
+from tests.servers.hub.xet import Xet
 
 ALICE, ALICE_READS, BOB = "hf_alice_may_write_0001", "hf_alice_may_read_0002", "hf_bob_may_write_0003"
 
@@ -43,9 +44,11 @@ class HubServer:
         large: Size in bytes from which a file is kept in LFS whatever its name.
         heeds_given_gitignore: Whether a client may say which ``.gitignore`` counts for its files, as the real Hub lets.
         requests: What came in.
+        xet: Where clients that know Xet put large files; None when this Hub does not know it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, xet: Xet | None = None) -> None:
+        self.xet = xet
         self.tokens = {ALICE: User("alice", True), ALICE_READS: User("alice", False), BOB: User("bob", True)}
         self.page = 1000
         self.large = 10 * 1024 * 1024
@@ -66,6 +69,12 @@ class HubServer:
         repo.commit("main", {".gitattributes": attributes}, name.split("/")[0], "initial commit")
         self.repos[name] = repo
         return repo
+
+    def large_file(self, sha256: str) -> bytes | None:
+        """The bytes of a file that was uploaded, by whatever way."""
+        if sha256 not in self.lfs and self.xet and (data := self.xet.read(sha256)) is not None:
+            self.lfs[sha256] = data
+        return self.lfs.get(sha256)
 
     def fault(self, action: str, path: str, **settings: Any) -> Fault:
         """Inject a :class:`Fault`; those injected first happen first."""
