@@ -61,6 +61,7 @@ class MockEngine(Engine):
             first = None if image is None else np.asarray(image.resize((width, height)), np.float32) / 255
             frames = _clip(rng, (_frames(case), height, width), first, scale, noise)
             media = GeneratedMedia(frames=frames, fps=float(case.sampling.fps))
+        media.dropped = _without_effect(case)
         media.seconds = {"total_s": time.perf_counter() - start}
         media.arguments = {"prompt": case.prompt, "seed": case.seed, "steps": case.sampling.num_inference_steps}
         return media
@@ -73,6 +74,12 @@ class MockEngine(Engine):
             "attention_backend": "mock",
             "weights_revision": "mock",
         }
+
+
+def _without_effect(case: Case) -> dict[str, Any]:
+    """Settings of the other modality."""
+    names = ("height", "width", "num_frames") if case.model.modality == "audio" else ("audio_s",)
+    return {name: value for name in names if (value := getattr(case.sampling, name)) is not None}
 
 
 def _key(case: Case) -> int:

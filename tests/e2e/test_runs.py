@@ -227,7 +227,7 @@ def test_settings_without_effect_are_named(cli: Cli, tmp_path: Path) -> None:
     plain = cli("op=generate", "engine=mock", "model=wan21_t2v_1_3b", "prompt_index=0")
     assert "Without effect" not in plain.out
     [artifact] = json.loads((tmp_path / "outputs" / "latest" / "manifest.json").read_text())["artifacts"]
-    assert artifact["arguments"]["num_frames"] == 9
+    assert artifact["arguments"]["seed"] == 1024 and artifact["dropped"] == {}
 
 
 def test_suggested_commands_ask_for_the_same_recipe(cli: Cli) -> None:
