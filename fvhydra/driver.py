@@ -155,6 +155,8 @@ class Driver:
         elif "published" in result.details:  # op=publish: the page belongs to the run that prepared the change
             earlier = job.folder.result
             earlier.details["published"] = result.details["published"]
+            # what it said of being left prepared is no longer so
+            earlier.notes = [note for note in earlier.notes if not note.startswith(("Nothing was written", "  "))]
             record(job.folder, earlier)
 
     def _report_sweep(self, folder: Path, verdict: Verdict) -> None:

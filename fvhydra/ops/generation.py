@@ -74,8 +74,8 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
         if config.tier.perturb_weights:  # not in the recipe, so that a gate can fail; here, so that nobody is misled
             facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
         context.run.update_manifest(environment=facts)
-        for case in cases:
-            progress.stage("generate", case.index, case.prompt)
+        for position, case in enumerate(cases, 1):
+            progress.stage("generate", case.index, f"({position} of {len(cases)}) {case.prompt}")
             media = engine.generate(case, progress)
             progress.stage("encode", case.index)
             path = context.run.path / "artifacts" / paths[case.index]
