@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,10 @@ def commit_in_step(config: StoreConfig, number: int) -> None:
     open_store(config).commit(contents, message=f"step {number}", provenance={"operation": f"step-{number}"})
 
 
-def commit_for_ever(config: StoreConfig, first: int) -> None:
+def commit_for_ever(config: StoreConfig, first: int, begun: Event | None = None) -> None:
+    open_store(config).head()
+    if begun:
+        begun.set()
     for number in itertools.count(first):
         commit_in_step(config, number)
 
