@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,16 +13,19 @@ from unittest import mock
 from hydra.utils import get_class
 
 from fvhydra.config.store import HubStoreConfig, LocalStoreConfig, StoreConfig
-from fvhydra.core.token import TOKEN_VARIABLES
+from fvhydra.core.token import Token
 from fvhydra.stores.base import Entry, Store
+from fvhydra.stores.hub import repository
 from tests.servers.hub import ALICE, HubServer
+
+_opening = threading.Lock()
 
 
 def open_store(config: StoreConfig, token: str | None = ALICE) -> Store:
     """A handle of its own, as another process or person has one; ``token`` is what they have for the Hub."""
-    others = {name: value for name, value in os.environ.items() if name not in TOKEN_VARIABLES}
-    given = {} if token is None else {"HF_TOKEN": token}
-    with mock.patch.dict(os.environ, others | given, clear=True):
+    found = None if token is None else Token(token, "HF_TOKEN")
+    # not by the environment: to change it is calls to the system, and tests kill before each of them
+    with _opening, mock.patch.object(repository, "find_token", return_value=found):
         store: Store = get_class(config._target_)(config)
     return store
 

@@ -6,7 +6,9 @@ import itertools
 import multiprocessing
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -68,13 +70,24 @@ def commit_for_ever(config: StoreConfig, first: int, begun: Event | None = None)
 def die_at(config: StoreConfig, number: int, calls: int) -> None:
     """Like :func:`commit_in_step`, but killed right before the ``calls``-th call to the operating system.
 
-    Those that Python audits: open, link, rename, remove, mkdir, chmod, listdir, connect, ... of every thread.
+    Those that Python audits (open, link, rename, remove, mkdir, chmod, listdir, connect, ...) and those that move bytes
+    over a connection; of every thread.
     """
     counter = itertools.count()
 
-    def count(event: str, _: object) -> None:
-        if (event == "open" or event.startswith(("os.", "socket."))) and next(counter) == calls:
+    def count() -> None:
+        if next(counter) == calls:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    sys.addaudithook(count)
+    def audited(event: str, _: object) -> None:
+        if event == "open" or event.startswith(("os.", "socket.")):
+            count()
+
+    def profiled(_: object, event: str, called: Any) -> None:
+        if event == "c_call" and called.__name__ in ("send", "recv") and isinstance(called.__self__, socket.socket):
+            count()
+
+    sys.addaudithook(audited)
+    threading.setprofile(profiled)
+    sys.setprofile(profiled)
     commit_in_step(config, number)
