@@ -7,6 +7,7 @@ import functools
 import os
 import pty
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -78,8 +79,7 @@ def run_at_terminal(folder: Path, cache_dir: Path, words: Sequence[str], answers
         stdout=keyboard,
         stderr=keyboard,
         start_new_session=True,
-        # the terminal is theirs, so that a typed Ctrl-C is a signal
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_own_the_terminal,
     )
     os.close(keyboard)
     shown = ""
@@ -89,6 +89,16 @@ def run_at_terminal(folder: Path, cache_dir: Path, words: Sequence[str], answers
     shown += _read_until(screen, None)
     os.close(screen)
     return Command(process.wait(30), shown, "")
+
+
+def heed_ctrl_c() -> None:
+    """For a child before it starts: a suite that runs in the background hands down that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _own_the_terminal() -> None:
+    heed_ctrl_c()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that a typed Ctrl-C is a signal
 
 
 def _read_until(screen: int, text: str | None) -> str:

@@ -85,7 +85,8 @@ def _unknown_key(key: str, groups: list[str], fine: list[str], override: str) ->
     node = OmegaConf.select(composed, parent) if parent else composed
     if parent and isinstance(node, DictConfig) and OmegaConf.get_type(node) is dict:
         added = override if _key(override).startswith(key) else f"{key}=<value>"
-        return f"{parent} has no entry {leaf!r} yet; to add it, write +{added.lstrip('+')}."
+        meant = nearest(leaf, map(str, node))
+        return f"{parent} has no entry {leaf!r} yet.{meant} To add it, write +{added.lstrip('+')}."
     allowed = [str(name) for name in node] if isinstance(node, DictConfig) else groups
     where = parent if parent else "The top level"
     return f"There is no key {key!r}.{nearest(leaf, allowed)} {where} has: {', '.join(allowed)}."

@@ -29,13 +29,11 @@ class CheckSsim(Op):
     config: CheckSsimConfig
 
     def preflight(self, context: Context) -> None:
-        """Resolve the prompts; find out whether the store can be read."""
+        """Resolve the prompts; whether the store can be read shows at once, and asking twice would cost a request."""
         cases(context.config)
         store = open_store(context.config.store)
         if self.config.bootstrap:
             store.check_writable()
-        else:
-            store.head()
 
     def run(self, context: Context) -> RunResult:
         """Leave artifacts, the references they were compared with, and the numbers beside them."""

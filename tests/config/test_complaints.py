@@ -30,8 +30,8 @@ def problems(*overrides: str) -> list[str]:
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("model.call={bogus: 1}", "model.call has no entry 'bogus' yet; to add it, write +model.call.bogus=<value>."),
-        ("engine.options.x=1", "engine.options has no entry 'x' yet; to add it, write +engine.options.x=1."),
+        ("model.call={bogus: 1}", "model.call has no entry 'bogus' yet. To add it, write +model.call.bogus=<value>."),
+        ("engine.options.x=1", "engine.options has no entry 'x' yet. To add it, write +engine.options.x=1."),
         ("sampling={heigt: 1}", "There is no key 'sampling.heigt'. Did you mean 'height'?"),
         ("sampling=ltx3/smoke", "there is no such sampling. Did you mean 'ltx2/smoke'?"),
         ("+sed=3", "There is no key 'sed'. Did you mean 'seed'? The top level has: op, model,"),

@@ -171,7 +171,8 @@ def test_the_page_says_when_it_is_published(cli: Cli, tmp_path: Path) -> None:
 def test_ctrl_c_at_the_question_of_a_sweep_keeps_the_summary(tmp_path: Path, cache_dir: Path) -> None:
     words = ("-m", *SEED, "model=ltx2,stable_audio_open")
     question = "Type exactly 'upload'"
-    command = run_at_terminal(tmp_path, cache_dir, words, [(question, "upload\n"), (question, "\x03")])
+    # a signal that comes just before input() waits is noticed when the wait ends: hence the line end
+    command = run_at_terminal(tmp_path, cache_dir, words, [(question, "upload\n"), (question, "\x03\n")])
     assert command.code == 130, command.out
     assert "2 job(s), worst: interrupted" in command.out and "Published" in command.out
     assert list((tmp_path / "multirun").rglob("report/index.html"))

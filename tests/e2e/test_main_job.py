@@ -36,7 +36,7 @@ def _result(folder: Path) -> dict:
 def test_seeding_prints_numerics_and_publishes(seeded_store: tuple[Path, Command]) -> None:
     folder, command = seeded_store
     assert command.code == 0, command.text
-    for criterion in ("format_version: 1", "shape: [1, 128,", "finite: 0 NaN", "mean:", "std:", "prompt:"):
+    for criterion in ("format_version: 1", "shape: 1 x 128 x", "finite: 0 NaN", "mean:", "std:", "prompt:"):
         assert criterion in command.out
     assert "FAIL" not in command.out and "Published 2 file(s)" in command.out
     [reference] = (folder / "store" / "current").rglob("*.pt")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli, clean_environment
+from tests.conftest import Cli, clean_environment, heed_ctrl_c
 
 MODELS = ["ltx2", "wan21_t2v_1_3b", "wan22_ti2v_5b", "hunyuan_i2v", "cogvideox15_5b_i2v", "stable_audio_open"]
 
@@ -154,6 +154,7 @@ def test_an_interrupted_run_is_readable(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_ctrl_c,
     )
     pattern = (
         "multirun/generate/*/0/status/progress.log" if mode == "-m" else "outputs/generate/*/*/status/progress.log"
