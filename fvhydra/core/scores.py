@@ -1,0 +1,119 @@
+"""What an evaluation found out, as plain data: the rows of ``scores.jsonl`` and the table of ``summary.json``.
+
+Reports, gates and comparisons are made from these files alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from fvhydra.config.problems import first_problem
+from fvhydra.core import files
+from fvhydra.core.errors import UsageError
+
+Status = Literal["ok", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One sample under one metric.
+
+    Attributes:
+        sample: The sample's id.
+        metric: The metric's id.
+        version: The metric's version.
+        params: Hex SHA-256 (first 16 digits) of its parameters and the revisions of its weights.
+        content: Hex SHA-256 of what it read of the sample. Same content, metric, version and params: same value.
+        status: ``ok``, ``skipped``, ``failed``.
+        value: None unless ``ok``; None also for what a sample adds to a set metric.
+        code: Why there is no value, from a closed list.
+        message: The same for people; the first line of the error where it failed.
+        outputs: Further values by name.
+        series: Names of the arrays in the side file ``frames/<sample hash>.npz`` under ``<metric>/<name>``.
+        frames: Frames used.
+        seconds: Time in this metric, decoding not included.
+        clips: The sample's videos as the report shows them: key to path, relative to the run folder or absolute.
+        prompt: The sample's text, for the report.
+        tags: What results are grouped by: VBench dimension, action, scenario.
+    """
+
+    sample: str
+    metric: str
+    version: int
+    params: str
+    content: str
+    status: Status
+    value: float | None = None
+    code: str = ""
+    message: str = ""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    series: list[str] = field(default_factory=list)
+    frames: int | None = None
+    seconds: float = 0.0
+    clips: dict[str, str] = field(default_factory=dict)
+    prompt: str = ""
+    tags: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[str, str, int, str, str]:
+        """What makes a row worth nothing new: the work is done."""
+        return (self.sample, self.metric, self.version, self.params, self.content)
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """A metric over the whole evaluation.
+
+    Attributes:
+        value: Mean over the samples that have one, or what the metric's own rule says; a set metric's value. None
+            where no sample has one.
+        interval: 95 % bootstrap interval of a mean (10,000 resamples, seeded), None for set metrics and single samples.
+        counts: ``ok``, ``skipped``, ``failed``: number of samples.
+        reasons: Code to number of samples, for those without a value.
+    """
+
+    metric: str
+    version: int
+    title: str
+    kind: str
+    direction: str
+    unit: str
+    value: float | None
+    interval: tuple[float, float] | None = None
+    low: float | None = None
+    high: float | None = None
+    std: float | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    message: str = ""
+
+
+def write_rows(path: Path, rows: Iterable[ScoreRow]) -> None:
+    """Write a row a line, atomically, sorted by sample and metric: equal results are equal files but for the times."""
+    ordered = sorted(rows, key=lambda row: (row.sample, row.metric))
+    lines = [json.dumps(files.plain(row), sort_keys=True, ensure_ascii=False, allow_nan=False) for row in ordered]
+    files.write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_rows(path: Path) -> Iterator[ScoreRow]:
+    """The inverse of :func:`write_rows`. A last line that was cut off, as a killed writer leaves it, is left out.
+
+    Raises:
+        UsageError: Another line is not a row.
+    """
+    adapter = pydantic.TypeAdapter(ScoreRow)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        try:
+            yield adapter.validate_json(line)
+        except pydantic.ValidationError as error:
+            if number == len(lines) and not line.endswith("\n"):
+                return
+            raise UsageError(f"{path} line {number} is not a row of scores: {first_problem(error)}.") from error

@@ -1,0 +1,125 @@
+"""What a metric says of itself before anything is loaded or decoded: plain data, so that listing needs no model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["sample", "set"]
+"""``sample``: every clip has a value. ``set``: only all clips together have one."""
+
+Direction = Literal["higher", "lower", "none"]
+"""Which way is better; ``none`` for a value that only describes."""
+
+Medium = Literal["video", "audio", "text", "data"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A key of a sample that the metric reads.
+
+    Attributes:
+        key: ``video``, ``reference``, ``audio``, ``text_prompt``, ``actions``, ... (``docs/evaluation.md`` lists them).
+        medium: ``video`` keys are decoded for the metric and arrive in chunks; ``audio`` keys name a file; the others
+            are values.
+        required: Without it the metric skips the sample, and says so.
+        least_frames: A shorter video is skipped.
+    """
+
+    key: str
+    medium: Medium
+    required: bool = True
+    least_frames: int = 1
+
+
+@dataclass(frozen=True)
+class Output:
+    """A named value beside the primary one.
+
+    Attributes:
+        per: ``clip``: one number a sample, in the results. ``frame``, ``pair`` (of neighbouring frames): an array a
+            sample, in the side file.
+    """
+
+    name: str
+    unit: str = "1"
+    direction: Direction = "none"
+    per: Literal["clip", "frame", "pair"] = "clip"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Weights that a metric loads.
+
+    Attributes:
+        name: The key of ``metrics.assets.<name>=<folder or file>``, which puts local weights in its place.
+        repo: Hub repository, or the address of a single file.
+        revision: Commit that the metric was written against; None where nobody has verified one yet, in which case the
+            resolved commit is recorded.
+        files: What is loaded of it; empty for a repository that a library loads by itself.
+        sha256: Of the single file, where there is one and its hash is known.
+        megabytes: About how much is downloaded.
+        licence: SPDX name, or what the authors say.
+        commercial: Whether the licence allows commercial use; None where nobody knows.
+    """
+
+    name: str
+    repo: str
+    megabytes: int
+    licence: str
+    revision: str | None = None
+    files: tuple[str, ...] = ()
+    sha256: str | None = None
+    commercial: bool | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A metric, described.
+
+    Attributes:
+        id: ``family.name``, as in ``metrics.use.family.name``.
+        version: Raised with every change of its numbers; results of two versions are never mixed.
+        title: One line: what it measures.
+        low: Least possible value, None where there is none.
+        high: Largest possible value, None where there is none.
+        unit: ``1``, ``dB``, ``px``, ``s``, ...
+        inputs: What it reads of a sample.
+        outputs: Named values beside the primary one.
+        params: A pydantic dataclass of its parameters, with defaults.
+        assets: Weights it loads.
+        packages: Python packages it needs beyond fvhydra's own.
+        source: Paper or project the formula is from.
+        comparable_to: Published tables its values may stand in, by name. Empty: none.
+        ideal: Its value for a clip that equals its reference, where it has one.
+        sees: Mutations of a clip (``docs/evaluation.md``) that make it worse; a test holds it to each.
+        planned: Listed, and not there yet.
+    """
+
+    id: str
+    version: int
+    title: str
+    kind: Kind
+    direction: Direction
+    unit: str
+    inputs: tuple[Input, ...]
+    params: type[Any]
+    low: float | None = None
+    high: float | None = None
+    outputs: tuple[Output, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    packages: tuple[str, ...] = ()
+    source: str = ""
+    comparable_to: tuple[str, ...] = ()
+    ideal: float | None = None
+    sees: tuple[str, ...] = field(default=())
+    planned: bool = False
+
+    @property
+    def family(self) -> str:
+        """What comes before the last dot of the id."""
+        return self.id.rpartition(".")[0]
+
+    def keys(self, medium: Medium) -> tuple[str, ...]:
+        """The sample's keys of one medium, optional ones included."""
+        return tuple(item.key for item in self.inputs if item.medium == medium)
