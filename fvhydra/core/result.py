@@ -9,6 +9,8 @@ import pydantic
 
 from fvhydra.config.problems import first_problem
 from fvhydra.core.errors import UsageError
+from fvhydra.core.paired import MetricComparison
+from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
 
 
@@ -69,6 +71,25 @@ class CaseResult:
 
 
 @dataclass
+class GateResult:
+    """A metric held to one limit of ``op.gate``.
+
+    Attributes:
+        limit: As :class:`~fvhydra.config.gates.Limit` writes it, such as ``min >= 0.9``.
+        verdict: ``pass``, ``regression``, or ``inconclusive`` where there is nothing to hold to it.
+        value: What was held to it.
+        worst: The samples that are farthest on the wrong side, a line each.
+    """
+
+    metric: str
+    limit: str
+    verdict: Verdict
+    message: str
+    value: float | None = None
+    worst: list[str] = field(default_factory=list)
+
+
+@dataclass
 class RunResult:
     """One run."""
 
@@ -79,6 +100,11 @@ class RunResult:
     title: str = ""
     """What tells this job from its neighbours in a sweep: the overrides that were swept."""
     cases: list[CaseResult] = field(default_factory=list)
+    metrics: list[MetricSummary] = field(default_factory=list)
+    """What an evaluation measured, as in ``summary.json``; its page is made of it, ``scores.jsonl`` and ``frames/``."""
+    comparisons: list[MetricComparison] = field(default_factory=list)
+    """What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``."""
+    gates: list[GateResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Sentences for the person: the command to run next, warnings."""
     details: dict[str, Any] = field(default_factory=dict)

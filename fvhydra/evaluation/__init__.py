@@ -1,0 +1,1 @@
+"""Scoring clips: the pass over them, their results, gates on these, and comparing two evaluations."""

@@ -1,0 +1,115 @@
+"""``op.gate``: holding metrics to limits. What was not measured never passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from fvhydra.config.gates import Limit, limits
+from fvhydra.config.problems import nearest
+from fvhydra.core.paired import MetricComparison, Pair
+from fvhydra.core.result import GateResult
+from fvhydra.core.scores import MetricSummary, ScoreRow
+from fvhydra.core.text import printable
+from fvhydra.core.verdict import Verdict
+
+_STATISTICS: dict[str, Callable[[list[float]], float]] = {"mean": fmean, "min": min, "max": max}
+_WORST = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What of a metric can be held to a limit.
+
+    Attributes:
+        value: Over all samples; None where there is none.
+        samples: Value by sample; empty for a metric of the whole set.
+        without: How many samples have no value.
+        why: What is said when there is no value.
+    """
+
+    value: float | None
+    samples: Mapping[str, float] = field(default_factory=dict)
+    without: int = 0
+    why: str = ""
+
+
+def hold(gate: Mapping[str, Any], measured: Mapping[str, Measured]) -> list[GateResult]:
+    """Hold every metric of ``op.gate`` to its limits, in the order given."""
+    return [_held(metric, limit, measured) for metric, found in limits(dict(gate)).items() for limit in found]
+
+
+def of_scores(summaries: Sequence[MetricSummary], rows: Sequence[ScoreRow]) -> dict[str, Measured]:
+    """What an evaluation has to hold to limits: the values themselves."""
+    samples: dict[str, dict[str, float]] = {summary.metric: {} for summary in summaries}
+    for row in rows:
+        if row.value is not None:
+            samples.setdefault(row.metric, {})[row.sample] = row.value
+    return {
+        summary.metric: Measured(
+            summary.value,
+            samples[summary.metric],
+            sum(summary.counts.get(status, 0) for status in ("skipped", "failed")),
+            summary.message or _reasons(summary),
+        )
+        for summary in summaries
+    }
+
+
+def of_comparison(comparisons: Sequence[MetricComparison], pairs: Sequence[Pair]) -> dict[str, Measured]:
+    """What a comparison has to hold to limits: the differences."""
+    samples: dict[str, dict[str, float]] = {comparison.metric: {} for comparison in comparisons}
+    for pair in pairs:
+        samples[pair.metric][pair.sample] = pair.difference
+    return {
+        comparison.metric: Measured(
+            comparison.difference, samples[comparison.metric], sum(comparison.unpaired), comparison.message
+        )
+        for comparison in comparisons
+    }
+
+
+def _held(metric: str, limit: Limit, measured: Mapping[str, Measured]) -> GateResult:
+    found = measured.get(metric)
+    if found is None:
+        listed = ", ".join(measured) or "none"
+        message = f"{metric} was not measured.{nearest(metric, measured)} Measured: {listed}."
+        return GateResult(metric, str(limit), Verdict.INCONCLUSIVE, message)
+    value = _statistic(found, limit.statistic)
+    if value is None:
+        why = found.why or "no sample has a value"
+        if limit.statistic and found.value is not None:
+            why = f"it has one value for the whole set, so there is no {limit.statistic} over samples"
+        message = f"{metric} cannot be held to {limit}: {why.rstrip('.')}."
+        return GateResult(metric, str(limit), Verdict.INCONCLUSIVE, message)
+    holds = limit.holds(value)
+    without = f"; {found.without} sample(s) without a value" if found.without else ""
+    message = (
+        f"{metric} {limit.statistic or 'value'} is {value:.6g}, allowed {limit.relation} {limit.value:g}{without}."
+    )
+    verdict = Verdict.PASS if holds else Verdict.REGRESSION
+    return GateResult(metric, str(limit), verdict, message, value, [] if holds else _worst(found, limit))
+
+
+def _statistic(found: Measured, statistic: str) -> float | None:
+    if not statistic:
+        return found.value
+    values = list(found.samples.values())
+    if not values:
+        return None
+    if statistic.startswith("p"):
+        return float(np.percentile(values, int(statistic[1:])))
+    return _STATISTICS[statistic](values)
+
+
+def _worst(found: Measured, limit: Limit) -> list[str]:
+    ordered = sorted(found.samples.items(), key=lambda item: (item[1] if limit.from_below else -item[1], item[0]))
+    return [f"{printable(sample)}: {value:.6g}" for sample, value in ordered[:_WORST]]
+
+
+def _reasons(summary: MetricSummary) -> str:
+    return ", ".join(f"{count} sample(s) {code}" for code, count in summary.reasons.items())
