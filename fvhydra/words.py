@@ -9,7 +9,10 @@ from pathlib import Path
 from fvhydra.config.schema import conf_dir
 from fvhydra.core.errors import UsageError
 
-FREE_TEXT = ("prompt", "prompt_file", "image", "run", "op.reason", "sampling.negative_prompt", "store.path")
+FREE_TEXT = (
+    *("prompt", "prompt_file", "image", "run", "videos", "references", "manifest"),
+    *("op.reason", "sampling.negative_prompt", "store.path"),
+)
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
 
 
@@ -156,7 +159,7 @@ def overrides(words: Sequence[str]) -> list[str]:
 
 
 _FOREIGN_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--experimental-rerun")
-_NO_OPTION = re.compile(r"(null|true|false|[-+]?[0-9.]+|)", re.IGNORECASE)
+_NO_OPTION = re.compile(r"(null|true|false|[-+]?[0-9.]+|\[\s*\]|)", re.IGNORECASE)
 """Values that Hydra reads as something other than the name of an option."""
 
 _FLAGS_WITH_VALUE = (

@@ -62,9 +62,11 @@ def _sentence(
         folders = [folder / key for folder in config_dirs]
         found = {path.relative_to(folder).with_suffix("") for folder in folders for path in folder.rglob("*.yaml")}
         options = sorted(option.as_posix() for option in found)
-        if value in options:  # and what it leads to is missing
+        unknown = [word for word in value.strip("[]").split(",") if word.strip() not in options]
+        if not unknown:  # and what it leads to is missing
             return f"{override}: {_first_line(trouble)}"
-        return f"{override}: there is no such {key}.{nearest(value, options)} Allowed: {', '.join(options)}."
+        meant = nearest(unknown[0].strip(), options)
+        return f"{override}: there is no such {key}.{meant} Allowed: {', '.join(options)}."
     if key in ("hydra/launcher", "hydra/sweeper"):
         return f"{override}: {_first_line(trouble)}"
     cause = trouble.__cause__

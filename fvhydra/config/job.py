@@ -1,4 +1,4 @@
-"""``job``, ``launcher=`` and ``metrics=``: where a job runs and what it leaves behind."""
+"""``job`` and ``launcher=``: where a job runs and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -27,11 +27,3 @@ class LauncherConfig:
 
     name: Name = doc("The word after launcher=", MISSING)
     options: dict[str, Any] = doc("Settings that only this launcher knows", factory=dict)
-
-
-@dataclass
-class MetricsConfig:
-    """What is measured on clips beside the gate's own MS-SSIM. Shown, not gated."""
-
-    name: Name = doc("The word after metrics=", MISSING)
-    ids: list[Annotated[str, one_of("common.ssim", "common.psnr")]] = doc("Metrics a frame", factory=list)

@@ -15,7 +15,7 @@ import pydantic
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fvhydra.config import limits
+from fvhydra.config import limits, metrics
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.problems import ConfigError, nearest
 from fvhydra.config.root import Config
@@ -47,6 +47,11 @@ def build(composed: DictConfig) -> Config:
             problems.append(_omegaconf_sentence(error))
     if isinstance(values.get("model"), ModelConfig) and isinstance(values.get("sampling"), Sampling):
         problems += limits.problems(values["model"], values["sampling"])
+    if isinstance(values.get("metrics"), metrics.MetricsConfig):
+        try:
+            metrics.choices(values["metrics"])
+        except ConfigError as error:
+            problems += error.problems
     if problems:
         raise ConfigError(problems)
     return Config(**values)

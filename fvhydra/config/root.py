@@ -9,7 +9,8 @@ from fvhydra.config.backend import BackendConfig
 from fvhydra.config.engine import EngineConfig
 from fvhydra.config.fields import NonNegative, Seed, doc
 from fvhydra.config.gpu import GpuConfig
-from fvhydra.config.job import JobConfig, LauncherConfig, MetricsConfig
+from fvhydra.config.job import JobConfig, LauncherConfig
+from fvhydra.config.metrics import MetricsConfig
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.op import OpConfig
 from fvhydra.config.prompts import PromptsConfig
@@ -30,7 +31,7 @@ class Config:
     tier: TierConfig = doc("How much work a case does", MISSING)
     gpu: GpuConfig = doc("The GPU type that the result belongs to", MISSING)
     prompts: PromptsConfig = doc("The prompt set", MISSING)
-    metrics: MetricsConfig = doc("Further metrics beside the gate", MISSING)
+    metrics: MetricsConfig = doc("How clips are measured; one word or a list", MISSING)
     store: StoreConfig = doc("Where references live", MISSING)
     launcher: LauncherConfig = doc("Where the jobs of a sweep run", MISSING)
     job: JobConfig = doc("Folders, threads, progress", MISSING)
@@ -39,4 +40,7 @@ class Config:
     prompt_file: str | None = doc("Prompts from a .txt (one a line), .jsonl, .json or .yaml file", None)
     prompt_index: NonNegative | None = doc("Only this prompt of the set, from 0", None)
     image: str | None = doc("First frame for image-to-video, for every case", None)
-    run: str | None = doc("An earlier run folder (op=publish)", None)
+    run: str | None = doc("An earlier run folder (op=publish, op=eval)", None)
+    videos: str | None = doc("Clips to score (op=eval): a folder, a run folder, a pattern such as 'gen/*.mp4'", None)
+    references: str | None = doc("What videos= are compared with: a folder or pattern, paired by relative path", None)
+    manifest: str | None = doc("Samples to score (op=eval), one JSON object a line", None)

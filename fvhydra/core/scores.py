@@ -73,9 +73,16 @@ class MetricSummary:
     Attributes:
         value: Mean over the samples that have one, or what the metric's own rule says; a set metric's value. None
             where no sample has one.
-        interval: 95 % bootstrap interval of a mean (10,000 resamples, seeded), None for set metrics and single samples.
+        rule: ``mean``, or that rule in words.
+        interval: 95 % bootstrap interval of a mean (10,000 resamples, seeded), None where there is no mean of several.
         counts: ``ok``, ``skipped``, ``failed``: number of samples.
         reasons: Code to number of samples, for those without a value.
+        message: Why there is no value.
+        by_tag: Tag to ``{"value": mean, "ok": samples}``, for values of samples.
+        params: The metric's parameters.
+        assets: Its weights: name to what was loaded: repository, revision, licence.
+        comparable_to: Published tables that the value may stand in.
+        source: Where the formula is from.
     """
 
     metric: str
@@ -85,6 +92,7 @@ class MetricSummary:
     direction: str
     unit: str
     value: float | None
+    rule: str = "mean"
     interval: tuple[float, float] | None = None
     low: float | None = None
     high: float | None = None
@@ -93,6 +101,16 @@ class MetricSummary:
     counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     message: str = ""
+    by_tag: dict[str, dict[str, float]] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    assets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    comparable_to: list[str] = field(default_factory=list)
+    source: str = ""
+
+
+def side_file(folder: Path, sample: str) -> Path:
+    """Where a run folder keeps a sample's arrays: ``.npz`` with ``<metric>/<name>`` for each name in ``series``."""
+    return folder / "frames" / f"{files.sha256_bytes(sample.encode())[:16]}.npz"
 
 
 def write_rows(path: Path, rows: Iterable[ScoreRow]) -> None:
@@ -109,11 +127,11 @@ def read_rows(path: Path) -> Iterator[ScoreRow]:
         UsageError: Another line is not a row.
     """
     adapter = pydantic.TypeAdapter(ScoreRow)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    for number, line in enumerate(lines, 1):
-        try:
-            yield adapter.validate_json(line)
-        except pydantic.ValidationError as error:
-            if number == len(lines) and not line.endswith("\n"):
-                return
-            raise UsageError(f"{path} line {number} is not a row of scores: {first_problem(error)}.") from error
+    with open(path, encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield adapter.validate_json(line)
+            except pydantic.ValidationError as error:
+                if not line.endswith("\n"):  # only the last can
+                    return
+                raise UsageError(f"{path} line {number} is not a row of scores: {first_problem(error)}.") from error

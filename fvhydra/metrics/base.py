@@ -4,36 +4,49 @@ A clip is decoded once and shown to every metric in chunks, so a metric never se
 
     metric = SomeMetric(params, assets)
     skip = metric.check(sample)                  # before any decoding; None: go on
-    reading = metric.begin(sample, facts)        # one clip
+    reading = metric.begin(sample, clip)         # one sample
     for chunk in chunks:
         reading.update(chunk)
     score = reading.result()
 
 A *set* metric's score carries a contribution (features) instead of a value. Contributions of all samples become a
 state; states of shards merge in any order and are what is kept on disk.
+
+Metrics of one sample run side by side in threads, each seeing the chunks in order. What several of them need (grey
+frames, motion masks, features of the same network) is computed once through :class:`Shared`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from statistics import fmean
+from threading import Lock
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.core.scores import ScoreRow
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Spec
+
+T = TypeVar("T")
 
 Arrays = Mapping[str, NDArray[Any]]
 
 Code = Literal[
     "missing_input", "too_short", "shape", "nonfinite", "no_weights", "no_dependency", "unreadable", "remote_error",
-    "role", "planned",
 ]  # fmt: skip
-"""Why there is no value; closed, so that results can be counted by it."""
+"""Why there is no value; closed, so that results can be counted by it. ``shape``: sizes, lengths or rates differ."""
+
+Alignment = Literal["strict", "truncate", "free"]
+"""What becomes of videos of one sample that differ in length, size or rate. ``strict``: the metric is skipped, with the
+two lengths. ``truncate``: what the longer ones have beyond the shortest is left out (sizes must agree all the same).
+``free``: the metric sees each video to its own end."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +82,62 @@ class Track:
     frames: int | None
 
 
+class Shared:
+    """Values that several metrics need, each computed by whoever asks first; the others wait for it.
+
+    Example:
+        >>> shared = Shared()
+        >>> shared("answer", lambda: 42), shared("answer", lambda: 43)
+        (42, 42)
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._values: dict[Hashable, Future[Any]] = {}
+
+    def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of ``key``. When ``make`` raises, it is raised for everybody who asks."""
+        with self._lock:
+            value = self._values.get(key)
+            first = value is None
+            if value is None:
+                value = self._values[key] = Future()
+        if first:
+            try:
+                value.set_result(make())
+            except BaseException as error:
+                value.set_exception(error)
+        return value.result()  # type: ignore[no-any-return]  # as what make returned
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sample while it is read.
+
+    Attributes:
+        tracks: What the headers of its videos say, by key.
+        shared: What its metrics share from the first chunk to the last, such as the state of motion masks. Not safe to
+            change from two metrics at once: change it only inside of ``chunk.shared(...)``, which runs once a chunk.
+    """
+
+    tracks: Mapping[str, Track]
+    shared: Shared = field(default_factory=Shared)
+
+
 @dataclass(frozen=True)
 class Chunk:
-    """The next frames of all videos of a sample.
+    """The next frames of the videos of a sample.
 
     Attributes:
         start: Index of the first frame.
-        tracks: uint8 ``[n, H, W, 3]`` RGB by the key of the sample (``video``, ``reference``, ...). Every video that
-            has frames at these indices is there; the shorter ones end earlier. Shared by all metrics: read-only.
+        tracks: uint8 ``[n, H, W, 3]`` RGB by the key of the sample (``video``, ``reference``, ...), read-only: all
+            metrics see the same arrays. Unless a metric is aligned ``free``, all its videos are there with equal ``n``.
+        shared: What metrics compute of these frames together.
     """
 
     start: int
     tracks: Mapping[str, NDArray[np.uint8]]
+    shared: Shared = field(default_factory=Shared)
 
 
 @dataclass(frozen=True)
@@ -124,6 +181,12 @@ class Assets(Protocol):
             Skipped: ``no_weights``; says the repository, its size, and how to get it.
         """
 
+    def revision(self, metric: Spec, name: str) -> str | None:
+        """What exactly :meth:`path` gave: the resolved commit, or ``sha256:...`` of local weights. None before that."""
+
+    def missing(self, metric: Spec) -> Skip | None:
+        """Why the metric's weights are not on this machine. Only looks: nothing is fetched or loaded."""
+
 
 class Metric(ABC):
     """A metric. Instances hold parameters and models, nothing of the samples."""
@@ -135,6 +198,11 @@ class Metric(ABC):
         self.params = params
         self.assets = assets
 
+    @property
+    def alignment(self) -> Alignment:
+        """``strict``, and ``truncate`` with a parameter ``parity=peer``, which is FastVideo's way."""
+        return "truncate" if getattr(self.params, "parity", None) == "peer" else "strict"
+
     def prepare(self) -> None:  # noqa: B027  nothing to load is a fine default
         """Load models, once a process.
 
@@ -145,19 +213,28 @@ class Metric(ABC):
     def check(self, sample: Sample) -> Skip | None:
         """Whether the sample has what the metric declares; nothing is decoded. Extend it for further needs."""
         missing = [item.key for item in self.spec.inputs if item.required and sample.keys.get(item.key) is None]
-        if sample.role == "reference" and self.spec.kind == "sample":
-            return Skip("role", "the sample is only part of the reference set")
         if missing:
             return Skip("missing_input", f"the sample has no {' and no '.join(missing)}")
         return None
 
     @abstractmethod
-    def begin(self, sample: Sample, tracks: Mapping[str, Track]) -> Reading:
-        """Start on one clip. Several clips may be on their way at once, in threads.
+    def begin(self, sample: Sample, clip: Clip) -> Reading:
+        """Start on one sample. Several may be on their way at once, in threads.
 
         Raises:
-            Skipped: The headers show that there is no value (other sizes, too few frames).
+            Skipped: The headers show that there is no value.
         """
+
+    def corpus(self, rows: Sequence[ScoreRow]) -> Score:
+        """The value over all samples; needs no model. Their mean, unless ``Spec.rule`` names another rule.
+
+        Args:
+            rows: This metric's rows that have a value, one or more, sorted by sample.
+
+        Raises:
+            Skipped: They do not suffice for a value.
+        """
+        return Score(fmean(row.value for row in rows if row.value is not None))
 
 
 class SetMetric(Metric):

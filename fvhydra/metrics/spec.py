@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["sample", "set"]
@@ -11,7 +11,8 @@ Kind = Literal["sample", "set"]
 Direction = Literal["higher", "lower", "none"]
 """Which way is better; ``none`` for a value that only describes."""
 
-Medium = Literal["video", "audio", "text", "data"]
+Medium = Literal["video", "audio", "file", "text", "data"]
+"""``video`` is decoded and arrives in chunks; ``audio`` and ``file`` are paths; ``text`` and ``data`` are values."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Input:
 
     Attributes:
         key: ``video``, ``reference``, ``audio``, ``text_prompt``, ``actions``, ... (``docs/evaluation.md`` lists them).
-        medium: ``video`` keys are decoded for the metric and arrive in chunks; ``audio`` keys name a file; the others
-            are values.
+        medium: How it arrives. A string under a ``video``, ``audio`` or ``file`` key is a path, made a
+            :class:`~pathlib.Path` when samples are read.
         required: Without it the metric skips the sample, and says so.
         least_frames: A shorter video is skipped.
     """
@@ -78,7 +79,7 @@ class Spec:
     """A metric, described.
 
     Attributes:
-        id: ``family.name``, as in ``metrics.use.family.name``.
+        id: ``family.name``, one dot, as in ``metrics.use.family.name``.
         version: Raised with every change of its numbers; results of two versions are never mixed.
         title: One line: what it measures.
         low: Least possible value, None where there is none.
@@ -90,6 +91,8 @@ class Spec:
         assets: Weights it loads.
         packages: Python packages it needs beyond fvhydra's own.
         source: Paper or project the formula is from.
+        rule: How the value over all samples comes of theirs, in words. Anything but ``mean`` is computed by the
+            metric's own ``corpus``.
         comparable_to: Published tables its values may stand in, by name. Empty: none.
         ideal: Its value for a clip that equals its reference, where it has one.
         sees: Mutations of a clip (``docs/evaluation.md``) that make it worse; a test holds it to each.
@@ -110,15 +113,16 @@ class Spec:
     assets: tuple[Asset, ...] = ()
     packages: tuple[str, ...] = ()
     source: str = ""
+    rule: str = "mean"
     comparable_to: tuple[str, ...] = ()
     ideal: float | None = None
-    sees: tuple[str, ...] = field(default=())
+    sees: tuple[str, ...] = ()
     planned: bool = False
 
     @property
     def family(self) -> str:
-        """What comes before the last dot of the id."""
-        return self.id.rpartition(".")[0]
+        """What comes before the dot of the id."""
+        return self.id.partition(".")[0]
 
     def keys(self, medium: Medium) -> tuple[str, ...]:
         """The sample's keys of one medium, optional ones included."""

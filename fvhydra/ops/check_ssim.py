@@ -12,7 +12,7 @@ from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
-from fvhydra.ops.comparison import compare
+from fvhydra.ops.comparison import compare, shown_metrics
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.proposal import files_of, prepare
 from fvhydra.ops.references import References, recipe_difference
@@ -31,6 +31,7 @@ class CheckSsim(Op):
     def preflight(self, context: Context) -> None:
         """Resolve the prompts; whether the store can be read shows at once, and asking twice would cost a request."""
         cases(context.config)
+        shown_metrics(context.config.metrics)
         store = open_store(context.config.store)
         if self.config.bootstrap:
             store.check_writable()

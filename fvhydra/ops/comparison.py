@@ -7,13 +7,33 @@ from typing import Any
 
 import numpy as np
 
+from fvhydra.config.metrics import MetricsConfig, choices
 from fvhydra.core import files
 from fvhydra.core.context import Context
+from fvhydra.core.errors import UsageError
 from fvhydra.core.result import CaseResult, Criterion
 from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
 from fvhydra.ops.generation import Generated
 from fvhydra.ops.references import References, environment_difference
+
+_SHOWN = ("common.ssim", "common.psnr")
+
+
+def shown_metrics(config: MetricsConfig) -> list[str]:
+    """The ids of further metrics a frame, shown beside the gate's own MS-SSIM.
+
+    Raises:
+        UsageError: ``metrics=`` asks for others.
+    """
+    asked = [choice.id for choice in choices(config)]
+    others = [name for name in asked if name not in (*_SHOWN, "common.ms_ssim")]
+    if others:
+        raise UsageError(
+            f"metrics= asks for {', '.join(others)}; beside the gate's MS-SSIM only {' and '.join(_SHOWN)} are shown.",
+            "Score the run's clips afterwards: op=eval run=<its folder>.",
+        )
+    return [name for name in asked if name in _SHOWN]
 
 
 def compare(context: Context, made: Generated, references: References, path: str) -> CaseResult:
@@ -80,7 +100,8 @@ def _compare_pixels(context: Context, made: Generated, reference: Path, result: 
     from fvhydra.similarity.pixel import compare_videos
 
     gate = made.case.model.pixel_gate
-    comparison = compare_videos(reference, made.artifact, context.progress, metrics=context.config.metrics.ids)
+    further = shown_metrics(context.config.metrics)
+    comparison = compare_videos(reference, made.artifact, context.progress, metrics=further)
     result.comparison = {"kind": "pixel", **vars(comparison)}
     result.comparison["thresholds"] = {"mean_ms_ssim": gate.mean_ms_ssim, "min_ms_ssim": gate.min_ms_ssim}
     if comparison.difference is not None:

@@ -16,7 +16,7 @@ from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases, same_words
-from fvhydra.ops.comparison import compare
+from fvhydra.ops.comparison import compare, shown_metrics
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.proposal import files_of, prepare, review, reviewed
 from fvhydra.ops.references import References, recipe_difference
@@ -37,6 +37,7 @@ class ReseedSsim(Op):
                 "op=reseed_ssim needs a reason for moving approved references.",
                 'Add op.reason="<why, in one line>", for example op.reason="FA3 kernel upgrade".',
             )
+        shown_metrics(context.config.metrics)
         open_store(context.config.store).check_writable()
         with TemporaryDirectory() as scratch:
             self._current(context, Path(scratch))

@@ -1,0 +1,59 @@
+"""Which metrics there are: id to class, imported when asked for.
+
+A metric from outside this package needs no entry: ``metrics.use.<family>.<name>._target_`` names its class.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from fvhydra.core.errors import UsageError, nearest
+from fvhydra.core.loading import load_class
+from fvhydra.metrics.base import Metric, Skip
+from fvhydra.metrics.planned import PLANNED
+from fvhydra.metrics.spec import Spec
+
+CLASSES: dict[str, str] = {}
+"""Id to dotted path. One line a metric; ``conf/metrics/`` has its parameters with their defaults."""
+
+
+def ids() -> list[str]:
+    """Every id, planned ones included, sorted."""
+    return sorted([*CLASSES, *PLANNED])
+
+
+def metric_class(metric: str, target: str | None = None) -> type[Metric]:
+    """The class of a metric; its module is imported now.
+
+    Args:
+        metric: Its id.
+        target: Dotted path of a class from outside this package.
+
+    Raises:
+        UsageError: There is no such metric, or it is only planned.
+    """
+    if target is None and metric in PLANNED:
+        raise UsageError(
+            f"{metric} is planned and cannot be computed yet.", f"What it will be: fvhydra op=metrics metric={metric}"
+        )
+    if target is None and metric not in CLASSES:
+        raise UsageError(f"There is no metric {metric}.{nearest(metric, ids())}", "All of them: fvhydra op=metrics")
+    found: type[Metric] = load_class(target or CLASSES[metric], f"metrics.use.{metric}", Metric)
+    if found.spec.id != metric:
+        raise UsageError(f"metrics.use.{metric}._target_ is the metric {found.spec.id}; use that id.")
+    return found
+
+
+def spec(metric: str) -> Spec:
+    """What a metric says of itself, also where it is only planned.
+
+    Raises:
+        UsageError: There is no such metric.
+    """
+    return PLANNED[metric] if metric in PLANNED else metric_class(metric).spec
+
+
+def missing_package(described: Spec) -> Skip | None:
+    """Which Python packages the metric needs and this environment lacks."""
+    lacking = [package for package in described.packages if importlib.util.find_spec(package) is None]
+    return Skip("no_dependency", f"needs: pip install {' '.join(lacking)}") if lacking else None
