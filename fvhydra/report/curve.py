@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 
 @dataclass(frozen=True)
@@ -11,20 +13,25 @@ class Curve:
     """A curve in a box of 100 x 100 that the page stretches.
 
     Attributes:
-        points: ``x,y x,y ...``, x at the middle of each frame's column, y downwards.
-        low: Value at the bottom edge. The top edge is 1, identical.
+        title: What is drawn.
+        lines: ``x,y x,y ...`` each, x at the middle of each frame's column, y downwards. Between two lines are frames
+            without a finite value.
+        low: Value at the bottom edge.
+        high: Value at the top edge.
         limits: (label, y) of each gate, y in percent from the top.
         worst: (x, y) of the worst frame, in percent.
     """
 
-    points: str
+    title: str
+    lines: list[str]
     low: float
-    limits: list[tuple[str, float]]
-    worst: tuple[float, float]
+    high: float
+    limits: Sequence[tuple[str, float]] = ()
+    worst: tuple[float, float] | None = None
 
 
 def curve(values: Sequence[float], worst: int, limits: Sequence[tuple[str, float]]) -> Curve:
-    """Lay out per-frame MS-SSIM.
+    """Lay out per-frame MS-SSIM. The top edge is 1, identical.
 
     Args:
         values: One a frame, at most 1.
@@ -42,7 +49,30 @@ def curve(values: Sequence[float], worst: int, limits: Sequence[tuple[str, float
         return round((1.0 - value) / (1.0 - low) * 100, 3)
 
     points = " ".join(f"{x(frame)},{y(value)}" for frame, value in enumerate(values))
-    return Curve(points, low, [(label, y(value)) for label, value in limits], (x(worst), y(values[worst])))
+    gates = [(label, y(value)) for label, value in limits]
+    return Curve("MS-SSIM", [points], low, 1.0, gates, (x(worst), y(values[worst])))
+
+
+def series(title: str, values: Sequence[float], frames: int) -> Curve:
+    """Lay out values of any scale.
+
+    Args:
+        title: What they are.
+        values: One a frame, or one for each frame and the next; gaps where they are not finite.
+        frames: How many frames the clip has.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    least, most = min(finite, default=0.0), max(finite, default=0.0)
+    air = (most - least) * 0.08 or max(abs(most) * 0.01, 1e-4)
+    low, high = least - air, most + air
+    # between two frames: at the edge of their columns
+    shift, count = (1.0, frames) if len(values) == frames - 1 else (0.5, len(values))
+
+    def point(index: int) -> str:
+        return f"{round((index + shift) / count * 100, 3)},{round((high - values[index]) / (high - low) * 100, 3)}"
+
+    stretches = groupby(range(len(values)), key=lambda index: math.isfinite(values[index]))
+    return Curve(title, [" ".join(map(point, stretch)) for known, stretch in stretches if known], low, high)
 
 
 @dataclass(frozen=True)

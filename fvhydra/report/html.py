@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fvhydra.core.errors import MediaError
 from fvhydra.core.files import read_json
 from fvhydra.core.result import CaseResult, Criterion, RunResult, SweepJob
-from fvhydra.core.text import printable
 from fvhydra.core.verdict import worst
-from fvhydra.report import wording
+from fvhydra.report import page, wording
+from fvhydra.report.clips import Player
 from fvhydra.report.curve import Curve, Motion, curve, motion
 from fvhydra.report.differences import shared
 from fvhydra.report.heatmap import HeatMap, read_heatmap
@@ -35,21 +30,10 @@ _LABELS = (("reseed", ("before", "after")), ("seed", ("reference", "new")))
 
 
 @dataclass(frozen=True)
-class Player:
-    """A clip pair (or one clip) that is addressed by frame."""
-
-    fps: float
-    frames: int
-    start: int
-    subtract: bool
-    """Whether the two can be laid over each other."""
-    values: list[float]
-
-
-@dataclass(frozen=True)
 class CaseView:
     """What the template needs of a case, worked out."""
 
+    name: str
     case: CaseResult
     headline: str
     measures: list[Measure]
@@ -81,23 +65,15 @@ def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> s
         manifest: Its ``manifest.json``; every key is optional.
     """
     labels = next((names for prefix, names in _LABELS if result.op.startswith(prefix)), ("reference", "generated"))
-    return (
-        _environment()
-        .get_template("run.html")
-        .render(
-            title=wording.run_name(result),
-            result=result,
-            command=_command(manifest),
-            created=manifest.get("created"),
-            config=manifest.get("config"),
-            environment=manifest.get("environment") or {},
-            environment_difference=shared(result.cases, "environment_difference"),
-            recipe_difference=shared(result.cases, "recipe_difference"),
-            compared=any(case.comparison for case in result.cases),
-            counts=wording.tally(case.verdict for case in result.cases),
-            labels=labels,
-            views=[_view(run_dir, case, labels) for case in worst_first(result.cases)],
-        )
+    return page.render(
+        "run.html",
+        **page.masthead(result, manifest),
+        environment_difference=shared(result.cases, "environment_difference"),
+        recipe_difference=shared(result.cases, "recipe_difference"),
+        compared=any(case.comparison for case in result.cases),
+        counts=wording.tally(case.verdict for case in result.cases),
+        labels=labels,
+        views=[_view(run_dir, case, labels) for case in worst_first(result.cases)],
     )
 
 
@@ -105,17 +81,14 @@ def render_sweep_html(sweep_dir: Path, jobs: Sequence[SweepJob]) -> str:
     """The page of a sweep, with the jobs in the order given; only reports that are there are linked."""
     links = [(job, f"{job.folder}/report/index.html") for job in jobs]
     manifests = [_manifest(sweep_dir, job) for job in jobs]
-    return (
-        _environment()
-        .get_template("sweep.html")
-        .render(
-            title=wording.sweep_name([job.result for job in jobs]),
-            command=next((_command(manifest) for manifest in manifests if manifest.get("command")), ""),
-            created=min((manifest["created"] for manifest in manifests if manifest.get("created")), default=None),
-            verdict=worst(job.result.verdict for job in jobs),
-            jobs=[(job, relative_url(page) if (sweep_dir / page).is_file() else "") for job, page in links],
-            counts=wording.tally(job.result.verdict for job in jobs),
-        )
+    return page.render(
+        "sweep.html",
+        title=wording.sweep_name([job.result for job in jobs]),
+        command=next((page.command(manifest) for manifest in manifests if manifest.get("command")), ""),
+        created=min((manifest["created"] for manifest in manifests if manifest.get("created")), default=None),
+        verdict=worst(job.result.verdict for job in jobs),
+        jobs=[(job, relative_url(report) if (sweep_dir / report).is_file() else "") for job, report in links],
+        counts=wording.tally(job.result.verdict for job in jobs),
     )
 
 
@@ -126,34 +99,6 @@ def _manifest(sweep_dir: Path, job: SweepJob) -> dict[str, Any]:
     return read_json(path) if path and path.is_file() else {}
 
 
-def _command(manifest: dict[str, Any]) -> str:
-    command = manifest.get("command") or ""
-    return command if isinstance(command, str) else shlex.join(command)
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("fvhydra.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
-    filters: dict[str, Callable[..., Any]] = {
-        "number": wording.number,
-        "value": wording.value_text,
-        "word": wording.verdict_word,
-        "first_line": wording.first_line,
-        "paragraphs": wording.paragraphs,
-        "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
-    }
-    environment.filters |= filters
-    environment.globals["tones"] = wording.TONES
-    return environment
-
-
 def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
     media = case_media(run_dir, case, labels)
     found = case.comparison or {}
@@ -162,6 +107,7 @@ def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
     gates = measures(case)
     told = {"comparable"} if found.get("difference") else {word for gate in gates for word in (gate.key, gate.name)}
     return CaseView(
+        name=f"case {case.index}",
         case=case,
         headline=headline(case),
         measures=gates,
@@ -201,7 +147,7 @@ def _curve(player: Player, thresholds: dict[str, Any]) -> Curve | None:
         return None
     gates = (("mean", thresholds.get("mean_ms_ssim")), ("frame", thresholds.get("min_ms_ssim")))
     limits = [(f"{label} ≥ {limit:g}", float(limit)) for label, limit in gates if limit is not None]
-    return curve(player.values, player.start, limits)
+    return curve([value for value in player.values if value is not None], player.start, limits)
 
 
 def _numerics(found: dict[str, Any]) -> list[tuple[str, str | None, str | None, bool]]:

@@ -50,6 +50,14 @@ def case_media(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> list
     ]
 
 
+def clip_media(run_dir: Path, label: str, path: str) -> Media:
+    """A clip that was scored: inside the run folder, or wherever it lay when it was given."""
+    located = Path(path) if Path(path).is_absolute() else inside(run_dir, path)
+    url = relative_url(path) if located is None or not Path(path).is_absolute() else located.as_uri()
+    kind = _KINDS.get(PurePosixPath(path).suffix.lower(), "file")
+    return Media(label, label, path, url, kind, located is not None and located.is_file())
+
+
 def relative_url(path: str) -> str:
     """The URL of a file of the run folder, seen from ``report/index.html``; any file name is one."""
     return "../" + quote(path, safe="/", errors="surrogateescape")

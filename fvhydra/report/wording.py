@@ -88,6 +88,16 @@ def value_text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def arrow(direction: str) -> str:
+    """Which way is better."""
+    return {"higher": "↑", "lower": "↓"}.get(direction, "·")
+
+
+def span(interval: tuple[float, float] | None) -> str:
+    """An interval in brackets; empty where there is none."""
+    return f"[{number(interval[0])}, {number(interval[1])}]" if interval else ""
+
+
 def case_name(case: CaseResult) -> str:
     """What tells a case from its neighbours in one run: index, seed and prompt, in one line."""
     return f"#{case.index} seed {case.seed}: {' '.join(case.prompt.split())}"

@@ -130,7 +130,8 @@ class Player {
       context.drawImage(images[1], 0, 0);
       this.difference.dataset.frame = frame;
     }
-    const value = this.values.length ? ` · MS-SSIM ${this.values[frame].toFixed(4)}` : "";
+    const found = this.values[frame] ?? null; // none where it is not finite, or the last frame has no next one
+    const value = found === null ? "" : ` · ${this.root.dataset.title} ${found.toFixed(4)}`;
     const text = `frame ${frame + 1} of ${this.last + 1} · ${(frame / this.fps).toFixed(2)} s${value}`;
     this.root.querySelector(".readout").textContent = text;
     this.curve?.setAttribute("aria-valuenow", frame);

@@ -1,0 +1,102 @@
+"""The clips of a sample as players, beside what was measured on them frame by frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fvhydra.core.errors import MediaError
+from fvhydra.report.curve import Curve, Motion, series
+from fvhydra.report.media import Media, clip_media
+
+
+@dataclass(frozen=True)
+class Player:
+    """A clip pair (or one clip) that is addressed by frame.
+
+    Attributes:
+        start: The frame that is shown first.
+        subtract: Whether the two can be laid over each other.
+        values: One a frame, or one for each frame and the next; None where it is not finite.
+    """
+
+    fps: float
+    frames: int
+    start: int
+    subtract: bool
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class ClipView:
+    """What the template needs of a sample's clips.
+
+    Attributes:
+        name: For those who cannot see it.
+        player: None where the frames of the clips are not known, or differ: then the page leaves them to the browser.
+        curve: The first series, if it can be addressed by the player's frames.
+        curves: The others.
+        motion: How much they move; not looked at here.
+    """
+
+    name: str
+    media: list[Media]
+    player: Player | None
+    curve: Curve | None
+    curves: list[Curve] = field(default_factory=list)
+    motion: Motion | None = None
+
+
+def clip_view(
+    run_dir: Path, name: str, clips: Mapping[str, str], found: Mapping[str, Sequence[float]], direction: str
+) -> ClipView:
+    """Lay out one or two clips of a sample.
+
+    Args:
+        run_dir: The run folder.
+        name: The sample.
+        clips: Label to path, relative to the run folder or absolute; the first is what the others are compared with.
+        found: Values by frame or pair of frames, by name, the one that the player follows first.
+        direction: Which way of them is better: ``higher``, ``lower`` or ``none``.
+    """
+    media = [clip_media(run_dir, label, path) for label, path in clips.items()]
+    extent = _extent(run_dir, media)
+    player, curve = None, None
+    curves = [series(title, values, extent[1] if extent else len(values)) for title, values in found.items()]
+    if extent:
+        fps, frames = extent
+        values = next(iter(found.values()), [])
+        if len(values) not in (frames, frames - 1):
+            values = []
+        start = _worst(values, direction)
+        shown = [float(value) if math.isfinite(value) else None for value in values]
+        player = Player(fps, frames, start, sum(item.present for item in media) == 2, shown)
+        if values:
+            curve = curves.pop(0)
+    return ClipView(name, media, player, curve, curves)
+
+
+def _extent(run_dir: Path, media: Sequence[Media]) -> tuple[float, int] | None:
+    """Rate and number of frames that all clips which are there share."""
+    from fvhydra.media.video import probe
+
+    extents = set()
+    for item in media:
+        if item.present:
+            try:
+                info = probe(run_dir / item.path)
+            except MediaError:
+                return None
+            extents.add((info.fps, info.frames, info.height, info.width))
+    if len(extents) != 1:
+        return None
+    fps, frames, _, _ = extents.pop()
+    return (fps, frames) if frames else None
+
+
+def _worst(values: Sequence[float], direction: str) -> int:
+    finite = [index for index, value in enumerate(values) if math.isfinite(value)]
+    pick = max if direction == "lower" else min
+    return pick(finite, key=values.__getitem__) if finite else 0
