@@ -5,7 +5,6 @@ What needs a person, a write token or all jobs of a sweep happens here, from the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +14,21 @@ from omegaconf import DictConfig, OmegaConf
 
 from fvhydra.config.load import build
 from fvhydra.config.root import Config
-from fvhydra.core import files
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import Verdict, worst
+from fvhydra.launch.attempts import AGAIN
+from fvhydra.launch.base import NOT_STARTED
+from fvhydra.launch.claim import claimed
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
+from fvhydra.launch.outcome import job_log
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import confirmed
 
 if TYPE_CHECKING:
-    from fvhydra.terminal import Terminal
+    from fvhydra.terminal import Bars, Board, Lines, Terminal
 
 
 class Driver:
@@ -37,12 +39,17 @@ class Driver:
         self._overrides = overrides
         self.run_id = new_run_id()
         self.jobs: dict[int, tuple[Job, RunResult]] = {}
+        self.how: dict[int, str] = {}
+        """Of a job that did not run now: ``reused`` or ``not started``."""
         self.sweep_folder: Path | None = None
         self._composed: DictConfig | None = None
+        self._claim = ExitStack()
         self._display = ExitStack()
+        self._board: Board | None = None
+        self._listeners: dict[int, Lines | Bars] = {}
         self._said: list[str] = []
         self._interrupted = False
-        OmegaConf.register_new_resolver("fvhydra.run_id", lambda: self.run_id, replace=True)
+        OmegaConf.register_new_resolver("fvhydra.sweep_dir", self._sweep_dir, replace=True)
 
     @cached_property
     def terminal(self) -> Terminal:
@@ -99,37 +106,59 @@ class Driver:
         return RunFolder(given.resolve())
 
     # ------------------------------------------------------------------ a sweep
-    def begin(self, folder: Path, jobs: Sequence[Job]) -> None:
-        """Hydra's sweeper has more jobs."""
-        with files.explained(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.sweep_folder = folder
+    def _sweep_dir(self, root: str, op: str, name: str | None) -> str:
+        """Where a sweep goes: ``<root>/<op>/<name>``; a name with a slash is a path already."""
+        if name is not None and "/" in name:
+            return str(Path(name).expanduser())
+        return str(Path(root) / op / (name or self.run_id))
+
+    def begin(self, folder: Path) -> None:
+        """Take the sweep's folder for this command. Hydra's sweeper may come here several times.
+
+        Raises:
+            UsageError: Another command runs jobs there, or it cannot be written.
+        """
+        if self.sweep_folder is None:
+            self._claim.enter_context(claimed(folder))
+            self.sweep_folder = folder
 
     def listen(self, job: Job) -> Progress:
-        """One display at a time; the sweep's jobs follow each other."""
-        self._display.close()
-        label = f"job {job.number} {job.config.op.name}"
-        return self._display.enter_context(self.terminal.watch(job.config.job.progress, label))
+        """A listener of its own for each job; several may run at once."""
+        if self._board is None:
+            self._board = self._display.enter_context(self.terminal.board(job.config.job.progress))
+        listener = self._board.listen(f"job {job.number} {job.config.op.name}")
+        self._listeners[job.number] = listener
+        return listener
 
-    def ended(self, job: Job, result: RunResult) -> None:
+    def ended(self, job: Job, result: RunResult, how: str = "") -> None:
         """Remember a job's result."""
-        self._display.close()
         self.jobs[job.number] = (job, result)
+        if how:
+            self.how[job.number] = how
+        if listener := self._listeners.pop(job.number, None):
+            listener.end(result.verdict)
 
     # ------------------------------------------------------------------ the end
     def conclude(self) -> int:
         """Show the results, apply what is confirmed, write the sweep's report; return the exit code."""
+        with self._claim:
+            return self._conclude()
+
+    def _conclude(self) -> int:
+        self._display.close()
         if self._composed is not None:
             self._run_single(self._composed)
         if not self.jobs:
             return 0  # Hydra answered by itself: --cfg, --info, --version, completion
+        self.jobs = dict(sorted(self.jobs.items()))
         for job, result in self.jobs.values():
             if self.sweep_folder is None or result.details.get("change"):
                 self.terminal.result(result, _report_of(job))
         for job, result in self.jobs.values():
             if result.details.get("change"):
                 self._settle(job, result)
-        verdict = worst(result.verdict for _, result in self.jobs.values())
+        counting = {number for number in self.jobs if self.how.get(number) != NOT_STARTED}
+        verdict = worst(result.verdict for number, (_, result) in self.jobs.items() if number in counting)
         if self.sweep_folder is not None:
             self._report_sweep(self.sweep_folder, verdict)
         return verdict.exit_code
@@ -161,16 +190,27 @@ class Driver:
 
     def _report_sweep(self, folder: Path, verdict: Verdict) -> None:
         from fvhydra.report.write import write_sweep_report
+        from fvhydra.terminal import Row
 
-        rows = [
+        jobs = [
             SweepJob(number, job.title, result, str(job.folder.path.relative_to(folder)))
             for number, (job, result) in self.jobs.items()
         ]
-        report = write_sweep_report(folder, rows)
-        table = [(row.number, row.title, row.result, _report_of(self.jobs[row.number][0])) for row in rows]
-        self.terminal.sweep(table, report, verdict)
+        report = write_sweep_report(folder, jobs)
+        rows = [
+            Row(number, job.title, result, _report_of(job), self.how.get(number, ""), _log_of(job, result))
+            for number, (job, result) in self.jobs.items()
+        ]
+        self.terminal.sweep(rows, report, verdict)
 
 
 def _report_of(job: Job) -> Path | None:
     path = job.folder.path / "report" / "index.html"
     return path if job.op.records and path.is_file() else None
+
+
+def _log_of(job: Job, result: RunResult) -> Path | None:
+    """Where to read on when a job failed for reasons of its own: the traceback, or else all that it said."""
+    logs = (job.folder.path / "status" / "error.log", job_log(job.folder.path))
+    found = [log for log in (*logs, job.folder.path / "status" / "progress.log") if log.is_file()]
+    return found[0] if found and result.verdict in AGAIN else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +74,19 @@ class Terminal:
     # ------------------------------------------------------------------ progress
     @contextmanager
     def watch(self, mode: str, title: str) -> Iterator[Lines | Bars]:
-        """Show the progress of one job: ``bars`` at a terminal, ``lines`` elsewhere, ``none``, or ``auto``."""
+        """Show the progress of one job."""
+        with self.board(mode) as board:
+            yield board.listen(title)
+
+    @contextmanager
+    def board(self, mode: str) -> Iterator[Board]:
+        """Show the progress of any number of jobs: ``bars`` at a terminal, ``lines`` elsewhere, ``none``, ``auto``."""
         if mode == "auto":
             plain = os.environ.get("CI") or os.environ.get("TERM") == "dumb"
             mode = "bars" if self.err.is_terminal and not plain else "lines"
-        if mode == "bars":
-            bars = Bars(self.err, title)
-            with bars.display:
-                yield bars
-        else:
-            yield Lines(self.err, title, quiet=mode == "none")
+        board = Board(self.err, mode)
+        with board.display if mode == "bars" else nullcontext():
+            yield board
 
     # ------------------------------------------------------------------ results
     def result(self, result: RunResult, report: Path | None) -> None:
@@ -117,21 +121,43 @@ class Terminal:
                 values = f"{item.key}: {item.reference} there, {item.run} here"
                 self.out.print(f"    {label} differs: {escape(values)}")
 
-    def sweep(self, rows: Sequence[tuple[int, str, RunResult, Path | None]], report: Path, verdict: Verdict) -> None:
-        """Every job of a sweep: number, overrides, result, its own report; then the first line of every failure."""
+    def sweep(self, rows: Sequence[Row], report: Path, verdict: Verdict) -> None:
+        """Every job of a sweep; then the first line of every failure, and where to read on."""
         folder = report.parent.parent
         self.out.print(f"Reports in {escape(str(folder))}:")
         table = Table(box=None, pad_edge=False)
         for name in ("job", "verdict", "overrides", "report"):
             table.add_column(name, overflow="fold")
-        for number, title, result, own in rows:
-            where = escape(str(own.relative_to(folder))) if own else "-"
-            table.add_row(str(number), f"[{_style(result.verdict)}]{result.verdict}[/]", escape(title), where)
+        for row in rows:
+            how = f" [dim]({row.how})[/]" if row.how else ""
+            where = escape(str(row.report.relative_to(folder))) if row.report else "-"
+            table.add_row(str(row.number), f"{_styled(row.result.verdict)}{how}", escape(row.title), where)
         self.out.print(table)
-        for number, _, result, _ in rows:
-            if result.verdict.exit_code:
-                self.out.print(f"  job {number}: {escape(result.message.partition(chr(10))[0])}")
+        for row in rows:
+            if row.result.verdict.exit_code:
+                self.out.print(f"  job {row.number}: {escape(row.result.message.partition(chr(10))[0])}")
+                if row.log:
+                    self.out.print(f"    log: {escape(str(row.log))}")
         self.out.print(f"[{_style(verdict)}]{len(rows)} job(s), worst: {verdict}[/]  report: {escape(str(report))}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A job in the summary of a sweep.
+
+    Attributes:
+        title: Its overrides.
+        report: Its own page.
+        how: ``reused`` or ``not started``, when it did not run now.
+        log: Where to read on after a failure.
+    """
+
+    number: int
+    title: str
+    result: RunResult
+    report: Path | None = None
+    how: str = ""
+    log: Path | None = None
 
 
 class Lines:
@@ -146,23 +172,17 @@ class Lines:
 
     def step(self, done: int, total: int) -> None: ...
 
+    def end(self, verdict: Verdict) -> None:
+        """The job has ended; only jobs of a sweep say so here."""
+        if not self._quiet:
+            self._console.print(f"{escape(self._title)}: {_styled(verdict)}")
+
 
 class Bars:
     """Progress as a bar for the steps of the current stage. What it says comes last and takes what width is left."""
 
-    def __init__(self, console: Console, title: str) -> None:
-        self.display = Progress(
-            SpinnerColumn(),
-            BarColumn(bar_width=_BAR_WIDTH),
-            TextColumn("{task.fields[steps]}"),
-            TimeElapsedColumn(),
-            TextColumn(
-                "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
-            ),
-            console=console,
-            expand=True,
-            transient=True,
-        )
+    def __init__(self, console: Console, title: str, display: Progress | None = None) -> None:
+        self.display = display or _bar_display(console)
         self._title = title
         self._task = self.display.add_task(_activity(title, "prepare"), total=None, steps="")
 
@@ -172,12 +192,48 @@ class Bars:
     def step(self, done: int, total: int) -> None:
         self.display.update(self._task, completed=done, total=total, steps=f"step {done}/{total}")
 
+    def end(self, verdict: Verdict) -> None:
+        """The job has ended; its bar makes room, and a line stays."""
+        self.display.remove_task(self._task)
+        self.display.console.print(f"{escape(self._title)}: {_styled(verdict)}")
+
+
+class Board:
+    """Any number of jobs at once."""
+
+    def __init__(self, console: Console, mode: str) -> None:
+        self._console, self._mode = console, mode
+        self.display = _bar_display(console)
+
+    def listen(self, title: str) -> Lines | Bars:
+        """A listener for one more job."""
+        if self._mode == "bars":
+            return Bars(self._console, title, self.display)
+        return Lines(self._console, title, quiet=self._mode == "none")
+
+
+def _bar_display(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        BarColumn(bar_width=_BAR_WIDTH),
+        TextColumn("{task.fields[steps]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        console=console,
+        expand=True,
+        transient=True,
+    )
+
 
 def _activity(title: str, stage: str, clip: int | None = None, msg: str = "") -> str:
     """What a job does now, in one line; an op and its stage of the same name are said once."""
     doing = title if title.split()[-1:] == [stage] else f"{title} | {stage}"
     where = "" if clip is None else f" case {clip}"
     return f"{doing}{where} {_short(printable(msg))}".rstrip()
+
+
+def _styled(verdict: Verdict) -> str:
+    return f"[{_style(verdict)}]{verdict}[/]"
 
 
 def _style(verdict: Verdict) -> str:

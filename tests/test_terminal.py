@@ -11,7 +11,7 @@ from rich.console import Console
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
-from fvhydra.terminal import Bars, Lines, Terminal
+from fvhydra.terminal import Bars, Lines, Row, Terminal
 from tests.conftest import Cli
 
 EVIL = "evil\x1b]0;pwned\x07\x9b2J\u202egnp\u2066"
@@ -31,7 +31,7 @@ def test_nothing_is_more_than_text_anywhere(capsys: pytest.CaptureFixture[str], 
     result = RunResult(f"[bold]{EVIL}", Verdict.NO_REFERENCE, EVIL, EVIL, cases=[case, case], notes=[EVIL])
     terminal = Terminal()
     terminal.result(result, tmp_path / EVIL)
-    terminal.sweep([(0, EVIL, result, None)], tmp_path / "0" / "report", Verdict.NO_REFERENCE)
+    terminal.sweep([Row(0, EVIL, result, log=tmp_path / EVIL)], tmp_path / "0" / "report", Verdict.NO_REFERENCE)
     terminal.error(EVIL, EVIL)
     terminal.say([EVIL])
     Lines(terminal.err, "generate").stage("load", 0, EVIL)
@@ -106,6 +106,6 @@ def test_a_sweep_names_its_folder_above_the_table(
     monkeypatch.setenv("COLUMNS", "80")
     result = RunResult("generate", Verdict.DONE, "1 clip.")
     report = tmp_path / "report" / "index.html"
-    Terminal().sweep([(0, "seed=1", result, tmp_path / "0" / "report" / "index.html")], report, Verdict.DONE)
+    Terminal().sweep([Row(0, "seed=1", result, tmp_path / "0" / "report" / "index.html")], report, Verdict.DONE)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[:3] == [f"Reports in {tmp_path}:", "job verdict overrides report", "0 done seed=1 0/report/index.html"]

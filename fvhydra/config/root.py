@@ -9,7 +9,8 @@ from fvhydra.config.backend import BackendConfig
 from fvhydra.config.engine import EngineConfig
 from fvhydra.config.fields import NonNegative, Seed, doc
 from fvhydra.config.gpu import GpuConfig
-from fvhydra.config.job import JobConfig, LauncherConfig
+from fvhydra.config.job import JobConfig
+from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.metrics import MetricsConfig
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.op import OpConfig
@@ -33,7 +34,7 @@ class Config:
     prompts: PromptsConfig = doc("The prompt set", MISSING)
     metrics: MetricsConfig = doc("How clips are measured; one word or a list", MISSING)
     store: StoreConfig = doc("Where references live", MISSING)
-    launcher: LauncherConfig = doc("Where the jobs of a sweep run", MISSING)
+    launcher: LauncherConfig = doc("Where the jobs run", MISSING)
     job: JobConfig = doc("Folders, threads, progress", MISSING)
     seed: Seed = doc("Random seed of every case", "${sampling.seed}")
     prompt: str | None = doc("One prompt, instead of the prompt set", None)
@@ -44,3 +45,6 @@ class Config:
     videos: str | None = doc("Clips to score (op=eval): a folder, a run folder, a pattern such as 'gen/*.mp4'", None)
     references: str | None = doc("What videos= are compared with: a folder or pattern, paired by relative path", None)
     manifest: str | None = doc("Samples to score (op=eval), one JSON object a line", None)
+    sweep: str | None = doc("Name (or path) of the sweep's folder: the same again goes on where it stopped", None)
+    resume: bool = doc("Keep the jobs of that folder that came to a verdict; false: run all of them again", True)
+    dry_run: bool = doc("Show the jobs, what they need and what would be kept, and run nothing", False)

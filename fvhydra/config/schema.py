@@ -1,7 +1,7 @@
 """Registers the dataclasses with Hydra, under ``schema/``, where the YAML files of ``conf/`` name them.
 
-A group whose choices all have the same fields needs no entry: the field of :class:`Config` types it. ``op`` and
-``store`` choices have fields of their own, so their files begin with ``/schema/op@_here_: <name>``.
+A group whose choices all have the same fields needs no entry: the field of :class:`Config` types it. ``op``,
+``store`` and ``launcher`` choices have fields of their own, so their files begin with ``/schema/op@_here_: <name>``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from fvhydra.config import op, store
+from fvhydra.config import launcher, op, store
 from fvhydra.config.root import Config
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -28,6 +28,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "publish": op.PublishConfig,
         "doctor": op.DoctorConfig,
     },
+    "schema/launcher": {"launcher": launcher.LauncherConfig, "pool": launcher.PoolLauncherConfig},
     "schema/store": {"store": store.StoreConfig, "local": store.LocalStoreConfig, "hub": store.HubStoreConfig},
 }
 

@@ -1,7 +1,24 @@
-"""What every launcher does alike: compose and validate all jobs of a sweep before the first one runs."""
+"""What every launcher does alike, and what one has to do by itself: run jobs that are ready, and tell how they ended.
+
+A job is a command. Before :meth:`SweepLauncher.run` is called, every job is composed and validated, its folder holds
+``job.json``, and its op has said on the machine of the person that it can succeed. What is left to a launcher is to
+start :func:`worker_command` somewhere, to follow its log, and to name what came of it::
+
+    def run(self, jobs):
+        for job in jobs:
+            process = start(worker_command(job), worker_environment(self.settings))
+            follower = Follower(job_log(job.folder.path), self.listen(job))
+            ...                                  # follower.poll(), or follower.feed(text), until it has ended
+            self.ended(job, outcome(job, ending(process.returncode)))
+
+On Ctrl-C and SIGTERM ``run`` gets a ``KeyboardInterrupt``: it stops what it started, tells how that ended with
+``outcome(..., interrupted=True)`` and lets the exception through. Jobs it never started are named by the base class.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +29,22 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.load import build
 from fvhydra.config.problems import ConfigError
+from fvhydra.config.root import Config
+from fvhydra.core.errors import FvhydraError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
-from fvhydra.launch.job import Job
+from fvhydra.core.token import TOKEN_VARIABLES
+from fvhydra.launch import attempts
+from fvhydra.launch.durations import remember
+from fvhydra.launch.job import Job, failed, not_run, refused
+from fvhydra.launch.ship import ship
+
+REUSED, NOT_STARTED = "reused", "not started"
+"""How a job came by its result without running now."""
 
 
 class Audience(Protocol):
@@ -26,14 +53,21 @@ class Audience(Protocol):
     command: list[str]
     """What was typed, the program's name included."""
 
-    def begin(self, folder: Path, jobs: Sequence[Job]) -> None:
-        """The jobs are valid and will run; ``folder`` is the sweep's own."""
+    def begin(self, folder: Path) -> None:
+        """The jobs are valid and will run; ``folder`` is the sweep's own.
+
+        Raises:
+            UsageError: Another command runs jobs there.
+        """
 
     def listen(self, job: Job) -> Progress:
-        """Who listens to the progress of a job."""
+        """Who listens to the progress of a job, until it has ended. Several may run at once; one thread tells."""
 
-    def ended(self, job: Job, result: RunResult) -> None:
-        """A job has come to its end."""
+    def ended(self, job: Job, result: RunResult, how: str = "") -> None:
+        """A job has come to its end; ``how`` is :data:`REUSED` or :data:`NOT_STARTED` when it did not run now."""
+
+    def foresee(self, folder: Path, jobs: Sequence[Job], kept: dict[int, RunResult], described: list[str]) -> None:
+        """Instead of all else, for ``dry_run=true``: what would run, what would be kept, what would be submitted."""
 
 
 class SweepLauncher(Launcher):
@@ -42,6 +76,10 @@ class SweepLauncher(Launcher):
     config: DictConfig
     hydra_context: HydraContext
     audience: Audience
+    settings: LauncherConfig
+    """The launcher's own configuration, validated: the class that its YAML file names."""
+    sweep_folder: Path
+    """Folder of the sweep; for what a launcher wants to find again, such as the ids of jobs that run elsewhere."""
 
     def __init__(self, **params: Any) -> None:
         self.params = params
@@ -52,36 +90,124 @@ class SweepLauncher(Launcher):
         self.config = config
         self.audience = task_function  # type: ignore[assignment]
 
+    # ------------------------------------------------------------------ what a launcher does by itself
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Refuse what this launcher cannot run at all, before anything is paid for.
+
+        Raises:
+            UsageError, InfrastructureError: Nothing ran.
+        """
+
+    def describe(self, jobs: Sequence[Job]) -> list[str]:
+        """What would be submitted, as lines of text, for ``dry_run=true``. Submits nothing."""
+        return []
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Run the jobs and tell of each with :meth:`listen` and :meth:`ended`. They are ready to run.
+
+        Raises:
+            KeyboardInterrupt: After everything that was started has been stopped.
+            FvhydraError: It cannot go on; it becomes the result of every job that has not ended.
+        """
+
+    # ------------------------------------------------------------------ what it tells
+    def listen(self, job: Job) -> Progress:
+        """The listener to a job that is being started, or that waits in a queue."""
+        return self.audience.listen(job)
+
+    def ended(self, job: Job, result: RunResult) -> None:
+        """A job has ended; ``result`` is recorded in its folder already."""
+        self._ended[job.number] = result
+        if result.verdict not in attempts.AGAIN:
+            remember(job)
+        self.audience.ended(job, result)
+
+    def skipped(self, job: Job, why: str) -> None:
+        """A job will not be started although nobody interrupted the sweep."""
+        self._ended[job.number] = not_run(job, why)
+        self.audience.ended(job, self._ended[job.number], NOT_STARTED)
+
+    # ------------------------------------------------------------------ what all do alike
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Compose every job, refuse all when one is invalid, then run them.
+        """Called by Hydra: compose every job, refuse all when one is invalid, keep what is done, run the others.
 
         Raises:
             ConfigError: Lists the problems of every job; nothing ran.
+            UsageError: The launcher cannot run them, or another command does; nothing ran.
         """
-        folder = Path(self.config.hydra.sweep.dir)
-        shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
-        jobs, problems = [], []
-        for number, overrides in enumerate(job_overrides, initial_job_idx):
-            title = " ".join(word for word in overrides if word not in shared) or "(no overrides)"
+        self.sweep_folder = Path(self.config.hydra.sweep.dir)
+        configs = self._configs(job_overrides, initial_job_idx)
+        self.settings = configs[0].launcher
+        self._ended: dict[int, RunResult] = {}
+        dry, resume = configs[0].dry_run, configs[0].resume
+        if not dry:
+            self.audience.begin(self.sweep_folder)
+        jobs = self._jobs(configs, job_overrides, initial_job_idx)
+        kept = {job.number: result for job in jobs if (result := attempts.settled(job.folder.path))} if resume else {}
+        todo = [job for job in jobs if job.number not in kept]
+        if dry:
+            self.audience.foresee(self.sweep_folder, jobs, kept, self.describe(todo) if todo else [])
+            return []
+        if todo:
+            self.check(todo)
+        for job in jobs:
+            if job.number in kept:
+                self.audience.ended(job, kept[job.number], REUSED)
+        self._run(todo)
+        return [_job_return(job, kept.get(job.number) or self._ended[job.number]) for job in jobs]
+
+    def _run(self, jobs: Sequence[Job]) -> None:
+        try:
+            ready = [job for job in jobs if self._prepare(job)]
+            if ready:
+                self.run(ready)
+        except KeyboardInterrupt:
+            pass  # what was started has ended and said so
+        except FvhydraError as error:
+            for job in jobs:
+                if job.number not in self._ended:
+                    self.ended(job, failed(job, error))
+        for job in jobs:
+            if job.number not in self._ended:
+                self.ended(job, not_run(job, "the sweep was interrupted"))
+
+    def _prepare(self, job: Job) -> bool:
+        """Make the folder ready, and ask the op whether the job can succeed; otherwise that is its result."""
+        attempts.set_aside(job.folder.path)
+        ship(job)
+        result = refused(job)
+        if result is not None:
+            self.ended(job, result)
+        return result is None
+
+    def _configs(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Config]:
+        configs, problems = [], []
+        for number, (overrides, title) in enumerate(zip(job_overrides, titles(job_overrides), strict=True), first):
             try:
-                config = self._compose(overrides, number)
-                run = RunFolder(folder / str(number))
-                jobs.append(Job(number, title, config, run, self.audience.command, list(overrides)))
+                configs.append(self._compose(overrides, number))
             except ConfigError as error:
                 problems += [f"job {number} ({title}): {problem}" for problem in error.problems]
         if problems:
             raise ConfigError(problems)
-        self.audience.begin(folder, jobs)
-        return [
-            _job_return(job, result, list(overrides))
-            for job, result, overrides in zip(jobs, self.run(jobs), job_overrides, strict=True)
-        ]
+        return configs
 
-    @abstractmethod
-    def run(self, jobs: Sequence[Job]) -> list[RunResult]:
-        """Run the jobs; one result for each, in their order. Tells the audience of each as it ends."""
+    def _jobs(self, configs: Sequence[Config], job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
+        """The jobs with their folders: that of the same job, if the sweep's folder has one, else a new number."""
+        earlier = attempts.by_fingerprint(self.sweep_folder)
+        taken = set(attempts.numbers(self.sweep_folder))
+        jobs = []
+        for preferred, (config, overrides, title) in enumerate(
+            zip(configs, job_overrides, titles(job_overrides), strict=True), first
+        ):
+            job = Job(preferred, title, config, RunFolder(Path()), self.audience.command, list(overrides))
+            same = earlier.get(job.fingerprint)
+            number = same.pop(0) if same else preferred if preferred not in taken else max(taken) + 1
+            taken.add(number)
+            jobs.append(job.placed(number, self.sweep_folder / str(number)))
+        return jobs
 
-    def _compose(self, overrides: Sequence[str], number: int) -> Any:
+    def _compose(self, overrides: Sequence[str], number: int) -> Config:
         composed = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(composed):
             composed.hydra.job.num = number
@@ -89,8 +215,36 @@ class SweepLauncher(Launcher):
         return build(composed)
 
 
-def _job_return(job: Job, result: RunResult, overrides: list[str]) -> JobReturn:
-    returned = JobReturn(overrides=overrides, working_dir=str(job.folder.path))
+def titles(job_overrides: Sequence[Sequence[str]]) -> list[str]:
+    """What tells each job from its neighbours: the overrides that they do not share."""
+    shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
+    return [" ".join(word for word in words if word not in shared) or "(no overrides)" for words in job_overrides]
+
+
+def worker_command(job: Job, python: str = sys.executable, folder: str | None = None) -> list[str]:
+    """The command that runs a job, to be started where the driver was: relative paths begin there.
+
+    Args:
+        python: The interpreter there.
+        folder: The job's folder there, when it is not the same path.
+    """
+    return [python, "-m", "fvhydra.worker", folder or str(job.folder.path.resolve()), "--no-preflight"]
+
+
+def worker_environment(settings: LauncherConfig) -> dict[str, str]:
+    """This process's environment for a worker, without tokens: what is made is published by the driver.
+
+    ``launcher.pass_env`` names those that a job is given all the same, to read what only a token can read.
+    """
+    withheld = {name for name in TOKEN_VARIABLES if name not in settings.pass_env}
+    kept = {name: value for name, value in os.environ.items() if name not in withheld}
+    if len(withheld) == len(TOKEN_VARIABLES):
+        kept["HF_TOKEN_PATH"] = os.devnull  # nor the cached login
+    return kept
+
+
+def _job_return(job: Job, result: RunResult) -> JobReturn:
+    returned = JobReturn(overrides=job.overrides, working_dir=str(job.folder.path))
     returned.status = JobStatus.COMPLETED
     returned.return_value = result.verdict.exit_code
     return returned

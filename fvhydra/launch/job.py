@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from fvhydra.config.root import Config
@@ -12,10 +13,11 @@ from fvhydra.core import files
 from fvhydra.core.context import Context
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
-from fvhydra.core.progress import Fanout, Progress
+from fvhydra.core.progress import Fanout, Progress, Silent
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
+from fvhydra.launch.identity import fingerprint
 from fvhydra.ops.base import Op
 
 
@@ -41,6 +43,15 @@ class Job:
         """The operation; its module is imported now."""
         return op_class(self.config)(self.config.op)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of what decides the outcome: two jobs that share it are the same job."""
+        return fingerprint(self.config, self.op)
+
+    def placed(self, number: int, folder: Path) -> Job:
+        """The same job under another number, in another folder."""
+        return replace(self, number=number, folder=RunFolder(folder))
+
     def context(self, listener: Progress) -> Context:
         """What the op is given."""
         return Context(self.config, self.folder, listener, self.command, self.overrides)
@@ -52,7 +63,7 @@ def op_class(config: Config) -> type[Op]:
     return found
 
 
-def run_job(job: Job, listener: Progress, in_sweep: bool = False) -> RunResult:
+def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
     """Run one job to its end, whatever that is; record it in its folder and write its report.
 
     Never raises: an error, an exit, or Ctrl-C inside the job becomes the verdict of this job.
@@ -60,26 +71,45 @@ def run_job(job: Job, listener: Progress, in_sweep: bool = False) -> RunResult:
     Args:
         job: What to run.
         listener: Hears of the progress, beside the run folder's own log.
-        in_sweep: Whether to leave a folder also for a job that is refused before it begins. A single command that is
-            refused leaves nothing behind; a sweep has a report for every job.
+        preflight: Whether to ask the op first; :func:`refused` has asked for the jobs of a sweep. A job that is
+            refused here leaves no folder behind.
     """
     op = job.op
     context = job.context(Fanout(job.folder, listener) if op.records else listener)
     started = False
     try:
-        op.preflight(context)
+        if preflight:
+            op.preflight(context)
         if op.records:
-            _start(job)
+            start(job)
             started = True
         result = op.run(context)
         result.notes += _without_effect(job) if started else []
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        if in_sweep and op.records and not started:
-            _start(job)
-            started = True
         result = _failed(job, error, started)
     result.title = job.title
     return record(job.folder, result) if started else result
+
+
+def refused(job: Job) -> RunResult | None:
+    """Why a job of a sweep cannot succeed, known before anything is paid for; None when it may run.
+
+    Runs on the machine of the person. The refusal is recorded: a sweep has a report for every job.
+    """
+    try:
+        job.op.preflight(job.context(Silent()))
+    except (Exception, SystemExit) as error:
+        return failed(job, error)
+    return None
+
+
+def failed(job: Job, error: BaseException) -> RunResult:
+    """The result of a job of a sweep that an error kept from running, recorded in its folder."""
+    if job.op.records:
+        start(job)
+    result = _failed(job, error, started=job.op.records)
+    result.title = job.title
+    return record(job.folder, result) if job.op.records else result
 
 
 def _without_effect(job: Job) -> list[str]:
@@ -91,7 +121,8 @@ def _without_effect(job: Job) -> list[str]:
     return [f"Without effect with engine={job.config.engine.name}: {listed}."] if dropped else []
 
 
-def _start(job: Job) -> None:
+def start(job: Job) -> None:
+    """Make the run folder of a job, with its first manifest."""
     job.folder.start(
         op=job.config.op.name,
         model=job.config.model.name,
@@ -144,14 +175,14 @@ def _told(error: BaseException, folder: RunFolder | None) -> tuple[Verdict, str,
     return Verdict.INFRASTRUCTURE, message, notes
 
 
-def not_run(job: Job) -> RunResult:
-    """The result of a job that was never started because the sweep was interrupted."""
+def not_run(job: Job, why: str) -> RunResult:
+    """The result of a job that was never started; ``why`` ends a sentence."""
     return RunResult(
         op=job.config.op.name,
         model=job.config.model.name,
         title=job.title,
         verdict=Verdict.INTERRUPTED,
-        message="Not started: the sweep was interrupted.",
+        message=f"Not started: {why}.",
     )
 
 

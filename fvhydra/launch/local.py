@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch.base import SweepLauncher
-from fvhydra.launch.job import Job, not_run, run_job
+from fvhydra.launch.job import Job, run_job
 
 
 class LocalLauncher(SweepLauncher):
     """The quickest way for small jobs: libraries are imported once. A native crash ends the whole sweep."""
 
-    def run(self, jobs: Sequence[Job]) -> list[RunResult]:
+    def run(self, jobs: Sequence[Job]) -> None:
         """Run one after the other. Ctrl-C ends the current job and the sweep."""
-        results: list[RunResult] = []
         for job in jobs:
-            interrupted = bool(results) and results[-1].verdict is Verdict.INTERRUPTED
-            result = not_run(job) if interrupted else run_job(job, self.audience.listen(job), in_sweep=True)
-            results.append(result)
-            self.audience.ended(job, result)
-        return results
+            result = run_job(job, self.listen(job), preflight=False)
+            self.ended(job, result)
+            if result.verdict is Verdict.INTERRUPTED:
+                raise KeyboardInterrupt

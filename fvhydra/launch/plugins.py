@@ -11,8 +11,12 @@ from hydra.core.plugins import Plugins
 
 from fvhydra.launch.base import SweepLauncher
 from fvhydra.launch.local import LocalLauncher
+from fvhydra.launch.pool import PoolLauncher
 
-LAUNCHERS: dict[str, type[SweepLauncher]] = {"fvhydra_local": LocalLauncher}
+LAUNCHERS: dict[str, type[SweepLauncher]] = {
+    "fvhydra_local": LocalLauncher,
+    "fvhydra_pool": PoolLauncher,
+}
 """Word after ``hydra/launcher=`` (set by ``conf/launcher/*.yaml``) to class."""
 
 _PACKAGE = "hydra_plugins"

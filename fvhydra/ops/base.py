@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from fvhydra.config.engine import EngineConfig
 from fvhydra.config.op import OpConfig
+from fvhydra.config.root import Config
 from fvhydra.config.store import StoreConfig
 from fvhydra.core.context import Context
 from fvhydra.core.loading import load_class
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.engines.base import Engine
+from fvhydra.ops.cases import file_digests
 from fvhydra.stores.base import Store
 
 
@@ -34,6 +37,34 @@ class Op(ABC):
         Raises:
             UsageError, StoreError: Nothing was generated or written.
         """
+
+    def inputs(self, config: Config) -> dict[str, str]:
+        """What decides the outcome beside the configuration: content hashes of the files that it names, by name.
+
+        They are part of the job's fingerprint, so that no earlier verdict is kept when a file has changed.
+        """
+        return file_digests(config)
+
+    def foresee(self, context: Context) -> RunResult | None:
+        """What is known before anything is generated, for ``dry_run=true``; None when nothing is.
+
+        ``context.run`` is a scratch folder. A case that would be compared is ``done``; one that could not be has the
+        verdict that the run would give it.
+        """
+        return None
+
+    merges = False
+    """Whether the jobs of a sweep are parts of one answer, which :meth:`merge` then makes."""
+
+    def merge(self, context: Context, jobs: Sequence[SweepJob]) -> RunResult:
+        """One answer out of the jobs of a sweep, on the machine of the person, from their folders alone.
+
+        Args:
+            context: That of the first job, but for ``context.run``: a folder of its own for the answer, started,
+                beside those of the jobs. What is returned is recorded and reported there.
+            jobs: All jobs of this op, failed ones too; ``context.run.path.parent / job.folder`` is a job's run folder.
+        """
+        raise NotImplementedError
 
     first_phrase = ""
     """What a person at a terminal must type before anything is generated. Nothing is written to a store either way."""

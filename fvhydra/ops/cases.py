@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shlex
@@ -46,6 +47,21 @@ def cases(config: Config) -> list[Case]:
     return [found[config.prompt_index]]
 
 
+def file_digests(config: Config) -> dict[str, str]:
+    """Content hashes of the files that the prompts come from, by the names that they are given by.
+
+    A file that is missing has none; :func:`cases` says so.
+    """
+    found: dict[str, str] = {}
+    if config.prompt_file is not None and Path(config.prompt_file).is_file():
+        found[config.prompt_file] = files.sha256_file(Path(config.prompt_file))
+    with contextlib.suppress(UsageError):
+        for prompt in _prompts(config):
+            if (image := _image(config, prompt)) is not None:
+                found[str(config.image or prompt.image)] = files.sha256_file(image)
+    return found
+
+
 def same_cases(context: Context) -> str:
     """The words that ask for the same cases in the same store, for commands that are suggested to a person."""
     return shlex.join(same_words(context))
@@ -53,7 +69,7 @@ def same_cases(context: Context) -> str:
 
 def same_words(context: Context) -> list[str]:
     """The overrides of the job, without what says what to do and where to run it."""
-    others = ("op=", "op.", "run=", "job", "launcher", "hydra", "resume", "dry_run")
+    others = ("op=", "op.", "run=", "job", "launcher", "hydra", "resume", "sweep=", "dry_run")
     kept = [word for word in context.overrides if not word.lstrip("+~").startswith(others)]
     model = [] if any(word.startswith("model=") for word in kept) else [f"model={context.config.model.name}"]
     folders = [word for word in carried_words(context.command) if not word.startswith("store")]

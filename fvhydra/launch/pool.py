@@ -1,0 +1,144 @@
+"""``launcher=pool``: several jobs at a time on this machine, each in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fvhydra.config.launcher import PoolLauncherConfig
+from fvhydra.core.errors import UsageError
+from fvhydra.launch.base import SweepLauncher, worker_command, worker_environment
+from fvhydra.launch.durations import expected_s
+from fvhydra.launch.job import Job
+from fvhydra.launch.outcome import Follower, ending, job_log, outcome
+from fvhydra.launch.slots import Demand, Slots, cpus_here
+
+_POLL_S = 0.05
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass
+class _Running:
+    """A job that runs, and what it holds."""
+
+    job: Job
+    process: subprocess.Popen[bytes]
+    follower: Follower
+    demand: Demand
+    devices: tuple[str, ...]
+
+
+class PoolLauncher(SweepLauncher):
+    """Jobs are packed by what they demand, the largest and longest first.
+
+    A worker is the leader of a process group; what it leaves behind is killed with it. All workers hold the end of a
+    pipe of this process, and end, with their children, when it is gone.
+    """
+
+    settings: PoolLauncherConfig
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Refuse jobs that need more GPUs than there are."""
+        devices = Slots.here(self.settings).devices
+        wanted = max(job.config.gpu.count for job in jobs)
+        if wanted > len(devices):
+            named = f" ({', '.join(devices)})" if devices else ""
+            raise UsageError(
+                f"launcher=pool has {len(devices)} GPU(s){named}, and a job needs {wanted}.",
+                "Name them with launcher.devices=[0,1], or choose another gpu= or launcher=.",
+            )
+
+    def describe(self, jobs: Sequence[Job]) -> list[str]:
+        """How many at a time, and of what."""
+        slots = Slots.here(self.settings)
+        devices = ", ".join(slots.devices) or "none"
+        return [
+            f"Up to {slots.workers} at a time on {slots.cpus} CPU(s), {slots.memory_gb:.1f} GiB; GPUs: {devices}.",
+            "Order: " + ", ".join(str(job.number) for job in _ordered(jobs)),
+        ]
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Keep the machine as full as the jobs allow."""
+        slots, waiting, running = Slots.here(self.settings), _ordered(jobs), list[_Running]()
+        reading, writing = os.pipe()
+        try:
+            while waiting or running:
+                for job in list(waiting):
+                    devices = slots.take(Demand.of(job.config))
+                    if devices is not None:
+                        waiting.remove(job)
+                        running.append(self._start(job, devices, reading))
+                time.sleep(_POLL_S)
+                for item in self._ended_of(running):
+                    slots.give_back(item.demand, item.devices)
+                    result = outcome(item.job, ending(item.process.returncode))
+                    self.ended(item.job, result)
+                    if self.settings.fail_fast and result.verdict.exit_code:
+                        while waiting:
+                            self.skipped(waiting.pop(), f"job {item.job.number} failed, and launcher.fail_fast is set")
+        finally:
+            self._stop(running)
+            os.close(reading)
+            os.close(writing)
+
+    def _start(self, job: Job, devices: tuple[str, ...], tether: int) -> _Running:
+        demand = Demand.of(job.config)
+        environment = worker_environment(self.settings)
+        environment |= dict.fromkeys(_THREADS, str(demand.cpus or max(cpus_here() // len(devices), 1)))
+        if devices:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+        log = job_log(job.folder.path)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as output:
+            process = subprocess.Popen(
+                [*worker_command(job), "--tether", str(tether)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=[tether],
+                start_new_session=True,  # Ctrl-C is for the driver, which then stops the jobs in order
+            )
+        return _Running(job, process, Follower(log, self.listen(job)), demand, devices)
+
+    def _ended_of(self, running: list[_Running]) -> list[_Running]:
+        """Take those that have ended out of ``running``, and tell of the progress of all."""
+        for item in running:
+            item.follower.poll()
+        ended = [item for item in running if item.process.poll() is not None]
+        for item in ended:
+            item.follower.poll()
+            _kill(item)
+            running.remove(item)
+        return ended
+
+    def _stop(self, running: list[_Running]) -> None:
+        """Ask those that still run to stop, and kill them when their time is over or Ctrl-C comes again."""
+        for item in running:
+            item.process.terminate()
+        deadline = time.monotonic() + self.settings.grace_s
+        with contextlib.suppress(KeyboardInterrupt):
+            while any(item.process.poll() is None for item in running) and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+        for item in running:
+            _kill(item)
+            item.process.wait()
+            item.follower.poll()
+            self.ended(item.job, outcome(item.job, ending(item.process.returncode), interrupted=True))
+
+
+def _kill(item: _Running) -> None:
+    """End all that is left of a worker's process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(item.process.pid, signal.SIGKILL)
+
+
+def _ordered(jobs: Sequence[Job]) -> list[Job]:
+    """The largest and longest first: what is left at the end then is small."""
+    expected = expected_s(jobs)
+    return sorted(jobs, key=lambda job: (-job.config.gpu.count, -expected[job.number], job.number))

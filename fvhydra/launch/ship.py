@@ -1,0 +1,106 @@
+"""A job as a file: ``job.json`` says everything that a worker needs, wherever it runs.
+
+The configuration is composed and validated once, on the machine of the person. What travels are its values, resolved,
+with the names of the dataclasses that they belong to, so the worker builds the same objects and composes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from fvhydra.config.problems import first_problem
+from fvhydra.config.root import Config
+from fvhydra.core import files
+from fvhydra.core.environment import environment
+from fvhydra.core.errors import UsageError
+from fvhydra.core.loading import load_class
+from fvhydra.core.run import RunFolder
+from fvhydra.launch.job import Job
+
+SCHEMA_VERSION = 1
+
+
+def ship(job: Job) -> Path:
+    """Write ``job.json`` into the job's folder. No secret is in it: tokens are never part of a configuration.
+
+    Raises:
+        UsageError: The folder cannot be written.
+    """
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "number": job.number,
+        "title": job.title,
+        "fingerprint": job.fingerprint,
+        "command": job.command,
+        "overrides": job.overrides,
+        "folder": Path.cwd(),  # where relative paths of the configuration begin
+        "environment": environment(),
+        "types": _types(job.config),
+        "config": job.config,
+    }
+    path = job.folder.path / "job.json"
+    files.write_json(path, record)
+    return path
+
+
+def receive(folder: Path) -> Job:
+    """The inverse of :func:`ship`: the same job, in the same or in another process or machine.
+
+    Raises:
+        UsageError: ``job.json`` is missing, damaged, or of another version.
+    """
+    record = read(folder)
+    try:
+        return Job(
+            number=record["number"],
+            title=record["title"],
+            config=_config(record["config"], record["types"]),
+            folder=RunFolder(folder),
+            command=record["command"],
+            overrides=record["overrides"],
+        )
+    except pydantic.ValidationError as error:
+        raise _damaged(folder, first_problem(error)) from error
+    except (KeyError, TypeError) as error:
+        raise _damaged(folder, f"{type(error).__name__}: {error}") from error
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The record of :func:`ship` as it is on disk.
+
+    Raises:
+        UsageError: It is missing, damaged, or of another version.
+    """
+    record = files.read_json(folder / "job.json")
+    if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+        raise _damaged(folder, f"its schema version is not {SCHEMA_VERSION}")
+    return record
+
+
+def _types(config: Config) -> dict[str, str]:
+    """Dotted names of the dataclasses of the groups: a choice may have a subclass with fields of its own."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {
+        name: f"{type(value).__module__}.{type(value).__qualname__}"
+        for name, value in values.items()
+        if dataclasses.is_dataclass(value)
+    }
+
+
+def _config(values: dict[str, Any], types: dict[str, str]) -> Config:
+    built = dict(values)
+    for name, dotted in types.items():
+        group = load_class(dotted, name, object)
+        built[name] = pydantic.TypeAdapter(group).validate_python(values[name])
+    return Config(**built)
+
+
+def _damaged(folder: Path, what: str) -> UsageError:
+    return UsageError(
+        f"{folder / 'job.json'} is not a job of this version of fvhydra: {what}.",
+        "Install the version that wrote it where the job runs, or start the sweep again.",
+    )

@@ -1,0 +1,111 @@
+"""``python -m fvhydra.worker <job folder>``: run one job that was shipped there, wherever that is.
+
+Every launcher that leaves the process of the command starts this. The job's output is its log; ``result.json`` in its
+folder is its answer, and the exit code that of the verdict. A person can run it again by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from fvhydra.core import files
+from fvhydra.core.environment import environment, now
+from fvhydra.core.errors import FvhydraError
+from fvhydra.core.result import RunResult
+from fvhydra.core.text import printable
+from fvhydra.launch.attempts import set_aside, settled
+from fvhydra.launch.job import Job, run_job
+from fvhydra.launch.ship import read, receive
+
+_STEP_EVERY_S = 2.0
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run the worker with the arguments ``given``; return the exit code of its verdict."""
+    options = _options(given)
+    faulthandler.enable()
+    signal.signal(signal.SIGTERM, _terminate)
+    if options.tether is not None:
+        threading.Thread(target=_die_with, args=(options.tether,), daemon=True).start()
+    try:
+        return _run(options.folder.resolve(), preflight=not options.no_preflight).verdict.exit_code
+    except FvhydraError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _options(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m fvhydra.worker", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="the job's folder, with job.json")
+    parser.add_argument("--no-preflight", action="store_true", help="the checks were made where the job was started")
+    parser.add_argument("--tether", type=int, metavar="FD", help="die, with all children, when this pipe is closed")
+    return parser.parse_args(given)
+
+
+def _run(folder: Path, preflight: bool) -> RunResult:
+    earlier = settled(folder)
+    if earlier is not None:  # a scheduler started it again although it was done
+        print(f"Already done: {earlier.verdict}.", flush=True)
+        return earlier
+    set_aside(folder, keep=("job.json", "status"))
+    shipped = read(folder)
+    if Path(shipped["folder"]).is_dir():
+        os.chdir(shipped["folder"])
+    job = receive(folder)
+    result = run_job(job, Printed(), preflight=preflight)
+    if job.op.records:
+        _note_differences(job, shipped["environment"])
+    else:
+        files.write_json(folder / "result.json", {**files.plain(result), "exit_code": result.verdict.exit_code})
+    print(printable(f"{result.verdict}: {result.message}"), flush=True)
+    return result
+
+
+def _note_differences(job: Job, driver: dict[str, str]) -> None:
+    """Keep in the manifest what is different here from where the job was started: ``driver``, its values there."""
+    here = environment()
+    differing = {key: value for key, value in driver.items() if here.get(key) != value}
+    job.folder.update_manifest(driver=differing | {key: None for key in here if key not in driver})
+
+
+class Printed:
+    """Progress as lines of the log, in the format of ``status/progress.log``; steps not more often than needed."""
+
+    def __init__(self) -> None:
+        self._stepped = 0.0
+
+    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+        clean = " ".join(printable(msg).split())
+        print(f"{now()} | {stage} | clip={'-' if clip is None else clip} | msg={clean}", flush=True)
+
+    def step(self, done: int, total: int) -> None:
+        if done == total or time.monotonic() - self._stepped >= _STEP_EVERY_S:
+            self._stepped = time.monotonic()
+            print(f"step {done}/{total}", flush=True)
+
+
+def _die_with(pipe: int) -> None:
+    """End the whole process group when the other end of the pipe is gone: the driver was killed."""
+    while os.read(pipe, 1):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    """A polite kill ends like Ctrl-C: a readable run folder, exit 130."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
