@@ -172,7 +172,21 @@ class Reading(Protocol):
 class Assets(Protocol):
     """Where a metric's weights come from; one for all metrics of a process, so that equal weights are loaded once."""
 
-    device: str
+    @property
+    def device(self) -> str:
+        """Where networks run, as torch names it."""
+
+    @property
+    def memory_mb(self) -> int:
+        """About what one batch may take in a network."""
+
+    @property
+    def cache_dir(self) -> Path:
+        """For features, which are costly and the same for equal clips. All of it can be deleted at any time."""
+
+    @property
+    def networks(self) -> Shared:
+        """Loaded networks, so that metrics share them: ``assets.networks("lpips", load)``."""
 
     def path(self, metric: Spec, name: str) -> Path:
         """The folder or file of an asset, fetched if need be.
@@ -182,7 +196,10 @@ class Assets(Protocol):
         """
 
     def revision(self, metric: Spec, name: str) -> str | None:
-        """What exactly :meth:`path` gave: the resolved commit, or ``sha256:...`` of local weights. None before that."""
+        """What exactly :meth:`path` gave: a commit, ``sha256:...`` of files, ``tiny:...`` of random ones. None before.
+
+        Scores from ``tiny:`` weights mean nothing, and are marked wherever they are shown.
+        """
 
     def missing(self, metric: Spec) -> Skip | None:
         """Why the metric's weights are not on this machine. Only looks: nothing is fetched or loaded."""

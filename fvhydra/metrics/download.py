@@ -1,0 +1,111 @@
+"""Weights from the Hub or an address, through the caches that are there already.
+
+Repositories are kept in the caller's Hugging Face cache, where other programs find them too; single files from
+elsewhere in ``job.cache_dir``.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+from fvhydra.core.files import atomic_path
+from fvhydra.core.token import find_token
+from fvhydra.metrics.base import Skipped
+from fvhydra.metrics.spec import Asset
+
+_WEIGHTS = ("*.safetensors", "*.bin")
+"""What repositories hold the same weights as, the better one first; only one is fetched."""
+
+_BESIDES = ("*.json", "*.txt")
+"""Configurations and vocabularies."""
+
+_TIMEOUT_S = 30
+
+
+def cached(asset: Asset, cache_dir: Path) -> Path | None:
+    """The folder or single file of an asset, if it is on this machine. Only looks."""
+    if _is_address(asset):
+        path = _kept(asset, cache_dir)
+        return path if path.exists() else None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(asset.repo, revision=asset.revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    # somebody else may have fetched only its configuration
+    wanted = asset.files or _WEIGHTS
+    return _entry(asset, folder) if any(any(folder.glob(pattern)) for pattern in wanted) else None
+
+
+def fetch(asset: Asset, cache_dir: Path) -> Path:
+    """Download an asset.
+
+    Raises:
+        Skipped: ``no_weights``: offline, gated, gone, or interrupted; says how to get it.
+    """
+    from huggingface_hub import is_offline_mode
+
+    if is_offline_mode():
+        raise Skipped("no_weights", f"{unavailable(asset)} (HF_HUB_OFFLINE is set)")
+    try:
+        return _from_address(asset, cache_dir) if _is_address(asset) else _from_hub(asset)
+    except Exception as error:
+        # of the network, of the Hub, of the disk: whichever it is, the other metrics go on
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Skipped("no_weights", f"{unavailable(asset)} ({first_line})") from error
+
+
+def unavailable(asset: Asset) -> str:
+    """What is lacking and how to get it."""
+    if _is_address(asset):
+        command = f"curl -fLO {asset.repo}"
+    else:
+        revision = f" --revision {asset.revision}" if asset.revision else ""
+        command = " ".join(["hf download", asset.repo, *asset.files]) + revision
+    return (
+        f"weights unavailable: {asset.repo}, {asset.megabytes} MB; get it with `{command}`, "
+        f"or name a copy: metrics.assets.{asset.name}=<path>"
+    )
+
+
+def _from_hub(asset: Asset) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+
+    found = find_token()
+    token = found.value if found else None
+    info = HfApi(token=token).model_info(asset.repo, revision=asset.revision)
+    names = [sibling.rfilename for sibling in info.siblings or []]
+    kinds = [kind for kind in _WEIGHTS if any(fnmatch(name, kind) for name in names)]
+    patterns = list(asset.files) or [*_BESIDES, *kinds[:1]]
+    folder = snapshot_download(asset.repo, revision=info.sha, allow_patterns=patterns, token=token)
+    return _entry(asset, Path(folder))
+
+
+def _from_address(asset: Asset, cache_dir: Path) -> Path:
+    import httpx2
+
+    path = _kept(asset, cache_dir)
+    with (
+        httpx2.stream("GET", asset.repo, follow_redirects=True, timeout=_TIMEOUT_S) as answer,
+        atomic_path(path) as temporary,
+        open(temporary, "wb") as out,
+    ):
+        answer.raise_for_status()
+        for block in answer.iter_bytes():
+            out.write(block)
+    return path
+
+
+def _entry(asset: Asset, folder: Path) -> Path:
+    return folder / asset.files[0] if len(asset.files) == 1 else folder
+
+
+def _is_address(asset: Asset) -> bool:
+    return asset.repo.startswith(("https://", "http://"))
+
+
+def _kept(asset: Asset, cache_dir: Path) -> Path:
+    return cache_dir / "weights" / asset.repo.rpartition("/")[2]
