@@ -13,7 +13,23 @@ from fvhydra.metrics.base import Metric, Skip
 from fvhydra.metrics.planned import PLANNED
 from fvhydra.metrics.spec import Spec
 
-CLASSES: dict[str, str] = {}
+CLASSES: dict[str, str] = {
+    "audio.clap_score": "fvhydra.metrics.audio.clap_score.ClapScore",
+    "audio.frechet_distance": "fvhydra.metrics.audio.frechet_distance.FrechetDistance",
+    "common.fvd": "fvhydra.metrics.common.fvd.Fvd",
+    "common.lpips": "fvhydra.metrics.common.lpips.Lpips",
+    "common.ms_ssim": "fvhydra.metrics.common.pixel.MsSsim",
+    "common.psnr": "fvhydra.metrics.common.pixel.Psnr",
+    "common.ssim": "fvhydra.metrics.common.pixel.Ssim",
+    "physics_iq.mse": "fvhydra.metrics.physics_iq.measures.Mse",
+    "physics_iq.score": "fvhydra.metrics.physics_iq.score.PhysicsIqScore",
+    "physics_iq.spatial_iou": "fvhydra.metrics.physics_iq.measures.SpatialIou",
+    "physics_iq.spatiotemporal_iou": "fvhydra.metrics.physics_iq.measures.SpatiotemporalIou",
+    "physics_iq.weighted_spatial_iou": "fvhydra.metrics.physics_iq.measures.WeightedSpatialIou",
+    "vbench.aesthetic_quality": "fvhydra.metrics.vbench.aesthetic_quality.AestheticQuality",
+    "vbench.subject_consistency": "fvhydra.metrics.vbench.subject_consistency.SubjectConsistency",
+    "vbench.temporal_flickering": "fvhydra.metrics.vbench.temporal_flickering.TemporalFlickering",
+}
 """Id to dotted path. One line a metric; ``conf/metrics/`` has its parameters with their defaults."""
 
 

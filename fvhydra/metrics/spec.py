@@ -62,6 +62,7 @@ class Asset:
         megabytes: About how much is downloaded.
         licence: SPDX name, or what the authors say.
         commercial: Whether the licence allows commercial use; None where nobody knows.
+        when: Parameter and value with which it is loaded, as ``extractor=clip``. Empty: always.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Asset:
     files: tuple[str, ...] = ()
     sha256: str | None = None
     commercial: bool | None = None
+    when: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Sound, by itself and with what it should go with."""

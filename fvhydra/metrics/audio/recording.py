@@ -1,0 +1,27 @@
+"""Sound as the audio networks of FastVideo's evaluation hear it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fvhydra.core.errors import MediaError
+from fvhydra.metrics.base import Skipped
+from fvhydra.metrics.functional.audio.windows import Samples, normalise_peak
+
+
+def load(path: Path, rate: int) -> Samples:
+    """One channel at ``rate``, its peak at -1 dBFS: float32 ``[N]``.
+
+    Raises:
+        Skipped: ``unreadable``: no sound in it, or damaged. ``nonfinite``: silence, which cannot be scaled.
+    """
+    from fvhydra.media.audio import read_audio
+
+    try:
+        samples = read_audio(path).mono(rate)
+    except MediaError as error:
+        raise Skipped("unreadable", error.message) from error
+    try:
+        return normalise_peak(samples)
+    except ValueError as error:
+        raise Skipped("nonfinite", f"{path.name}: {error}") from error

@@ -1,0 +1,159 @@
+"""``common.fvd``: the Fréchet video distance of the generated clips and the references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from fvhydra.config.fields import Positive, doc, one_of
+from fvhydra.metrics.base import Alignment, Chunk, Clip, Reading, Score, Skipped
+from fvhydra.metrics.distance import FrechetMetric
+from fvhydra.metrics.features import FeatureCache
+from fvhydra.metrics.models.weights import CLIP_B32, I3D, VIDEOMAE_BASE
+from fvhydra.metrics.sample import Sample
+from fvhydra.metrics.spec import Asset, Input, Output, Spec
+
+if TYPE_CHECKING:
+    import torch
+
+    from fvhydra.metrics.models.videos import VideoEncoder
+
+_ASSETS: Mapping[str, Asset] = {
+    name: replace(asset, when=f"extractor={name}")
+    for name, asset in {"i3d": I3D, "clip": CLIP_B32, "videomae": VIDEOMAE_BASE}.items()
+}
+"""Extractor to its weights; in :mod:`fvhydra.metrics.models.videos` the function of that name loads it."""
+
+
+@dataclass
+class FvdParams:
+    """What is compared of a clip."""
+
+    extractor: Annotated[str, one_of(*_ASSETS)] = doc("Features: i3d (the usual FVD), clip, videomae", "i3d")
+    frames: Annotated[int, Field(gt=0, le=10_000)] = doc("How many frames of a clip; shorter ones are skipped", 16)
+    stride: Positive = doc("Every how many frames one is taken, from the first", 1)
+    parity: Annotated[str, one_of("upstream", "peer")] = doc(
+        "peer: every frame of a clip, and 1e-6 on the diagonal of both covariances, as FastVideo", "upstream"
+    )
+
+
+class Fvd(FrechetMetric):
+    """See :func:`fvhydra.metrics.functional.frechet.frechet_distance`.
+
+    A sample adds its ``video`` to the generated side and its ``reference``, where it has one, to the reference side; a
+    sample of the role ``reference`` only feeds the latter. Distances of other extractors, frames or strides are other
+    quantities.
+    """
+
+    spec = Spec(
+        id="common.fvd",
+        version=1,
+        title="Fréchet video distance between the generated clips and the references",
+        kind="set",
+        direction="lower",
+        unit="1",
+        low=0.0,
+        inputs=(Input("video", "video"), Input("reference", "video", required=False)),
+        outputs=(Output("n_generated"), Output("n_reference")),
+        params=FvdParams,
+        assets=tuple(_ASSETS.values()),
+        source="Unterthiner et al. 2018; I3D and its input as in StyleGAN-V",
+        rule="Fréchet distance of all features",
+        ideal=0.0,
+        sees=("hue shift", "blur", "noise"),
+    )
+
+    @property
+    def alignment(self) -> Alignment:
+        return "free"
+
+    def prepare(self) -> None:
+        from fvhydra.metrics.models import videos
+
+        extractor, asset = self.params.extractor, _ASSETS[self.params.extractor]
+        path, device = self.assets.path(self.spec, asset.name), self.assets.device
+        self.encoder: VideoEncoder = self.assets.networks(
+            ("videos", extractor), lambda: getattr(videos, extractor)(path, device)
+        )
+        revision = self.assets.revision(self.spec, asset.name)
+        self.cache = FeatureCache(self.assets.cache_dir, {"metric": "fvd 1", "revision": revision, **self.facts()})
+
+    def begin(self, sample: Sample, clip: Clip) -> Reading:
+        sides = (
+            {"video": "generated", "reference": "reference"} if sample.role == "generated" else {"video": "reference"}
+        )
+        present = {key: side for key, side in sides.items() if sample.keys.get(key) is not None}
+        return _Reading({key: _View(self, key, sample) for key in present}, present)
+
+    def picked(self, start: int, count: int) -> range:
+        """Which of ``count`` frames, the first of which has the index ``start``, are looked at; counted from 0."""
+        if self.params.parity == "peer":
+            return range(count)
+        stride = self.params.stride
+        return range(-start % stride, min(count, self.params.frames * stride - start), stride)
+
+    def facts(self) -> Mapping[str, Any]:
+        chosen = {"extractor": self.params.extractor}
+        if self.params.parity == "peer":
+            return {**chosen, "frames": "all"}
+        return {**chosen, "frames": self.params.frames, "stride": self.params.stride}
+
+    def encode(self, pictures: list[torch.Tensor], key: str) -> NDArray[np.float32]:
+        """The features ``[D]`` of a clip, of its prepared frames.
+
+        Raises:
+            Skipped: Fewer frames than are asked for, or another number than the network takes.
+        """
+        import torch
+
+        count, encoder = sum(map(len, pictures)), self.encoder
+        wanted = count if self.params.parity == "peer" else self.params.frames
+        if count < max(wanted, encoder.fewest):
+            least = (max(wanted, encoder.fewest) - 1) * self.params.stride + 1
+            raise Skipped("too_short", f"{key} has fewer than the {least} frames that are needed")
+        if encoder.most is not None and count > encoder.most:
+            raise Skipped("shape", f"{self.params.extractor} takes {encoder.most} frames, not {count}")
+        return encoder.encode(torch.cat(pictures))
+
+
+class _View:
+    """One video of a sample: features from the cache, or pictures until there are enough for them."""
+
+    def __init__(self, metric: Fvd, key: str, sample: Sample) -> None:
+        self._metric, self._key = metric, key
+        self._content = Sample("", {key: sample.keys[key]}).content([key])
+        self._features = metric.cache.get(self._content)
+        self._pictures: list[torch.Tensor] = []
+
+    def update(self, start: int, frames: NDArray[np.uint8]) -> None:
+        picked = self._metric.picked(start, len(frames))
+        if self._features is None and picked:
+            self._pictures.append(self._metric.encoder.prepare(frames[picked.start : picked.stop : picked.step]))
+
+    def features(self) -> NDArray[np.float32]:
+        if self._features is None:
+            self._features = self._metric.encode(self._pictures, self._key)
+            self._metric.cache.put(self._content, self._features)
+        return self._features
+
+
+class _Reading:
+    """The videos of a sample, each for its side."""
+
+    def __init__(self, views: Mapping[str, _View], sides: Mapping[str, str]) -> None:
+        self._views, self._sides = views, sides
+
+    def update(self, chunk: Chunk) -> None:
+        for key, frames in chunk.tracks.items():
+            if key in self._views:
+                self._views[key].update(chunk.start, frames)
+
+    def result(self) -> Score:
+        rows = {self._sides[key]: view.features()[None] for key, view in self._views.items()}
+        return Score(contribution=dict(rows))

@@ -1,0 +1,45 @@
+"""Features of clips and recordings, kept on disk: what a network makes of a file costs much and never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvhydra.core.files import atomic_path, canonical_json, sha256_bytes
+
+
+class FeatureCache:
+    """Rows of features by everything that decides them.
+
+    Args:
+        cache_dir: ``job.cache_dir``; everything below ``features/`` can be deleted at any time.
+        facts: What decides the features beside the file: extractor, revision of its weights, how frames are taken.
+    """
+
+    def __init__(self, cache_dir: Path, facts: Mapping[str, Any]) -> None:
+        self._folder = cache_dir / "features"
+        self._facts = dict(facts)
+
+    def get(self, content: str) -> NDArray[np.float32] | None:
+        """The features of a file, float32, or None.
+
+        Args:
+            content: The file's hash.
+        """
+        try:
+            return np.asarray(np.load(self._path(content), allow_pickle=False), np.float32)
+        except (FileNotFoundError, ValueError, EOFError):  # a damaged one is computed again
+            return None
+
+    def put(self, content: str, features: NDArray[np.float32]) -> None:
+        """Keep the features of a file, atomically."""
+        with atomic_path(self._path(content), suffix=".npy") as temporary:
+            np.save(temporary, features)
+
+    def _path(self, content: str) -> Path:
+        key = sha256_bytes(canonical_json({**self._facts, "content": content}).encode())
+        return self._folder / key[:2] / f"{key}.npy"
