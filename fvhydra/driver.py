@@ -23,7 +23,9 @@ from fvhydra.launch.attempts import AGAIN
 from fvhydra.launch.base import NOT_STARTED
 from fvhydra.launch.claim import claimed
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
+from fvhydra.launch.modal.attach import attach
 from fvhydra.launch.outcome import job_log
+from fvhydra.ops.attach import Attach
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import confirmed
 
@@ -72,6 +74,10 @@ class Driver:
         config = build(composed)
         root = Path(config.job.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command, self._overrides)
+        if isinstance(job.op, Attach):
+            with self._display:
+                attach(job.folder.path, self)
+            return
         result = self._refused_by_person(job)
         if result is None:
             with self.terminal.watch(config.job.progress, config.op.name) as progress:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from omegaconf import MISSING
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Name, NonNegative, NonNegativeFloat, doc
+from fvhydra.config.fields import Name, NonNegative, NonNegativeFloat, Positive, PositiveFloat, doc
 
 
 @dataclass
@@ -29,3 +30,36 @@ class PoolLauncherConfig(LauncherConfig):
     memory_gb_per_job: NonNegativeFloat = doc("Memory to keep free for each job, GiB; 0: not looked at", 0.0)
     fail_fast: bool = doc("After the first job that fails start no other; those that run go on", False)
     grace_s: NonNegativeFloat = doc("Time that a job has to stop when it is asked to, s", 10.0)
+
+
+
+@dataclass
+class ModalImage:
+    """What the containers of ``launcher=modal`` are made of."""
+
+    registry: str = doc("Image of a registry, without its tag", MISSING)
+    tag: str | None = doc("Tag of that image, CI's IMAGE_VERSION; null: Debian with the packages of this machine", None)
+    python: str | None = doc("Python to add to the image, as in 3.12; null: for Debian this machine's", None)
+    packages: list[str] | None = doc("What pip installs; null: what fvhydra needs and the image lacks", None)
+    commands: list[str] = doc("Shell commands that finish the image, such as installing an engine", factory=list)
+    sources: list[str] = doc("Python packages of this machine to put there beside fvhydra", factory=list)
+
+
+@dataclass
+class ModalLauncherConfig(LauncherConfig):
+    """Each job in a container of its own on Modal, on the GPU that ``gpu=`` names."""
+
+    app: Name = doc("Name of the app, for Modal's own pages", "fvhydra")
+    image: ModalImage = doc("What the containers are made of", factory=ModalImage)
+    env: dict[str, str | None] = doc("Environment that is baked into the image, as CI does; recorded", factory=dict)
+    python: str | None = doc("Interpreter of the image that runs the jobs; null: the one that Modal uses", None)
+    weights_volume: Name = doc("Volume that keeps downloaded weights", "hf-model-weights")
+    outputs_volume: Name = doc("Volume that results are put on", "fvhydra-outputs")
+    secrets: list[str] = doc("Modal Secrets that jobs are given, by name: a token to read with", factory=list)
+    cpus: NonNegativeFloat = doc("CPU cores of a container; 0: Modal's default", 4.0)
+    memory_gb: NonNegativeFloat = doc("Memory of a container, GiB; 0: Modal's default", 16.0)
+    timeout_s: PositiveFloat = doc("Longest time for one job, s", 5400.0)
+    retries: Annotated[int, Field(ge=0, le=10)] = doc("How often a job is started again when its container is lost", 1)
+    max_containers: Positive = doc("Most containers at a time, for each GPU type", 4)
+    detach: bool = doc("Jobs go on when this command ends before them; op=attach comes back to them", False)
+    patience_s: PositiveFloat = doc("How long to try when Modal cannot be reached, s", 600.0)

@@ -86,5 +86,10 @@ class PublishConfig(OpConfig):
 
 
 @dataclass
+class AttachConfig(OpConfig):
+    """Come back to a sweep that goes on elsewhere."""
+
+
+@dataclass
 class DoctorConfig(OpConfig):
     """Look at this machine, its tokens and the store."""

@@ -26,9 +26,14 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "promote": op.PromoteConfig,
         "log": op.LogConfig,
         "publish": op.PublishConfig,
+        "attach": op.AttachConfig,
         "doctor": op.DoctorConfig,
     },
-    "schema/launcher": {"launcher": launcher.LauncherConfig, "pool": launcher.PoolLauncherConfig},
+    "schema/launcher": {
+        "launcher": launcher.LauncherConfig,
+        "modal": launcher.ModalLauncherConfig,
+        "pool": launcher.PoolLauncherConfig,
+    },
     "schema/store": {"store": store.StoreConfig, "local": store.LocalStoreConfig, "hub": store.HubStoreConfig},
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import socket
 import subprocess
@@ -10,6 +12,9 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from fvhydra import __version__
+
+FACTS_VARIABLE = "FVHYDRA_FACTS"
+"""Environment variable with what only the launcher of a job knows of where it runs: a flat JSON object of strings."""
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "av", "opencv-python-headless", "fastvideo")
 
@@ -28,7 +33,8 @@ def environment() -> dict[str, str]:
         version = package_version(package)
         if version is not None:
             facts[package] = version
-    return facts | git_state() | _gpu_state()
+    told: dict[str, str] = json.loads(os.environ.get(FACTS_VARIABLE, "{}"))
+    return facts | git_state() | _gpu_state() | told
 
 
 def package_version(package: str) -> str | None:

@@ -11,10 +11,12 @@ from hydra.core.plugins import Plugins
 
 from fvhydra.launch.base import SweepLauncher
 from fvhydra.launch.local import LocalLauncher
+from fvhydra.launch.modal.launcher import ModalLauncher
 from fvhydra.launch.pool import PoolLauncher
 
 LAUNCHERS: dict[str, type[SweepLauncher]] = {
     "fvhydra_local": LocalLauncher,
+    "fvhydra_modal": ModalLauncher,
     "fvhydra_pool": PoolLauncher,
 }
 """Word after ``hydra/launcher=`` (set by ``conf/launcher/*.yaml``) to class."""

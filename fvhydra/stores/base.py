@@ -190,6 +190,14 @@ class Store(ABC):
     def log(self, prefix: str = "") -> list[LogEntry]:
         """The history, newest first; with ``prefix`` only commits that touched something at or below it."""
 
+    def local_files(self, prefixes: Iterable[str]) -> list[Path]:
+        """Files of this machine by which another, that has them under the same paths, can read the head.
+
+        Of the files of the store it can read those below ``prefixes``, and list all. Nothing for a store that every
+        machine reaches.
+        """
+        return []
+
     @abstractmethod
     def check_writable(self) -> None:
         """Return when a commit could be made now, without making one.

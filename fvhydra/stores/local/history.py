@@ -98,6 +98,10 @@ class History:
             raise self._corrupt(number)
         return {path: Blob(*blob) for path, blob in json.loads(line).items()}
 
+    def files(self, revision: str) -> list[Path]:
+        """Where a revision and all before it are kept."""
+        return [self._path(number) for number in range(1, self.number(revision) + 1)]
+
     def append(self, parent: str, tree: Tree, note: Note) -> str | None:
         """Commit ``tree`` on top of ``parent``; None when another commit was faster and nothing was written.
 

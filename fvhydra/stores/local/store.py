@@ -86,6 +86,14 @@ class LocalStore(Store):
         with refusals(self._root):
             return [entry for entry in self._history.entries() if any(below(path, prefix) for path in entry.paths)]
 
+    def local_files(self, prefixes: Iterable[str]) -> list[Path]:
+        folders = [checked_prefix(prefix) for prefix in prefixes]
+        with refusals(self._root):
+            head = self._history.head()
+            tree = self._history.tree(head)
+            wanted = {blob for path, blob in tree.items() if any(below(path, folder) for folder in folders)}
+            return [*self._history.files(head), *sorted(self._objects.path(blob) for blob in wanted)]
+
     def check_writable(self) -> None:
         with refusals(self._root):
             self._check_ours()

@@ -1,0 +1,135 @@
+"""All calls of one command: made, followed, let go of."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fvhydra.config.launcher import ModalLauncherConfig
+from fvhydra.core.errors import InfrastructureError
+from fvhydra.core.progress import Progress
+from fvhydra.core.result import RunResult
+from fvhydra.launch.job import Job, failed, record
+from fvhydra.launch.modal import follow
+from fvhydra.launch.modal.calls import Call, remember
+from fvhydra.launch.modal.parcel import pack, remote_folder
+from fvhydra.launch.modal.refusals import explanation, unreachable
+from fvhydra.launch.outcome import ending, outcome
+
+_TOGETHER = 4
+"""Jobs whose files are fetched at the same time."""
+
+
+class Conduct:
+    """All calls of one command: made, followed, let go of."""
+
+    def __init__(
+        self,
+        sweep: Path,
+        settings: ModalLauncherConfig,
+        listen: Callable[[Job], Progress],
+        ended: Callable[[Job, RunResult], None],
+        running: list[tuple[Job, Call]],
+    ) -> None:
+        self._sweep, self._settings, self._running = sweep, settings, running
+        self._listen, self._tell_ended = listen, ended
+        self._ended: set[int] = set()
+        self._making = asyncio.Lock()
+        self._fetching = asyncio.Semaphore(_TOGETHER)
+
+    async def to_the_end(self, new: Sequence[tuple[Job, Any]] = ()) -> bool:
+        """Follow the running calls, make those of ``new`` jobs with their functions and follow them too.
+
+        Returns:
+            Whether it was interrupted; what ran has been stopped then, unless it is to go on.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job, call in list(self._running):
+                    group.create_task(self._follow(job, call))
+                for job, function in new:
+                    group.create_task(self._make_and_follow(job, function))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            await self._let_go()
+            return True
+        return False
+
+    async def _make_and_follow(self, job: Job, function: Any) -> None:
+        try:
+            async with self._making:  # in the order of the jobs
+                call = await self._make(job, function)
+        except Exception as error:
+            self._end(job, failed(job, explanation(error) or error))
+        else:
+            await self._follow(job, call)
+
+    async def _make(self, job: Job, function: Any) -> Call:
+        """Spawn the call of a job. What Modal has been given is kept, whatever happens to this process."""
+        folder = remote_folder(job, self._sweep.resolve().name)
+        making = asyncio.ensure_future(function.spawn.aio(pack(job, self._settings, folder)))
+        try:
+            await asyncio.shield(making)
+        finally:
+            call = Call(
+                job=job.number,
+                fingerprint=job.fingerprint,
+                id=(await making).object_id,
+                volume=self._settings.outputs_volume,
+                folder=folder,
+                detached=self._settings.detach,
+            )
+            remember(self._sweep, call)
+            self._running.append((job, call))
+        return call
+
+    async def _follow(self, job: Job, call: Call) -> None:
+        listener = self._listen(job)
+        listener.stage("submitted", msg=call.id)
+        log = asyncio.create_task(follow.logs(call, job.folder.path, listener))
+        try:
+            result = await self._result(job, call, log)
+        finally:
+            log.cancel()
+        self._end(job, result)
+
+    def _end(self, job: Job, result: RunResult) -> None:
+        self._ended.add(job.number)
+        self._tell_ended(job, result)
+
+    async def _result(self, job: Job, call: Call, log: asyncio.Task[None]) -> RunResult:
+        from modal import exception
+
+        try:
+            answer = await follow.answer(call, self._settings.patience_s)
+            await follow.last_words(log)
+            async with self._fetching:
+                await follow.download(call, answer["files"], job.folder.path, self._settings.patience_s)
+        except InfrastructureError as error:
+            return failed(job, error)
+        except exception.FunctionTimeoutError:
+            return outcome(job, "ran into Modal's time limit")
+        except (Exception, SystemExit) as error:  # whatever the function raised, or Modal says of its container
+            await follow.last_words(log)
+            return outcome(job, f"was lost with its container ({type(error).__name__}: {error})")
+        late = f"ran into launcher.timeout_s={self._settings.timeout_s:g}"
+        return outcome(job, late if answer["late"] else ending(answer["returncode"]))
+
+    async def _let_go(self) -> None:
+        """Cancel what runs, unless it is to go on."""
+        import modal
+
+        for job, call in self._running:
+            if job.number in self._ended:
+                continue
+            if not call.detached:
+                with contextlib.suppress(*unreachable()):
+                    await modal.FunctionCall.from_id(call.id).cancel.aio(terminate_containers=True)
+            result = outcome(job, "", interrupted=True)
+            if call.detached:
+                result.message = "Left alone: it goes on at Modal."
+                result.notes = [f"To come back to it: python -m fvhydra op=attach run={self._sweep}"]
+                record(job.folder, result)
+            self._end(job, result)

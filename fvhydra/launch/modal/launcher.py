@@ -1,0 +1,89 @@
+"""The launcher: from jobs to calls, and from their answers to results."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import yaml
+
+from fvhydra.config.launcher import ModalLauncherConfig
+from fvhydra.launch.base import SweepLauncher
+from fvhydra.launch.job import Job
+from fvhydra.launch.modal.calls import Call, latest
+from fvhydra.launch.modal.conduct import Conduct
+from fvhydra.launch.modal.parcel import refuse_unsendable
+from fvhydra.launch.modal.refusals import explained
+from fvhydra.launch.modal.resources import (
+    build,
+    facts,
+    function_options,
+    gpu_string,
+    mounts,
+    packages,
+    secrets,
+    volume,
+)
+
+
+class ModalLauncher(SweepLauncher):
+    """Spawns a call for each job, follows all of them, and fetches what they made."""
+
+    settings: ModalLauncherConfig
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Refuse jobs that cannot be sent, a GPU that Modal does not have, a token or Secret that it does not know."""
+        for job in jobs:
+            refuse_unsendable(job)
+            gpu_string(job)
+        with explained():
+            for item in (*map(volume, mounts(self.settings)), *secrets(self.settings)):
+                item.hydrate()
+
+    def describe(self, jobs: Sequence[Job]) -> list[str]:
+        """The functions with their parameters, as YAML."""
+        shared = {"image": facts(self.settings), "pip_install": packages(self.settings)}
+        shared |= {"volumes": mounts(self.settings), "secrets": [*self.settings.secrets, *self.settings.pass_env]}
+        functions = []
+        for gpu in sorted({gpu_string(job) for job in jobs}, key=str):
+            numbers = [job.number for job in jobs if gpu_string(job) == gpu]
+            functions.append({"jobs": numbers, **function_options(self.settings, gpu), "detach": self.settings.detach})
+        described = {"app": self.settings.app, "functions": functions, **shared}
+        return yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120).splitlines()
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Come back to the calls that still run, make the others, and follow them to their ends."""
+        with explained():
+            interrupted = asyncio.run(self._to_the_end(jobs))
+        if interrupted:
+            raise KeyboardInterrupt
+
+    async def _to_the_end(self, jobs: Sequence[Job]) -> bool:
+        known = latest(self.sweep_folder)
+        running, new = [], []
+        for job in jobs:
+            call = known.get((job.number, job.fingerprint))
+            if call is not None and await _is_alive(call):
+                running.append((job, call))
+            else:
+                new.append(job)
+        conduct = Conduct(self.sweep_folder, self.settings, self.listen, self.ended, running)
+        if not new:
+            return await conduct.to_the_end()
+        app, functions = build(self.settings, new)
+        # an interruption comes back as an answer: the SDK would swallow one that passes through here
+        async with app.run(detach=self.settings.detach):
+            return await conduct.to_the_end([(job, functions[gpu_string(job)]) for job in new])
+
+
+async def _is_alive(call: Call) -> bool:
+    """Whether an earlier call still runs, or has an answer that can be fetched."""
+    import modal
+
+    try:
+        await modal.FunctionCall.from_id(call.id).get.aio(timeout=0)
+    except TimeoutError:
+        return True
+    except (Exception, SystemExit):
+        return False
+    return True

@@ -1,0 +1,160 @@
+"""From the configuration to an app on Modal: its image, its functions, its Volumes and Secrets.
+
+Volumes are mounted where the ecosystem's CI has them: weights at ``/root/data``, with ``HF_HOME`` in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fvhydra
+from fvhydra.config.launcher import ModalLauncherConfig
+from fvhydra.config.schema import conf_dir
+from fvhydra.core.errors import UsageError
+from fvhydra.launch.job import Job
+from fvhydra.launch.modal import container
+
+if TYPE_CHECKING:
+    import modal
+
+WEIGHTS = "/root/data"
+CACHE = f"{WEIGHTS}/.cache/fvhydra"
+_OUTPUTS = "/outputs"
+_SOURCE = "/fvhydra"
+_COMMIT_S = 600
+"""Time that a container has, beyond that of its job, to unpack it and to commit what it made, s."""
+
+_BESIDE_ENGINES = ("av", "ftfy", "hydra-core", "jinja2", "omegaconf", "pydantic", "rich")
+"""What fvhydra needs beside an engine: all that is added to a registry image, whose own packages decide the output."""
+
+
+def gpu_string(job: Job) -> str | None:
+    """What ``gpu=`` asks Modal for: ``L40S:2``; None for the CPU.
+
+    Raises:
+        UsageError: Modal does not have it.
+    """
+    gpu = job.config.gpu
+    if gpu.count == 0:
+        return None
+    if gpu.modal is None:
+        raise UsageError(
+            f"gpu={gpu.name} is not a GPU that Modal has (gpu.modal is null).",
+            "Choose another, such as gpu=l40s, or another launcher.",
+        )
+    return gpu.modal if gpu.count == 1 else f"{gpu.modal}:{gpu.count}"
+
+
+def mounts(settings: ModalLauncherConfig) -> dict[str, str]:
+    """Volume's name to its path in the container. One Volume may serve both purposes; it is mounted once."""
+    found = {settings.weights_volume: WEIGHTS}
+    found.setdefault(settings.outputs_volume, _OUTPUTS)
+    return found
+
+
+def image_name(settings: ModalLauncherConfig) -> str:
+    """The image in words, for people and for provenance."""
+    if settings.image.tag is not None:
+        return f"{settings.image.registry}:{settings.image.tag}"
+    return f"debian_slim with Python {_python(settings)}"
+
+
+def facts(settings: ModalLauncherConfig) -> dict[str, str]:
+    """Provenance of every job: the image, and the environment that is baked into it."""
+    return {"image": image_name(settings)} | {f"env.{key}": value for key, value in _environment(settings).items()}
+
+
+def function_options(settings: ModalLauncherConfig, gpu: str | None) -> dict[str, Any]:
+    """Those parameters of ``app.function`` that are plain values."""
+    return {
+        "name": "job" if gpu is None else f"job-{gpu.replace(':', '-').lower()}",
+        "gpu": gpu,
+        "cpu": settings.cpus or None,
+        "memory": int(settings.memory_gb * 1024) or None,
+        "timeout": int(settings.timeout_s + _COMMIT_S),
+        "retries": settings.retries,
+        "max_containers": settings.max_containers,
+        "single_use_containers": True,
+    }
+
+
+def build(settings: ModalLauncherConfig, jobs: Sequence[Job]) -> tuple[modal.App, dict[str | None, Any]]:
+    """An app, and its function for each GPU string of the jobs. Nothing is sent yet."""
+    import modal
+
+    app = modal.App(settings.app, include_source=False)
+    shared: dict[str, Any] = {
+        "image": _image(settings),
+        "volumes": {path: volume(name) for name, path in mounts(settings).items()},
+        "secrets": secrets(settings),
+    }
+    functions: dict[str | None, Any] = {
+        gpu: app.function(**shared, **function_options(settings, gpu))(container.run_job)
+        for gpu in sorted({gpu_string(job) for job in jobs}, key=str)
+    }
+    return app, functions
+
+
+def volume(name: str) -> modal.Volume:
+    """A Volume, made when it is first used."""
+    import modal
+
+    return modal.Volume.from_name(name, create_if_missing=True)
+
+
+def secrets(settings: ModalLauncherConfig) -> list[modal.Secret]:
+    """The named Secrets, and the tokens of this process that ``pass_env`` names. Nothing else of it gets there."""
+    import modal
+
+    passed: dict[str, str | None] = {name: os.environ[name] for name in settings.pass_env if name in os.environ}
+    own = [modal.Secret.from_dict(passed)] if passed else []
+    return [*(modal.Secret.from_name(name) for name in settings.secrets), *own]
+
+
+def _image(settings: ModalLauncherConfig) -> modal.Image:
+    """The image; fvhydra itself comes last, as files that are mounted, so that changing it rebuilds nothing."""
+    import modal
+
+    wanted = settings.image
+    if wanted.tag is not None:
+        base = modal.Image.from_registry(f"{wanted.registry}:{wanted.tag}", add_python=wanted.python)
+    else:
+        base = modal.Image.debian_slim(python_version=_python(settings))
+    own = {"HF_HOME": f"{WEIGHTS}/.cache", "PYTHONPATH": _SOURCE}
+    base = base.pip_install(*packages(settings)).env(own | _environment(settings))
+    if wanted.commands:
+        base = base.run_commands(*wanted.commands)
+    bytecode = ["**/__pycache__"]
+    package = Path(fvhydra.__file__).parent
+    base = base.add_local_dir(package, f"{_SOURCE}/fvhydra", ignore=bytecode)
+    if not conf_dir().is_relative_to(package):
+        base = base.add_local_dir(conf_dir(), f"{_SOURCE}/conf", ignore=bytecode)
+    # the SDK would leave out everything that is not Python
+    return base.add_local_python_source(*wanted.sources, ignore=bytecode) if wanted.sources else base
+
+
+def packages(settings: ModalLauncherConfig) -> list[str]:
+    """What pip installs into the image."""
+    wanted = settings.image
+    if wanted.packages is not None:
+        return wanted.packages
+    required = [requirement for requirement in metadata.requires("fvhydra") or [] if "extra ==" not in requirement]
+    names = {re.split(r"[^A-Za-z0-9._-]", requirement)[0]: requirement for requirement in required}
+    if wanted.tag is not None:
+        return [names[name] for name in _BESIDE_ENGINES]
+    # a container has what this machine has; a local version such as 2.13.0+cpu is not on the package index
+    return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in names if name != "modal"]
+
+
+def _python(settings: ModalLauncherConfig) -> str:
+    return settings.image.python or f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _environment(settings: ModalLauncherConfig) -> dict[str, str]:
+    return {key: value for key, value in settings.env.items() if value}

@@ -1,0 +1,24 @@
+"""``op=attach``: come back to a sweep whose jobs go on elsewhere."""
+
+from __future__ import annotations
+
+from fvhydra.core.context import Context
+from fvhydra.core.errors import UsageError
+from fvhydra.core.result import RunResult
+from fvhydra.ops.base import Op
+
+
+class Attach(Op):
+    """A word for the driver, which follows the jobs of the sweep ``run=`` and concludes as their command would."""
+
+    records = False
+
+    def run(self, context: Context) -> RunResult:
+        """Nothing that a job could do.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(
+            "op=attach follows jobs, and cannot be one itself.", "Leave -m and launcher= away: op=attach run=<sweep>."
+        )
