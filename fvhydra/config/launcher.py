@@ -8,7 +8,7 @@ from omegaconf import MISSING
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Name, NonNegative, NonNegativeFloat, Positive, PositiveFloat, doc
+from fvhydra.config.fields import Name, NonNegative, NonNegativeFloat, Positive, PositiveFloat, doc, one_of
 
 
 @dataclass
@@ -31,6 +31,29 @@ class PoolLauncherConfig(LauncherConfig):
     fail_fast: bool = doc("After the first job that fails start no other; those that run go on", False)
     grace_s: NonNegativeFloat = doc("Time that a job has to stop when it is asked to, s", 10.0)
 
+
+@dataclass
+class SlurmLauncherConfig(LauncherConfig):
+    """Each job in an allocation of its own on a Slurm cluster, whose disks this machine shares."""
+
+    partition: str | None = doc("Partition; null: the cluster's default", None)
+    account: str | None = doc("Account that pays", None)
+    qos: str | None = doc("Quality of service", None)
+    constraint: str | None = doc("Features that a node must have", None)
+    timeout_min: Positive = doc("Longest time for one job, min", 60)
+    cpus_per_job: NonNegative = doc("CPUs that a job is given; 0: job.threads, one at least", 0)
+    memory_gb_per_job: NonNegativeFloat = doc("Memory of a job, GiB; 0: the cluster's default", 0.0)
+    gpus_by: Annotated[str, one_of("gres", "gpus")] = doc("Which option of sbatch asks for the GPUs of gpu=", "gres")
+    gres: str | None = doc("Generic resources, as --gres= has them; null: the GPUs of gpu=", None)
+    array_parallelism: Positive = doc("Most jobs at a time", 256)
+    setup: list[str] = doc("Shell commands before the job: module load cuda", factory=list)
+    python: str | None = doc("What starts Python there, in the shell's words; null: this command's interpreter", None)
+    mail_user: str | None = doc("Whom Slurm writes to", None)
+    mail_type: str | None = doc("On which events Slurm writes: END,FAIL", None)
+    requeue: bool = doc("Jobs that lose their node or are preempted run again", True)
+    extra: dict[str, Any] = doc("Further parameters of sbatch: {reservation: tonight, exclusive: true}", factory=dict)
+    detach: bool = doc("Jobs go on when this command ends before them; sweep=<name> comes back to them", False)
+    poll_s: PositiveFloat = doc("How often Slurm is asked how the jobs are, s", 5.0)
 
 
 @dataclass

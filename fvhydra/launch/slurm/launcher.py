@@ -1,0 +1,184 @@
+"""Running jobs on Slurm: submit, watch, tell, and come back to what an earlier command left there."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from fvhydra.config.launcher import SlurmLauncherConfig
+from fvhydra.core.errors import FvhydraError, InfrastructureError
+from fvhydra.core.progress import Progress
+from fvhydra.core.result import RunResult
+from fvhydra.core.verdict import Verdict
+from fvhydra.launch.base import SweepLauncher
+from fvhydra.launch.job import Job, not_run, record
+from fvhydra.launch.outcome import Follower, job_log, outcome
+from fvhydra.launch.slurm import commands, queue, submissions
+from fvhydra.launch.slurm.batch import batches
+from fvhydra.launch.slurm.queue import Standing
+
+_COMES_BACK_S = 20.0
+"""How long a job that lost its node may read as ended before Slurm puts it back into the queue."""
+
+_STOPPING_POLL_S = 1.0
+_STOPPING_S = 60.0
+"""How long to wait for cancelled jobs to end: longer than Slurm's KillWait, 30 s by default."""
+
+_LIMITS = {"TIMEOUT": "timeout_min", "OUT_OF_MEMORY": "memory_gb_per_job"}
+"""States that a setting of the launcher decides."""
+
+
+@dataclass
+class _Watched:
+    """A job that Slurm has, and what was said of it."""
+
+    job: Job
+    listener: Progress
+    said: str = ""
+    gone_since: float | None = None
+
+    @cached_property
+    def follower(self) -> Follower:
+        """Reads its log."""
+        return Follower(job_log(self.job.folder.path), self.listener)
+
+    def tell(self, id: str, place: str) -> None:
+        """Pass on what is new: its place in the queue, then its own progress."""
+        if place != self.said:
+            self.said = place
+            self.listener.stage("slurm", msg=f"{id} {place}")
+        self.follower.poll()
+
+    def over(self, standing: Standing) -> bool:
+        """Whether it has ended for good."""
+        settings = self.job.config.launcher
+        assert isinstance(settings, SlurmLauncherConfig)
+        if not standing.ended:
+            self.gone_since = None
+            return False
+        if not (standing.may_come_back and settings.requeue):
+            return True
+        self.gone_since = self.gone_since or time.monotonic()
+        return time.monotonic() - self.gone_since > _COMES_BACK_S
+
+
+class SlurmLauncher(SweepLauncher):
+    """Every job is a task of an array. The disk that driver and nodes share carries everything but Slurm's states."""
+
+    settings: SlurmLauncherConfig
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Refuse when there is no Slurm here, or when what is asked for cannot be said to it."""
+        commands.required()
+        batches(jobs, "fvhydra")
+
+    def describe(self, jobs: Sequence[Job]) -> list[str]:
+        """The scripts that sbatch would be given."""
+        return [
+            line for batch in batches(jobs, self._name()) for line in [f"{batch.name}.sh:", *batch.text.splitlines()]
+        ]
+
+    def attached(self, jobs: Sequence[Job]) -> set[int]:
+        """Those of an earlier command that Slurm still has."""
+        ids = submissions.submitted(self.sweep_folder)
+        mine = {job.number: ids[job.number] for job in jobs if job.number in ids}
+        if not mine:
+            return set()
+        commands.required()
+        standings = queue.look(list(mine.values()))
+        if standings is None:
+            raise InfrastructureError(
+                f"Slurm does not answer, and {len(mine)} job(s) of {self.sweep_folder} may still be there.",
+                "Run the same command again when `squeue` works.",
+            )
+        return {number for number, id in mine.items() if not standings[id].ended or standings[id].may_come_back}
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Submit those that Slurm does not have yet, and watch all until they have ended."""
+        watched: dict[str, _Watched] = {}
+        try:
+            self._submit([job for job in jobs if job.number not in self.running])
+            ids = submissions.submitted(self.sweep_folder)
+            for job in jobs:
+                watched[ids[job.number]] = _Watched(job, self.listen(job))
+            while watched:
+                self._step(watched)
+                time.sleep(self.settings.poll_s if watched else 0)
+        except KeyboardInterrupt:
+            if self.settings.detach:
+                self._leave(watched)
+            else:
+                self._stop(jobs, watched)
+            raise
+        except FvhydraError:
+            submissions.cancel(self._ids(jobs))
+            raise
+
+    def _name(self) -> str:
+        """What the arrays of this command are called, unlike those of any other."""
+        return f"fvhydra-{self.sweep_folder.name}-{secrets.token_hex(3)}"
+
+    def _submit(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:  # Slurm opens the logs, and makes no folders
+            job_log(job.folder.path).parent.mkdir(parents=True, exist_ok=True)
+        for batch in batches(jobs, self._name()):
+            submissions.submit(self.sweep_folder, batch, self.settings)
+
+    def _ids(self, jobs: Iterable[Job]) -> dict[str, Job]:
+        """The jobs that have not ended, by their ids in Slurm."""
+        ids = submissions.submitted(self.sweep_folder)
+        return {ids[job.number]: job for job in jobs if job.number in ids and not self.has_ended(job)}
+
+    def _step(self, watched: dict[str, _Watched]) -> None:
+        """Ask once for all; tell of those that moved, and take out those that ended."""
+        standings = queue.look(watched)
+        for id, item in list(watched.items()):
+            if standings is None:
+                item.tell(id, "does not answer")
+                continue
+            item.tell(id, standings[id].place)
+            if item.over(standings[id]):
+                del watched[id]
+                self.ended(item.job, _result(item.job, standings[id]))
+
+    def _stop(self, jobs: Sequence[Job], watched: dict[str, _Watched]) -> None:
+        """Cancel what has not ended and wait until it has; Ctrl-C again ends the waiting."""
+        deadline = time.monotonic() + _STOPPING_S
+        left = self._ids(jobs)
+        with contextlib.suppress(KeyboardInterrupt):
+            while left and time.monotonic() < deadline:
+                submissions.cancel(left)
+                time.sleep(_STOPPING_POLL_S)
+                for id, standing in (queue.look(left) or {}).items():
+                    if standing.ended:
+                        self.ended(left[id], _result(left.pop(id), standing, stopped=True))
+        for id, job in left.items():
+            self.ended(job, _unknown(job, f"Interrupted; Slurm may still have it: scancel {id}"))
+
+    def _leave(self, watched: dict[str, _Watched]) -> None:
+        """Let the jobs go on."""
+        for id, item in watched.items():
+            self.ended(
+                item.job, _unknown(item.job, f"Left to Slurm as {id}; sweep={self.sweep_folder} comes back to it.")
+            )
+
+
+def _result(job: Job, standing: Standing, stopped: bool = False) -> RunResult:
+    """What came of a job that has ended."""
+    list(job.folder.path.iterdir())  # a network disk looks for new files when the folder is listed
+    how = standing.how
+    if key := _LIMITS.get(standing.state):
+        how += f" at launcher.{key}={getattr(job.config.launcher, key)}"
+    result = outcome(job, how, interrupted=stopped)
+    if result.verdict is Verdict.INTERRUPTED and not stopped:  # it was asked to, and knew not why
+        result = record(job.folder, replace(result, verdict=Verdict.INFRASTRUCTURE, message=f"The worker {how}."))
+    return result
+
+
+def _unknown(job: Job, message: str) -> RunResult:
+    """The result of a job that may still run, so that nothing is written into its folder."""
+    return replace(not_run(job, ""), message=message)
