@@ -66,23 +66,31 @@ class StructuralSimilarity:
         width: Columns, at least ``window``.
         most_levels: 1 where only SSIM is wanted: the other scales would be a third of the work.
         window: Side of the Gaussian, odd. Only SSIM is ever computed with another one than 11.
+        margin: SSIM is taken over the frame with so many black pixels around it; MS-SSIM still over the frame alone, of
+            the same filtered planes, so that both together cost little more than one.
 
     Raises:
         ValueError: The frames are smaller than the window.
     """
 
-    def __init__(self, height: int, width: int, most_levels: int = len(_WEIGHTS), window: int = _SIDE) -> None:
+    def __init__(
+        self, height: int, width: int, most_levels: int = len(_WEIGHTS), window: int = _SIDE, margin: int = 0
+    ) -> None:
         self.levels = min(levels_that_fit(height, width, window), most_levels)
         if self.levels == 0:
             raise ValueError(f"SSIM needs frames of at least {window}x{window}, not {height}x{width}")
         self._taps = _gaussian(window)
         self._weights = _WEIGHTS[: self.levels] * (_WEIGHTS.sum() / _WEIGHTS[: self.levels].sum())
         self._colours = [[np.empty((height, width), np.uint8) for _ in range(3)] for _ in range(2)]
-        self._pyramid: list[tuple[Plane, Plane]] = []
-        for _ in range(self.levels):
-            self._pyramid.append((np.empty((height, width), np.float32), np.empty((height, width), np.float32)))
+        self._margin = margin
+        framed = height + 2 * margin, width + 2 * margin
+        self._framed = np.full(framed, -256, np.float32), np.zeros(framed, np.float32)  # P and M of black pixels
+        inside = slice(margin, margin + height), slice(margin, margin + width)
+        self._pyramid: list[tuple[Plane, Plane]] = [(self._framed[0][inside], self._framed[1][inside])]
+        for _ in range(1, self.levels):
             height, width = (height + 1) // 2, (width + 1) // 2
-        self._buffers = [np.empty(self._pyramid[0][0].size, np.float32) for _ in range(5)]
+            self._pyramid.append((np.empty((height, width), np.float32), np.empty((height, width), np.float32)))
+        self._buffers = [np.empty(self._framed[0].size, np.float32) for _ in range(5)]
 
     def __call__(
         self, reference: NDArray[np.uint8], generated: NDArray[np.uint8], with_ssim: bool = False
@@ -102,17 +110,19 @@ class StructuralSimilarity:
         cv2.subtract(x, y, dst=change, dtype=cv2.CV_32F)
         ms_ssim, ssim, last = 1.0, 1.0, self.levels - 1
         for level, (total, change) in enumerate(self._pyramid):
-            contrast, structure = self._level(total, change, with_luminance=level == last or (with_ssim and level == 0))
-            if level == 0:
-                ssim = structure
-            ms_ssim *= max(structure if level == last else contrast, 0.0) ** self._weights[level]
+            planes, margin = (self._framed, self._margin) if level == 0 else ((total, change), 0)
+            lost = self._lost(*planes, with_luminance=level == last or (with_ssim and level == 0))
+            term = self._similarity(lost, margin) if level == last else 1 - 2 * self._mean(lost[0], margin)
+            ms_ssim *= max(term, 0.0) ** self._weights[level]
+            if level == 0 and with_ssim:
+                ssim = self._similarity(lost, 0) if last or margin else term
             if level < last:
                 _halve(total, self._pyramid[level + 1][0], padding=-256)
                 _halve(change, self._pyramid[level + 1][1], padding=0)
         return ms_ssim, ssim
 
-    def _level(self, total: Plane, change: Plane, with_luminance: bool) -> tuple[float, float]:
-        """Mean contrast-structure and mean SSIM (1 where not asked for) of one scale."""
+    def _lost(self, total: Plane, change: Plane, with_luminance: bool) -> list[Plane]:
+        """Half of 1 - contrast of one scale, and, where asked for, half of 1 - luminance and the product of both."""
         square, neg_var_total, neg_var_change, mean_total, mean_change = (
             buffer[: total.size].reshape(total.shape) for buffer in self._buffers
         )
@@ -127,29 +137,31 @@ class StructuralSimilarity:
         cv2.accumulateSquare(mean_change, neg_var_change)
 
         neg_var_total += neg_var_change
-        lost_contrast = np.divide(neg_var_change, neg_var_total, out=neg_var_change)  # half of 1 - contrast
-        contrast = 1 - 2 * self._mean(lost_contrast)
+        lost_contrast = np.divide(neg_var_change, neg_var_total, out=neg_var_change)
         if not with_luminance:
-            return contrast, 1.0
+            return [lost_contrast]
         np.square(mean_change, out=square)
         mean_total += np.float32(256)
         np.square(mean_total, out=mean_total)
         mean_total += square
         mean_total += np.float32(2 * _C1)
-        lost_luminance = np.divide(square, mean_total, out=square)  # half of 1 - luminance
-        # 1 - (1 - 2a)(1 - 2b) = 2 (a + b - 2ab)
-        both = np.multiply(lost_contrast, lost_luminance, out=mean_total)
-        return contrast, 1 - 2 * (self._mean(lost_contrast) + self._mean(lost_luminance) - 2 * self._mean(both))
+        lost_luminance = np.divide(square, mean_total, out=square)
+        return [lost_contrast, lost_luminance, np.multiply(lost_contrast, lost_luminance, out=mean_total)]
+
+    def _similarity(self, lost: list[Plane], margin: int) -> float:
+        """Mean SSIM: 1 - (1 - 2a)(1 - 2b) = 2 (a + b - 2ab)."""
+        contrast, luminance, both = (self._mean(plane, margin) for plane in lost)
+        return 1 - 2 * (contrast + luminance - 2 * both)
 
     def _blur(self, plane: Plane, into: Plane, sign: int = 1, offset: float = 0) -> None:
         # the border is never looked at; replicating is the cheapest way to fill it
         border = cv2.BORDER_REPLICATE | cv2.BORDER_ISOLATED
         cv2.sepFilter2D(plane, cv2.CV_32F, sign * self._taps, self._taps, dst=into, delta=offset, borderType=border)
 
-    def _mean(self, values: Plane) -> float:
-        """Over the region where the whole window lies inside the frame."""
-        half = len(self._taps) // 2
-        valid = values[half:-half, half:-half]
+    def _mean(self, values: Plane, margin: int) -> float:
+        """Over the region where the whole window lies inside the frame, ``margin`` pixels inside of ``values``."""
+        outside = len(self._taps) // 2 + margin
+        valid = values[outside:-outside, outside:-outside]
         return float(cv2.sumElems(valid)[0]) / valid.size
 
 

@@ -83,16 +83,58 @@ def agree(frames: SmallFrames, masks: SmallMasks, other_frames: SmallFrames, oth
     Raises:
         ValueError: The shapes differ, or there are no frames.
     """
-    if not frames.size or frames.shape != other_frames.shape:
-        raise ValueError(f"frames differ in shape or are none: {list(frames.shape)} and {list(other_frames.shape)}")
-    if not masks.shape == other_masks.shape == frames.shape[:3]:
-        raise ValueError(f"masks must be {list(frames.shape[:3])}: {list(masks.shape)} and {list(other_masks.shape)}")
-    return Agreement(
-        mse=np.square(frames - other_frames).mean(axis=(1, 2, 3), dtype=np.float64).round(_DECIMALS),
-        spatiotemporal_iou=np.asarray([iou(*pair) for pair in zip(masks, other_masks, strict=True)]).round(_DECIMALS),
-        spatial_iou=iou(*(np.logical_or.reduce(each) for each in (masks, other_masks))),
-        weighted_spatial_iou=weighted_iou(masks.mean(axis=0), other_masks.mean(axis=0)),
-    )
+    found = RunningAgreement()
+    found.see_frames(frames, other_frames)
+    found.see_masks(masks, other_masks)
+    return found.result()
+
+
+class RunningAgreement:
+    """The same as the frames come; the masks may come later than their frames."""
+
+    def __init__(self) -> None:
+        self._mse: list[NDArray[np.float64]] = []
+        self._ious: list[float] = []
+        self._moved: list[NDArray[np.int32]] = []
+
+    def see_frames(self, frames: SmallFrames, other_frames: SmallFrames) -> None:
+        """Compare what the next frames show.
+
+        Raises:
+            ValueError: The shapes differ.
+        """
+        if frames.shape != other_frames.shape:
+            raise ValueError(f"frames differ in shape: {list(frames.shape)} and {list(other_frames.shape)}")
+        squares = np.square(frames - other_frames).mean(axis=(1, 2, 3), dtype=np.float64)
+        self._mse.append(squares.round(_DECIMALS))
+
+    def see_masks(self, masks: SmallMasks, other_masks: SmallMasks) -> None:
+        """Compare where the next frames move.
+
+        Raises:
+            ValueError: The shapes differ.
+        """
+        if masks.shape != other_masks.shape:
+            raise ValueError(f"masks differ in shape: {list(masks.shape)} and {list(other_masks.shape)}")
+        self._ious += [iou(*pair) for pair in zip(masks, other_masks, strict=True)]
+        moved = [each.sum(axis=0, dtype=np.int32) for each in (masks, other_masks)]
+        self._moved = [before + now for before, now in zip(self._moved, moved, strict=True)] if self._moved else moved
+
+    def result(self) -> Agreement:
+        """The measures of all frames that were seen.
+
+        Raises:
+            ValueError: None were, or not as many masks as frames.
+        """
+        mse, count = np.concatenate([np.empty(0), *self._mse]), len(self._ious)
+        if not count or count != len(mse):
+            raise ValueError(f"an agreement is of frames and as many masks, not of {len(mse)} and {count}")
+        return Agreement(
+            mse=mse,
+            spatiotemporal_iou=np.asarray(self._ious).round(_DECIMALS),
+            spatial_iou=iou(*(each > 0 for each in self._moved)),
+            weighted_spatial_iou=weighted_iou(*(each / count for each in self._moved)),
+        )
 
 
 def iou(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

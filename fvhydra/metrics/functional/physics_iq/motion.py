@@ -19,32 +19,42 @@ Mask = NDArray[np.uint8]
 _KERNEL = np.ones((5, 5), np.uint8)
 
 
-def motion_masks(frames: Iterable[Frame], threshold: int = 10, alpha: float = 0.3) -> Iterator[Mask]:
+class MotionMasks:
     """The pixels of each frame that move, one mask a frame, as the frames come.
 
     With g the blurred grey frame, the average ``A <- (1 - alpha) A + alpha g`` starts as the first frame; what moves is
     ``|g - round(A)| > threshold``, opened and closed by 5x5. The first mask is empty.
 
     Args:
-        frames: uint8 ``[H, W, 3]`` RGB, all of one size, at full resolution.
         threshold: Of 255.
         alpha: Weight of the newest frame in the average, 0 to 1.
-
-    Yields:
-        The mask of each frame, uint8 ``[H, W]``.
     """
-    average: NDArray[np.float64] | None = None
-    for frame in frames:
+
+    def __init__(self, threshold: int = 10, alpha: float = 0.3) -> None:
+        self._threshold = threshold
+        self._alpha = alpha
+        self._average: NDArray[np.float64] | None = None
+
+    def __call__(self, frame: Frame) -> Mask:
+        """The mask of the next frame, uint8 ``[H, W]``.
+
+        Args:
+            frame: uint8 ``[H, W, 3]`` RGB, of one size with those before, at full resolution.
+        """
         grey = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (5, 5), 0)
-        if average is None:
-            average = grey.astype(np.float64)
-            yield np.zeros(grey.shape, np.uint8)
-            continue
-        cv2.accumulateWeighted(grey, average, alpha)
-        change = cv2.absdiff(grey, cv2.convertScaleAbs(average))
-        moving = cv2.threshold(change, threshold, 255, cv2.THRESH_BINARY)[1]
+        if self._average is None:
+            self._average = grey.astype(np.float64)
+            return np.zeros(grey.shape, np.uint8)
+        cv2.accumulateWeighted(grey, self._average, self._alpha)
+        change = cv2.absdiff(grey, cv2.convertScaleAbs(self._average))
+        moving = cv2.threshold(change, self._threshold, 255, cv2.THRESH_BINARY)[1]
         opened = cv2.morphologyEx(moving, cv2.MORPH_OPEN, _KERNEL)
-        yield np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _KERNEL), np.uint8)
+        return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _KERNEL), np.uint8)
+
+
+def motion_masks(frames: Iterable[Frame], threshold: int = 10, alpha: float = 0.3) -> Iterator[Mask]:
+    """The masks of a whole clip, see :class:`MotionMasks`."""
+    return map(MotionMasks(threshold, alpha), frames)
 
 
 def through_mp4(masks: Iterable[Mask], fps: float) -> Iterator[Mask]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,16 @@ class Means:
     spatial_iou: float
     weighted_spatial_iou: float
 
+    @classmethod
+    def of(cls, agreement: Agreement) -> Means:
+        """Over the frames of one clip."""
+        return cls(
+            mse=float(agreement.mse.mean()),
+            spatiotemporal_iou=float(agreement.spatiotemporal_iou.mean()),
+            spatial_iou=agreement.spatial_iou,
+            weighted_spatial_iou=agreement.weighted_spatial_iou,
+        )
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -28,11 +38,13 @@ class Judged:
     Attributes:
         agreement: Of the clip with the first take.
         variance: Of the second take with the first: the physical variance.
+        frames: How many frames both are of.
         scenario: What was recorded; the views of one scenario are averaged before scenarios are.
     """
 
-    agreement: Agreement
-    variance: Agreement
+    agreement: Means
+    variance: Means
+    frames: int
     scenario: str = ""
 
 
@@ -45,8 +57,7 @@ def clip_score(judged: Judged) -> float:
     Raises:
         ValueError: The variance has an IoU of 0, by which nothing can be divided.
     """
-    score = physics_iq(_means([judged.agreement]), _means([judged.variance]))
-    return round(min(max(score, 0.0), 100.0), 2)
+    return round(min(max(physics_iq(judged.agreement, judged.variance), 0.0), 100.0), 2)
 
 
 def corpus_score(clips: Sequence[Judged], parity: Parity = "upstream") -> float:
@@ -71,8 +82,8 @@ def corpus_score(clips: Sequence[Judged], parity: Parity = "upstream") -> float:
     else:
         scenarios = dict.fromkeys(clip.scenario for clip in clips)
         groups = [[clip for clip in clips if clip.scenario == scenario] for scenario in scenarios]
-    agreement = _averaged([_means(clip.agreement for clip in group) for group in groups])
-    variance = _averaged([_means(clip.variance for clip in group) for group in groups])
+    agreement = _averaged([_pooled([(clip.agreement, clip.frames) for clip in group]) for group in groups])
+    variance = _averaged([_pooled([(clip.variance, clip.frames) for clip in group]) for group in groups])
     if parity == "upstream":
         variance = Means(
             mse=round(variance.mse, 4),
@@ -100,21 +111,16 @@ def physics_iq(agreement: Means, variance: Means) -> float:
     return float(100 * (sum(ratios) / 3 - (agreement.mse - variance.mse)))
 
 
-def _means(agreements: Iterable[Agreement]) -> Means:
+def _pooled(clips: Sequence[tuple[Means, int]]) -> Means:
     """Over all frames where there is a value a frame, over clips where there is one a clip."""
-    found = list(agreements)
+    means, frames = zip(*clips, strict=True)
     return Means(
-        mse=float(np.concatenate([each.mse for each in found]).mean()),
-        spatiotemporal_iou=float(np.concatenate([each.spatiotemporal_iou for each in found]).mean()),
-        spatial_iou=float(np.mean([each.spatial_iou for each in found])),
-        weighted_spatial_iou=float(np.mean([each.weighted_spatial_iou for each in found])),
+        mse=float(np.average([each.mse for each in means], weights=frames)),
+        spatiotemporal_iou=float(np.average([each.spatiotemporal_iou for each in means], weights=frames)),
+        spatial_iou=float(np.mean([each.spatial_iou for each in means])),
+        weighted_spatial_iou=float(np.mean([each.weighted_spatial_iou for each in means])),
     )
 
 
 def _averaged(means: Sequence[Means]) -> Means:
-    return Means(
-        mse=float(np.mean([each.mse for each in means])),
-        spatiotemporal_iou=float(np.mean([each.spatiotemporal_iou for each in means])),
-        spatial_iou=float(np.mean([each.spatial_iou for each in means])),
-        weighted_spatial_iou=float(np.mean([each.weighted_spatial_iou for each in means])),
-    )
+    return _pooled([(each, 1) for each in means])

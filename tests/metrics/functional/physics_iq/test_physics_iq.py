@@ -16,7 +16,7 @@ from fvhydra.metrics.functional.physics_iq.agreement import (
     working_size,
 )
 from fvhydra.metrics.functional.physics_iq.motion import motion_masks, through_mp4
-from fvhydra.metrics.functional.physics_iq.score import Judged, clip_score, corpus_score
+from fvhydra.metrics.functional.physics_iq.score import Judged, Means, clip_score, corpus_score
 from tests.metrics.golden import load, recipes
 from tests.metrics.mutations import MUTATIONS
 
@@ -40,10 +40,14 @@ def compare(clip: Clip, reference: Clip, coded: bool = False) -> Agreement:
     return agree(*generated, shrink_frames(reference, SIZE), shrink_masks(motion_masks(reference), SIZE))
 
 
-def judged(name: str, coded: bool = False) -> Judged:
+def agreements(name: str, coded: bool = False) -> tuple[Agreement, Agreement]:
     case = CASES[name]
     # the recorded program takes the first take for a generated clip when it compares it with the second
-    return Judged(compare(first_frames(case["generated"], case["sha"]), TAKE1, coded), compare(TAKE1, TAKE2, coded))
+    return compare(first_frames(case["generated"], case["sha"]), TAKE1, coded), compare(TAKE1, TAKE2, coded)
+
+
+def judged(agreement: Agreement, variance: Agreement, scenario: str = "") -> Judged:
+    return Judged(Means.of(agreement), Means.of(variance), len(agreement.mse), scenario)
 
 
 def test_recorded_masks() -> None:
@@ -54,26 +58,26 @@ def test_recorded_masks() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_recorded(name: str) -> None:
-    case, found = CASES[name], judged(name)
+    case, found = CASES[name], agreements(name)
     generated = first_frames(case["generated"], case["sha"])
     pixels = shrink_masks(motion_masks(generated), SIZE).sum(axis=(1, 2))
     assert pixels.tolist() == case["mask_pixels_per_frame_generated"]
-    for prefix, agreement in (("", found.agreement), ("pv_", found.variance)):
+    for prefix, agreement in zip(("", "pv_"), found, strict=True):
         for measure in ("mse", "spatiotemporal_iou"):
             values, expected = getattr(agreement, measure), case["details"]
             assert values == pytest.approx(expected[f"{prefix}{measure}_per_frame"], abs=1e-9)
             assert values.mean() == pytest.approx(expected[f"{prefix}{measure}_mean"], abs=1e-9)
         for measure in ("spatial_iou", "weighted_spatial_iou"):
             assert getattr(agreement, measure) == pytest.approx(case["details"][f"{prefix}{measure}"], abs=1e-6)
-    assert clip_score(found) == case["per_video_score"]
+    assert clip_score(judged(*found)) == case["per_video_score"]
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_recorded_through_the_codec(name: str) -> None:
-    found, expected = judged(name, coded=True), CASES[name]["with_mp4v_roundtrip"]
+    found, expected = judged(*agreements(name, coded=True)), CASES[name]["with_mp4v_roundtrip"]
     assert found.agreement.spatial_iou == pytest.approx(expected["spatial_iou"], abs=1e-4)
     assert found.agreement.weighted_spatial_iou == pytest.approx(expected["weighted_spatial_iou"], abs=1e-4)
-    assert found.agreement.spatiotemporal_iou.mean() == pytest.approx(expected["spatiotemporal_iou_mean"], abs=1e-4)
+    assert found.agreement.spatiotemporal_iou == pytest.approx(expected["spatiotemporal_iou_mean"], abs=1e-4)
     assert clip_score(found) == pytest.approx(CASES[name]["per_video_score_roundtrip"], abs=0.005)
 
 
@@ -81,7 +85,7 @@ def test_recorded_through_the_codec(name: str) -> None:
     ("group", "names"), [("all_four", list(CASES)), ("good_and_wrong", ["good", "wrong_direction"])]
 )
 def test_recorded_corpus(group: str, names: list[str]) -> None:
-    clips = [judged(name) for name in names]
+    clips = [judged(*agreements(name)) for name in names]
     assert corpus_score(clips, "peer") == GOLDEN["aggregate"][group]["physics_iq"]
 
 
@@ -96,25 +100,32 @@ def upstream_table() -> list[Judged]:
             for mse, st, s, ws in bounds:
                 frames = [random.uniform(*mse, 10).round(4), random.uniform(*st, 10).round(4)]
                 found.append(Agreement(*frames, random.uniform(*s), random.uniform(*ws)))
-            clips.append(Judged(*found, scenario=str(scenario)))
+            clips.append(judged(*found, scenario=str(scenario)))
     return clips
 
 
 def test_recorded_official_aggregation() -> None:
     golden = load("physics_iq_upstream")
     clips = upstream_table()
-    assert np.concatenate([clip.agreement.mse for clip in clips]).mean() == pytest.approx(golden["peer"]["a_mse"])
+    assert np.mean([clip.agreement.mse for clip in clips]) == pytest.approx(golden["peer"]["a_mse"])
     assert corpus_score(clips) == golden["upstream_score"]
     assert corpus_score(clips, "peer") == golden["peer"]["physics_iq"]
 
 
 def test_the_two_aggregations_differ_where_scenarios_do() -> None:
-    def constant(iou: float) -> Agreement:
-        return Agreement(np.zeros(10), np.full(10, iou), iou, iou)
+    def clip(iou: float, scenario: str, frames: int = 10) -> Judged:
+        return Judged(Means(0.0, iou, iou, iou), Means(0.0, 1.0, 1.0, 1.0), frames, scenario)
 
-    clips = [Judged(constant(0.6), constant(1.0), "filmed thrice")] * 3 + [Judged(constant(0.2), constant(1.0), "once")]
+    clips = [clip(0.6, "filmed thrice")] * 3 + [clip(0.2, "once")]
     assert corpus_score(clips) == 40
     assert corpus_score(clips, "peer") == 50
+
+
+def test_longer_clips_count_for_more_frames() -> None:
+    def clip(iou: float, frames: int) -> Judged:
+        return Judged(Means(0.0, iou, 0.5, 0.5), Means(0.0, 1.0, 1.0, 1.0), frames)
+
+    assert corpus_score([clip(0.8, 30), clip(0.4, 10)], "peer") == pytest.approx(100 * (0.7 + 0.5 + 0.5) / 3, abs=0.005)
 
 
 def test_units() -> None:
@@ -131,7 +142,7 @@ def test_the_same_clip_is_ideal() -> None:
     found = compare(TAKE1, TAKE1)
     assert not found.mse.any()
     assert [found.spatiotemporal_iou.min(), found.spatial_iou, found.weighted_spatial_iou] == [1, 1, 1]
-    assert clip_score(Judged(found, found)) == 100
+    assert clip_score(judged(found, found)) == 100
 
 
 @pytest.mark.parametrize("name", ["freeze", "repeat a frame", "shift by one", "noise"])
@@ -153,12 +164,14 @@ def test_refuses_what_cannot_be_compared() -> None:
     frames, masks = np.zeros((3, 4, 5, 3), np.float32), np.zeros((3, 4, 5), bool)
     with pytest.raises(ValueError, match="frames differ in shape"):
         agree(frames, masks, frames[:2], masks[:2])
-    with pytest.raises(ValueError, match="masks must be"):
+    with pytest.raises(ValueError, match="masks differ in shape"):
         agree(frames, masks, frames, masks[:2])
-    with pytest.raises(ValueError, match="or are none"):
+    with pytest.raises(ValueError, match="not of 3 and 2"):
+        agree(frames, masks[:2], frames, masks[:2])
+    with pytest.raises(ValueError, match="not of 0 and 0"):
         agree(frames[:0], masks[:0], frames[:0], masks[:0])
     with pytest.raises(ValueError, match="at least one clip"):
         corpus_score([])
     nothing = Agreement(np.zeros(2), np.zeros(2), 0.0, 0.0)
     with pytest.raises(ValueError, match="spatiotemporal_iou of 0"):
-        clip_score(Judged(nothing, nothing))
+        clip_score(judged(nothing, nothing))

@@ -1,0 +1,4 @@
+"""Physics-IQ: does a continuation move where, when and as much as the recording did?
+
+Motamed et al., "Do generative video models understand physical principles?" (2025), and its physics-IQ-benchmark.
+"""

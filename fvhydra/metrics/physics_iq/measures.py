@@ -1,0 +1,126 @@
+"""``physics_iq.mse``, ``.spatial_iou``, ``.spatiotemporal_iou`` and ``.weighted_spatial_iou``: a clip and a recording.
+
+Each picks one of what :class:`~fvhydra.metrics.physics_iq.takes.Comparison` computes for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from fvhydra.metrics.base import Alignment, Chunk, Clip, Metric, Reading, Score
+from fvhydra.metrics.physics_iq.takes import Comparison, PhysicsIqParams
+from fvhydra.metrics.sample import Sample
+from fvhydra.metrics.spec import Direction, Input, Output, Spec
+
+MASKS = (Input("video_mask", "video", required=False), Input("reference_mask", "video", required=False))
+"""Motion masks from elsewhere, white where something moves, instead of those that would be computed."""
+
+_MOVES = ("drop a frame", "repeat a frame", "shift by one", "swap two clips", "speed 2x")
+
+
+def _spec(name: str, title: str, direction: Direction, ideal: float, sees: tuple[str, ...], series: bool) -> Spec:
+    return Spec(
+        id=f"physics_iq.{name}",
+        version=1,
+        title=title,
+        kind="sample",
+        direction=direction,
+        unit="1",
+        low=0.0,
+        high=1.0,
+        inputs=(Input("video", "video"), Input("reference", "video"), *MASKS),
+        outputs=(Output("per_frame", direction=direction, per="frame"),) if series else (),
+        params=PhysicsIqParams,
+        source="Physics-IQ (Motamed et al. 2025)",
+        comparable_to=("Physics-IQ, with coded_masks=true",),
+        ideal=ideal,
+        sees=sees,
+    )
+
+
+class Measure(Metric):
+    """One of the four measures of :class:`~fvhydra.metrics.functional.physics_iq.agreement.Agreement`."""
+
+    measure: ClassVar[Literal["mse", "spatiotemporal_iou", "spatial_iou", "weighted_spatial_iou"]]
+
+    @property
+    def alignment(self) -> Alignment:
+        """Each video is cut to the seconds by itself; sizes may differ."""
+        return "free"
+
+    def begin(self, sample: Sample, clip: Clip) -> Reading:
+        return _Reading(Comparison.of(clip, ("video", "reference"), self.params), self.measure)
+
+
+class Mse(Measure):
+    """Of what is seen."""
+
+    measure = "mse"
+    spec = _spec(
+        "mse",
+        "Mean squared difference from the recording, of values in 0 to 1",
+        direction="lower",
+        ideal=0.0,
+        sees=(*_MOVES, "hue shift", "blur", "noise"),
+        series=True,
+    )
+
+
+class SpatiotemporalIou(Measure):
+    """Of what moves in each frame."""
+
+    measure = "spatiotemporal_iou"
+    spec = _spec(
+        "spatiotemporal_iou",
+        "Overlap of what moves with what moves in the recording, frame by frame",
+        direction="higher",
+        ideal=1.0,
+        sees=_MOVES,
+        series=True,
+    )
+
+
+class SpatialIou(Measure):
+    """Of all that moves at any time."""
+
+    measure = "spatial_iou"
+    spec = _spec(
+        "spatial_iou",
+        "Overlap of where anything moves at any time with where it does in the recording",
+        direction="higher",
+        ideal=1.0,
+        sees=("swap two clips", "speed 2x"),
+        series=False,
+    )
+
+
+class WeightedSpatialIou(Measure):
+    """The same, weighed by how long it moves."""
+
+    measure = "weighted_spatial_iou"
+    spec = _spec(
+        "weighted_spatial_iou",
+        "Overlap of where and for how long anything moves with the same in the recording",
+        direction="higher",
+        ideal=1.0,
+        sees=("swap two clips", "speed 2x"),
+        series=False,
+    )
+
+
+class _Reading:
+    def __init__(self, comparison: Comparison, measure: str) -> None:
+        self._comparison = comparison
+        self._measure = measure
+
+    def update(self, chunk: Chunk) -> None:
+        self._comparison.update(chunk)
+
+    def result(self) -> Score:
+        agreement = self._comparison.agreement()
+        found, frames = getattr(agreement, self._measure), len(agreement.mse)
+        if isinstance(found, np.ndarray):
+            return Score(float(found.mean()), series={"per_frame": found}, frames=frames)
+        return Score(found, frames=frames)

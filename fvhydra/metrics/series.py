@@ -1,0 +1,65 @@
+"""The reading of a metric whose value comes of a value a frame, or a pair of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvhydra.metrics.base import Chunk, Score, Skipped
+
+Values = NDArray[np.floating]
+
+
+def mean(values: Values) -> float:
+    """The usual rule of a clip.
+
+    Raises:
+        Skipped: No values.
+    """
+    if not len(values):
+        raise Skipped("too_short", "the clip has no frames to measure")
+    return float(values.mean())
+
+
+class SeriesReading:
+    """Keeps the values of ``video`` and makes one of them at the end.
+
+    Args:
+        measure: The values of a chunk, real ``[n]``; none for some chunks is fine.
+        name: Of the series in the side file.
+        finish: The clip's value of all values ``[T]``.
+        outputs: Further values of the clip.
+    """
+
+    def __init__(
+        self,
+        measure: Callable[[Chunk], Values],
+        name: str = "per_frame",
+        finish: Callable[[Values], float] = mean,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._measure = measure
+        self._name = name
+        self._finish = finish
+        self._outputs = dict(outputs or {})
+        self._frames = 0
+        self._parts: list[Values] = [np.empty(0)]
+
+    def update(self, chunk: Chunk) -> None:
+        """Measure the frames."""
+        self._frames += len(chunk.tracks["video"])
+        self._parts.append(self._measure(chunk))
+
+    def result(self) -> Score:
+        """The value of the clip.
+
+        Raises:
+            Skipped: There was nothing to measure, or a value is not finite.
+        """
+        values = np.concatenate(self._parts)
+        if lost := int(np.count_nonzero(~np.isfinite(values))):
+            raise Skipped("nonfinite", f"{lost} of {len(values)} values are not finite")
+        return Score(self._finish(values), self._outputs, {self._name: values}, self._frames)

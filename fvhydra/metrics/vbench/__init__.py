@@ -1,0 +1,4 @@
+"""VBench's dimensions.
+
+Huang et al., "VBench: Comprehensive benchmark suite for video generative models" (2024).
+"""

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fvhydra.core.scores import ScoreRow
+from fvhydra.metrics.base import Score
+from fvhydra.metrics.functional.physics_iq import motion
+from tests.metrics.golden import load, recipes
+from tests.metrics.running import make, run, score, skips
+
+GOLDEN = load("physics_iq")
+CASES = {case["name"]: case for case in GOLDEN["cases"]}
+SETTINGS = {"seconds": float(GOLDEN["settings"]["duration_seconds"])}
+FPS = GOLDEN["settings"]["target_fps"]
+MEASURES = ("mse", "spatial_iou", "spatiotemporal_iou", "weighted_spatial_iou")
+Clip = NDArray[np.uint8]
+
+TAKES = {
+    key: recipes.clip(recipes.checked(GOLDEN[f"reference_{take}"], GOLDEN["sha"][take]))
+    for key, take in (("reference", "take1"), ("reference_take2", "take2"))
+}
+
+
+def generated(name: str) -> Clip:
+    return recipes.clip(recipes.checked(CASES[name]["generated"], CASES[name]["sha"]))
+
+
+def all_of(video: Clip, chunk: int = 5, **params: Any) -> dict[str, Score]:
+    metrics = [make(f"physics_iq.{name}", **SETTINGS, **params) for name in (*MEASURES, "score")]
+    found = run(metrics, {"scenario": "s", "view": "left"}, fps=FPS, chunk=chunk, video=video, **TAKES)
+    return dict(zip((*MEASURES, "score"), found, strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("chunk", [1, 7, 100])
+def test_recorded(name: str, chunk: int) -> None:
+    details, found = CASES[name]["details"], all_of(generated(name), chunk)
+    for measure in ("mse", "spatiotemporal_iou"):
+        assert found[measure].value == pytest.approx(details[f"{measure}_mean"], abs=1e-9)
+        assert found[measure].series["per_frame"] == pytest.approx(details[f"{measure}_per_frame"], abs=1e-9)
+        assert found["score"].outputs[f"variance_{measure}"] == pytest.approx(details[f"pv_{measure}_mean"], abs=1e-9)
+    for measure in ("spatial_iou", "weighted_spatial_iou"):
+        assert found[measure].value == pytest.approx(details[measure], abs=1e-6)
+        assert found["score"].outputs[f"variance_{measure}"] == pytest.approx(details[f"pv_{measure}"], abs=1e-6)
+    assert found["score"].value == CASES[name]["per_video_score"]
+    assert (found["score"].outputs["scenario"], found["score"].outputs["view"]) == ("s", "left")
+    assert {each.frames for each in found.values()} == {FPS * 4}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_through_the_codec(name: str) -> None:
+    expected, found = CASES[name]["with_mp4v_roundtrip"], all_of(generated(name), coded_masks=True)
+    assert found["spatial_iou"].value == pytest.approx(expected["spatial_iou"], abs=1e-4)
+    assert found["weighted_spatial_iou"].value == pytest.approx(expected["weighted_spatial_iou"], abs=1e-4)
+    assert found["spatiotemporal_iou"].value == pytest.approx(expected["spatiotemporal_iou_mean"], abs=1e-4)
+    assert found["mse"].value == pytest.approx(expected["mse_mean"], abs=1e-9)
+    assert found["score"].value == pytest.approx(CASES[name]["per_video_score_roundtrip"], abs=0.005)
+
+
+def row(sample: str, found: Score) -> ScoreRow:
+    return ScoreRow(sample, "physics_iq.score", 1, "", "", "ok", found.value, outputs=found.outputs)
+
+
+@pytest.mark.parametrize(
+    ("group", "names"), [("all_four", list(CASES)), ("good_and_wrong", ["good", "wrong_direction"])]
+)
+def test_recorded_corpus(group: str, names: list[str]) -> None:
+    metric = make("physics_iq.score", parity="peer")
+    rows = [row(name, all_of(generated(name))["score"]) for name in names]
+    assert metric.corpus(rows).value == GOLDEN["aggregate"][group]["physics_iq"]
+
+
+def test_views_are_averaged_before_scenarios() -> None:
+    means = dict.fromkeys(("spatiotemporal_iou", "spatial_iou", "weighted_spatial_iou"))
+    variance = {"variance_mse": 0.0} | {f"variance_{name}": 1.0 for name in means}
+
+    def clip(sample: str, iou: float, scenario: str | None) -> ScoreRow:
+        outputs = {"mse": 0.0, **dict.fromkeys(means, iou), **variance, "frames": 10, "scenario": scenario}
+        return row(sample, Score(0.0, outputs))
+
+    rows = [clip(str(index), 0.6, "thrice") for index in range(3)] + [clip("3", 0.2, None)]
+    assert make("physics_iq.score").corpus(rows).value == 40
+    assert make("physics_iq.score", parity="peer").corpus(rows).value == 50
+
+
+def test_masks_are_made_once_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    real = motion.MotionMasks.__call__
+    monkeypatch.setattr(motion.MotionMasks, "__call__", lambda self, frame: (made.append(1), real(self, frame))[1])
+    all_of(generated("good"))
+    assert len(made) == 3 * FPS * 4  # of the clip and both takes
+    made.clear()
+    metrics = [make("physics_iq.mse", **SETTINGS), make("physics_iq.spatial_iou", **SETTINGS, threshold=20)]
+    run(metrics, fps=FPS, video=generated("good"), reference=TAKES["reference"])
+    assert len(made) == 2 * 2 * FPS * 4  # other parameters, other masks
+
+
+def test_given_masks_take_the_place_of_computed_ones() -> None:
+    video = generated("wrong_direction")
+    moved = motion.motion_masks(TAKES["reference"])
+    mask = np.stack([cv2.cvtColor(each, cv2.COLOR_GRAY2RGB) for each in moved])
+    metric = make("physics_iq.spatiotemporal_iou", **SETTINGS)
+    found = score(metric, fps=FPS, video=video, reference=TAKES["reference"], video_mask=mask)
+    assert found.value == 1
+    with skips("shape", "video_mask"):
+        score(metric, fps=FPS, video=video, reference=TAKES["reference"], video_mask=mask[:20])
+
+
+def test_seconds_are_those_of_each_clip() -> None:
+    video, metric = generated("good"), make("physics_iq.mse", seconds=1.0)
+    longer = np.concatenate([video, video[:9]])
+    assert score(metric, fps=6, video=longer, reference=TAKES["reference"]).frames == 6
+    with skips("shape", "video 24 and reference 20"):
+        score(make("physics_iq.mse", **SETTINGS), fps=FPS, video=video, reference=TAKES["reference"][:20])
+
+
+def test_peer_counts_thirty_frames_a_second() -> None:
+    pair = {"video": generated("good"), "reference": TAKES["reference"]}
+    assert score(make("physics_iq.mse", seconds=0.5, parity="peer"), fps=6, **pair).frames == 15
+
+
+def test_sizes_may_differ() -> None:
+    small = np.stack([cv2.resize(frame, (64, 48)) for frame in TAKES["reference"]])
+    found = score(make("physics_iq.spatial_iou", **SETTINGS), fps=FPS, video=small, reference=TAKES["reference"])
+    assert 0.5 < (found.value or 0) < 1
+
+
+def test_two_takes_that_share_nothing_are_no_measure() -> None:
+    still = np.repeat(TAKES["reference"][:1], 24, axis=0)
+    videos = {"video": TAKES["reference"], "reference": TAKES["reference"], "reference_take2": still}
+    with skips("nonfinite", "divided"):
+        score(make("physics_iq.score", **SETTINGS), fps=FPS, **videos)
+
+
+def test_rates_must_be_equal(tmp_path: Any) -> None:
+    from fvhydra.metrics.base import Clip as Reel
+    from fvhydra.metrics.base import Track
+    from fvhydra.metrics.sample import Sample
+
+    reel = Reel({"video": Track(48, 64, 24, 24), "reference": Track(48, 64, 30, 30)})
+    for name in (*MEASURES, "score"):
+        with skips("shape", "video 24 and reference 30"):
+            make(f"physics_iq.{name}").begin(Sample("a", {}), reel)
