@@ -11,7 +11,7 @@ from fvhydra.core.errors import UsageError
 
 FREE_TEXT = (
     *("prompt", "prompt_file", "image", "run", "sweep", "videos", "references", "manifest"),
-    *("op.reason", "sampling.negative_prompt", "store.path"),
+    *("op.reason", "op.resume_from", "sampling.negative_prompt", "store.path"),
 )
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
 

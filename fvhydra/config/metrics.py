@@ -18,6 +18,7 @@ class MetricsConfig:
 
     use: dict[str, Any] = doc("Parameters, as family.name.parameter; null leaves a metric out", factory=dict)
     assets: dict[str, str | None] = doc("Local weights by name, instead of the Hub's", factory=dict)
+    tiny: bool = doc("Small random weights instead of real ones, to try how things run: scores mean nothing", False)
     device: str = doc("Where networks run: cpu, cuda, cuda:1", "cpu")
 
 

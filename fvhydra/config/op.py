@@ -7,7 +7,8 @@ from typing import Any
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Name, Positive, Words, doc
+from fvhydra.config.fields import Name, NonNegative, Positive, Words, doc
+from fvhydra.config.gates import Gate
 
 
 @dataclass
@@ -83,6 +84,24 @@ class PublishConfig(OpConfig):
 
     confirm: Words = doc("The word upload applies the change", None)
     accept: Words = doc("Failed review criteria to publish all the same, by name", None)
+
+
+@dataclass
+class EvalConfig(OpConfig):
+    """Score clips with any set of metrics."""
+
+    gate: Gate = doc('Limits, as {common.ssim: ">=0.93"}; pass or regression', factory=dict)
+    strict: bool = doc("A skipped or failed sample makes the verdict inconclusive", False)
+    workers: NonNegative = doc("Clips at a time; 0: one for each CPU of this process", 0)
+    memory_mb: Positive = doc("Memory for the decoded frames of one clip and what it is compared with, MB", 64)
+    shard: NonNegative | None = doc("Only this part of the clips, from 0; sweep it: op.shard=range(0,8)", None)
+    shards: NonNegative = doc("Number of parts; 0: as many as op.shard is swept over", 0)
+    resume_from: str | None = doc("Folder of an earlier evaluation, whose scores of the same content are kept", None)
+
+
+@dataclass
+class MetricsOpConfig(OpConfig):
+    """List the metrics, or explain one."""
 
 
 @dataclass

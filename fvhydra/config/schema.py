@@ -28,6 +28,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "publish": op.PublishConfig,
         "attach": op.AttachConfig,
         "doctor": op.DoctorConfig,
+        "eval": op.EvalConfig,
+        "metrics": op.MetricsOpConfig,
     },
     "schema/launcher": {
         "launcher": launcher.LauncherConfig,

@@ -127,8 +127,13 @@ def probe(path: Path) -> VideoInfo:
         )
 
 
-def decode(path: Path) -> Generator[Frame, None, None]:
+def decode(path: Path, upright: bool = False) -> Generator[Frame, None, None]:
     """Yield the frames of a video in order, uint8 ``[H, W, 3]`` RGB; memory does not grow with its length.
+
+    Args:
+        path: The file.
+        upright: Turn frames by quarters as the container's display matrix says, and as players do; ``H`` and ``W`` may
+            then be swapped. Otherwise frames are as they were coded.
 
     Raises:
         MediaError: Missing, empty, damaged, or without a video stream. A file that is cut off raises after its last
@@ -147,7 +152,8 @@ def decode(path: Path) -> Generator[Frame, None, None]:
                         raise MediaError(f"{path} is damaged at frame {frames}.", _FETCH_AGAIN)
                     frames += 1
                     shown = max(shown, _end(frame, stream))
-                    yield np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
+                    rgb = np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
+                    yield np.rot90(rgb, round(frame.rotation / 90)) if upright and frame.rotation else rgb
         except av.FFmpegError as error:
             raise MediaError(f"{path} is damaged after {frames} frames ({error.strerror}).", _FETCH_AGAIN) from error
         if frames == 0:

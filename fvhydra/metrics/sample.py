@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,16 +20,21 @@ class Sample:
             manifest says.
         keys: ``video``, ``reference``, ``text_prompt``, ``audio``, ... to values; files are :class:`~pathlib.Path`.
         role: ``generated``, or ``reference`` for a sample that only feeds the reference side of set metrics.
+        tags: What results are grouped by, such as ``dimension=color``.
     """
 
     id: str
     keys: Mapping[str, Any]
     role: str = "generated"
+    tags: tuple[str, ...] = ()
 
-    def content(self, keys: tuple[str, ...]) -> str:
+    def content(self, keys: Iterable[str]) -> str:
         """Hex SHA-256 of what the given keys hold: the bytes of files, the canonical JSON of values.
 
         Two samples of the same content score the same under the same metric, whatever their names.
+
+        Raises:
+            OSError: A file cannot be read.
         """
         parts = {key: _content(self.keys.get(key)) for key in sorted(keys)}
         return sha256_bytes(canonical_json({"role": self.role, **parts}).encode())
@@ -42,7 +47,7 @@ def _content(value: Any) -> Any:
     return _file(value, status.st_size, status.st_mtime_ns)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def _file(path: Path, size: int, modified_ns: int) -> str:
     """Several metrics ask for the same file's hash; size and time are there so that a changed file is read again."""
     return sha256_file(path)

@@ -1,0 +1,143 @@
+"""An evaluation from samples to ``summary.json``, and several of them merged into one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fvhydra.core import files
+from fvhydra.core.errors import UsageError
+from fvhydra.core.progress import Progress
+from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows, side_file, write_rows
+from fvhydra.evaluation.journal import SCORES, Arrays, Journal, read_arrays, write_arrays
+from fvhydra.evaluation.lane import Outcome
+from fvhydra.evaluation.scoring import Effort, Work, score_all, with_sound
+from fvhydra.evaluation.selection import Prepared, prepare
+from fvhydra.evaluation.summary import fold, summarise
+from fvhydra.metrics.base import Metric, SetMetric
+from fvhydra.metrics.sample import Sample
+
+
+def evaluate(
+    samples: Sequence[Sample],
+    metrics: Sequence[Metric],
+    folder: Path,
+    progress: Progress,
+    *,
+    effort: Effort,
+    earlier: Sequence[Path] = (),
+) -> tuple[list[MetricSummary], list[ScoreRow]]:
+    """Score samples and leave the results in ``folder``.
+
+    Args:
+        samples: With unique ids.
+        metrics: What :func:`~fvhydra.evaluation.selection.select` gave.
+        folder: The run folder; rows that are there for the same content and metric version are kept.
+        progress: Told of the samples that are done.
+        effort: Threads and memory.
+        earlier: Further folders to keep rows from.
+
+    Returns:
+        Summaries by metric id, and all rows sorted by sample and metric.
+    """
+    journal = Journal(folder, earlier)
+    prepared = []
+    for metric in metrics:
+        progress.stage("load", msg=metric.spec.id)
+        prepared.append(prepare(metric))
+    progress.stage("score", msg=f"{len(samples)} sample(s)")
+    known: dict[str, list[Outcome]] = {}
+    for done, outcomes in enumerate(score_all(_work(samples, prepared, journal, known), effort), 1):
+        journal.add([*known.pop(outcomes[0].row.sample), *outcomes])
+        progress.step(done, len(samples))
+    states = {
+        metric.spec.id: fold(metric, folder, [row for row in journal.rows if row.metric == metric.spec.id])
+        for metric in metrics
+        if isinstance(metric, SetMetric)
+    }
+    summaries = conclude(folder, metrics, journal.rows, states)
+    journal.close()
+    return summaries, journal.rows
+
+
+def conclude(
+    folder: Path, metrics: Sequence[Metric], rows: list[ScoreRow], states: dict[str, Arrays]
+) -> list[MetricSummary]:
+    """Write ``scores.jsonl``, ``states/`` and ``summary.json``."""
+    rows.sort(key=lambda row: (row.sample, row.metric))
+    write_rows(folder / SCORES, rows)
+    for name, state in states.items():
+        write_arrays(_state_file(folder, name), state)
+    summaries = [
+        summarise(metric, [row for row in rows if row.metric == metric.spec.id], states.get(metric.spec.id))
+        for metric in metrics
+    ]
+    files.write_json(folder / "summary.json", summaries)
+    return summaries
+
+
+def merge(folders: Sequence[Path], metrics: Sequence[Metric], into: Path) -> tuple[list[MetricSummary], list[ScoreRow]]:
+    """Make one evaluation out of those of its shards: what a single process would have left, to the bit for rows.
+
+    Args:
+        folders: Run folders of the shards.
+        metrics: Those of the shards; no model is loaded.
+        into: Folder of the whole.
+
+    Raises:
+        UsageError: A sample is in two of them: they are no shards of one evaluation.
+    """
+    rows: list[ScoreRow] = []
+    home: dict[str, Path] = {}
+    for folder in folders:
+        for row in read_rows(folder / SCORES):
+            if home.setdefault(row.sample, folder) != folder:
+                both = f"{home[row.sample]} and {folder}"
+                raise UsageError(f"{row.sample} is in both {both}: these are no shards of one evaluation.")
+            rows.append(row)
+    for sample, folder in home.items():
+        if side_file(folder, sample).is_file():
+            files.copy(side_file(folder, sample), side_file(into, sample))
+    states: dict[str, Arrays] = {}
+    for metric in metrics:
+        if isinstance(metric, SetMetric):
+            state = metric.empty()
+            for folder in folders:
+                state = metric.merge(state, read_arrays(_state_file(folder, metric.spec.id)))
+            states[metric.spec.id] = state
+    return conclude(into, metrics, rows, states), rows
+
+
+def _work(
+    samples: Sequence[Sample], prepared: Sequence[Prepared], journal: Journal, known: dict[str, list[Outcome]]
+) -> Iterator[Work]:
+    """What is left to do; what is known already is kept in ``known`` until the rest of its sample is."""
+    hears = {"audio", "reference_audio"} & {key for item in prepared for key in item.metric.spec.keys("audio")}
+    for sample in samples:
+        heard = with_sound(sample) if hears else sample
+        fitting = [item for item in prepared if heard.role != "reference" or item.metric.spec.kind == "set"]
+        contents = {item.metric.spec.id: _content(item.metric, heard) for item in fitting}
+        found, left = [], []
+        for item in fitting:
+            spec = item.metric.spec
+            outcome = journal.known((heard.id, spec.id, spec.version, item.digest, contents[spec.id]))
+            if outcome is None:
+                left.append(item)
+            else:
+                found.append(outcome)
+        if left:
+            known[heard.id] = found
+            yield heard, contents, left
+        else:
+            journal.add(found)
+
+
+def _content(metric: Metric, sample: Sample) -> str:
+    try:
+        return sample.content(item.key for item in metric.spec.inputs)
+    except OSError:  # the row will say so
+        return ""
+
+
+def _state_file(folder: Path, metric: str) -> Path:
+    return folder / "states" / f"{metric}.npz"

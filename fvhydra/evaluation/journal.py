@@ -1,0 +1,114 @@
+"""Results as they come, so that a kill loses at most the clips that were being scored; and taking them up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvhydra.core import files
+from fvhydra.core.scores import ScoreRow, read_rows, side_file
+from fvhydra.evaluation.lane import Outcome
+
+SCORES = "scores.jsonl"
+_JOURNAL = "journal.jsonl"
+
+_OF_THE_MACHINE = ("no_weights", "no_dependency", "remote_error", "error")
+"""Reasons that another attempt may not meet; the others lie in the sample."""
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+class Journal:
+    """The results in a run folder: a line a row, arrays beside them.
+
+    ``frames/<sample>.npz`` has the values a frame, ``contributions/<sample>.npz`` what a sample adds to set metrics;
+    both are there before the rows that speak of them.
+    """
+
+    def __init__(self, folder: Path, earlier: Iterable[Path] = ()) -> None:
+        """Open the journal of a run folder, with what is already known.
+
+        Args:
+            folder: The run folder.
+            earlier: Folders of other evaluations to take rows from. Those of ``folder`` itself come first.
+        """
+        self.folder = folder
+        self.rows: list[ScoreRow] = []
+        self._known: dict[tuple[str, str, int, str, str], tuple[Path, ScoreRow]] = {}
+        for source in (folder, *earlier):
+            for name in (_JOURNAL, SCORES):
+                if (source / name).is_file():
+                    for row in read_rows(source / name):
+                        if row.status != "failed" and row.code not in _OF_THE_MACHINE:
+                            self._known.setdefault(row.key, (source, row))
+        _mend(folder / _JOURNAL)
+
+    def known(self, key: tuple[str, str, int, str, str]) -> Outcome | None:
+        """What an earlier attempt found for the same sample, metric, version, parameters and content."""
+        if key not in self._known:
+            return None
+        source, row = self._known[key]
+        prefix = f"{row.metric}/"
+        series, contribution = (
+            {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
+            for stored in (read_arrays(path) for path in (side_file(source, row.sample), _contributions(source, row)))
+        )
+        return Outcome(row, series, contribution)
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep everything that is known of one sample."""
+        kept = list(outcomes)
+        if not kept:
+            return
+        for path, arrays in (
+            (side_file(self.folder, kept[0].row.sample), [(item.row.metric, item.series) for item in kept]),
+            (_contributions(self.folder, kept[0].row), [(item.row.metric, item.contribution) for item in kept]),
+        ):
+            named = {f"{metric}/{name}": array for metric, found in arrays for name, array in found.items()}
+            if named:
+                write_arrays(path, named)
+        lines = [json.dumps(files.plain(item.row), allow_nan=False) + "\n" for item in kept]
+        journal = self.folder / _JOURNAL
+        with files.explained(journal), open(journal, "a", encoding="utf-8", newline="\n") as handle:
+            handle.write("".join(lines))
+        self.rows += [item.row for item in kept]
+
+    def close(self) -> None:
+        """Everything is in ``scores.jsonl`` now."""
+        (self.folder / _JOURNAL).unlink(missing_ok=True)
+
+
+def contribution(folder: Path, row: ScoreRow) -> Arrays:
+    """What a sample adds to a set metric."""
+    prefix = f"{row.metric}/"
+    stored = read_arrays(_contributions(folder, row))
+    return {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write an ``.npz``, atomically."""
+    with files.atomic_path(path, suffix=".npz") as temporary:
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]  # the stub takes the names for options
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Read an ``.npz``; empty where there is none."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def _mend(journal: Path) -> None:
+    """Take away half a line that a kill left at the end, so that the next one begins on its own."""
+    written = journal.read_bytes() if journal.is_file() else b""
+    if written and not written.endswith(b"\n"):
+        files.write_bytes(journal, written[: written.rfind(b"\n") + 1])
+
+
+def _contributions(folder: Path, row: ScoreRow) -> Path:
+    return folder / "contributions" / side_file(folder, row.sample).name

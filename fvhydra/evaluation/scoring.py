@@ -1,0 +1,141 @@
+"""The pass: every sample decoded once, seen by all metrics, several samples at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import cv2
+
+from fvhydra.core.errors import MediaError
+from fvhydra.evaluation.footage import footage
+from fvhydra.evaluation.lane import Lane, Outcome
+from fvhydra.evaluation.selection import Prepared
+from fvhydra.media.video import probe
+from fvhydra.metrics.base import Clip
+from fvhydra.metrics.sample import Sample
+
+
+class _Stopped(Exception):
+    """The evaluation was interrupted; the sample is left alone."""
+
+
+Work = tuple[Sample, Mapping[str, str], Sequence[Prepared]]
+"""A sample, the content of what each metric reads of it, and the metrics to run on it."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a pass may use.
+
+    Attributes:
+        workers: Samples at a time, and threads that compute. Decoding has threads of its own, which wait while the
+            frames are not taken.
+        memory_mb: For the decoded frames of one sample.
+        torch_threads: Inside of each network; 0 leaves torch's default.
+    """
+
+    workers: int
+    memory_mb: float
+    torch_threads: int = 1
+
+
+def score_all(work: Iterable[Work], effort: Effort) -> Iterator[list[Outcome]]:
+    """Score samples, several at a time, and yield what came of each as soon as it is known, in any order.
+
+    Args:
+        work: Taken one by one as threads become free.
+        effort: Threads and memory.
+    """
+    stop = Event()
+    remaining = iter(work)
+    with (
+        _no_threads_of_libraries(effort.torch_threads),
+        ThreadPoolExecutor(effort.workers, "compute") as compute,
+        ThreadPoolExecutor(effort.workers, "sample") as readers,
+    ):
+        waiting: set[Future[list[Outcome]]] = set()
+        try:
+            while True:
+                while len(waiting) < effort.workers and (item := next(remaining, None)) is not None:
+                    waiting.add(readers.submit(score, *item, compute, effort.memory_mb, stop))
+                if not waiting:
+                    return
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            stop.set()
+
+
+def score(
+    sample: Sample,
+    contents: Mapping[str, str],
+    prepared: Sequence[Prepared],
+    compute: Executor,
+    memory_mb: float,
+    stop: Event | None = None,
+) -> list[Outcome]:
+    """Score one sample with several metrics; one outcome for each, whatever goes wrong."""
+    lanes = [Lane(item, sample, contents[item.metric.spec.id]) for item in prepared]
+    for lane in lanes:
+        lane.check()
+    try:
+        _watch([lane for lane in lanes if lane.outcome is None], sample, compute, memory_mb, stop or Event())
+    except _Stopped:
+        raise
+    except Exception as error:  # of the reading itself: a bug, no memory
+        for lane in lanes:
+            lane.fail(error)
+    return [lane.outcome for lane in lanes if lane.outcome is not None]
+
+
+def _watch(lanes: Sequence[Lane], sample: Sample, compute: Executor, memory_mb: float, stop: Event) -> None:
+    def each(step: Callable[[Lane], None]) -> None:
+        """Take a step in every lane, the slowest first, so that the others fill what time it leaves."""
+        ordered = sorted((lane for lane in lanes if lane.outcome is None), key=lambda lane: -lane.cost)
+        for future in [compute.submit(step, lane) for lane in ordered]:
+            future.result()
+
+    videos = {key: Path(sample.keys[key]) for lane in lanes for key in lane.keys}
+    with footage(videos, memory_mb) as shot:
+        clip = Clip(shot.tracks)
+        each(partial(Lane.begin, shot=shot, clip=clip))
+        for chunk in shot:
+            if stop.is_set():
+                raise _Stopped
+            if not any(lane.wants_frames for lane in lanes):
+                break
+            each(partial(Lane.see, chunk=chunk, shot=shot))
+        each(partial(Lane.finish, shot=shot))
+
+
+@contextlib.contextmanager
+def _no_threads_of_libraries(torch_threads: int) -> Iterator[None]:
+    """Samples are spread over threads already; those of OpenCV and torch would only fight with them."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    if torch_threads and "torch" in sys.modules:  # otherwise no network is there
+        sys.modules["torch"].set_num_threads(torch_threads)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def with_sound(sample: Sample) -> Sample:
+    """The sample with the sound of its videos as ``audio`` and ``reference_audio``, where it names no other."""
+    heard = dict(sample.keys)
+    for audio, video in (("audio", "video"), ("reference_audio", "reference")):
+        path = sample.keys.get(video)
+        if heard.get(audio) is None and isinstance(path, Path):
+            with contextlib.suppress(MediaError):  # whoever needs the pictures says so
+                if probe(path).has_audio:
+                    heard[audio] = path
+    return Sample(sample.id, heard, sample.role, sample.tags)

@@ -1,0 +1,92 @@
+"""From ``metrics.use`` to metrics that are ready to score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pydantic
+
+from fvhydra.config.metrics import Choice
+from fvhydra.core import files
+from fvhydra.core.errors import FvhydraError, UsageError, nearest
+from fvhydra.metrics import catalogue
+from fvhydra.metrics.base import Assets, Metric, Skip, Skipped
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A metric, and whether it can be used here.
+
+    Attributes:
+        metric: With its parameters.
+        digest: Of the parameters and the revisions of its weights, see ``ScoreRow.params``.
+        skip: Why every sample is skipped: no weights, a missing package.
+        error: What went wrong while it was prepared; every sample fails with it.
+    """
+
+    metric: Metric
+    digest: str
+    skip: Skip | None = None
+    error: Exception | None = None
+
+
+def select(choices: Sequence[Choice], assets: Assets) -> list[Metric]:
+    """The chosen metrics with their parameters, sorted by id. Nothing is loaded.
+
+    Raises:
+        UsageError: Lists everything that is wrong: no metric at all, unknown and planned metrics, parameters.
+    """
+    if not choices:
+        raise UsageError(
+            "There is nothing to measure: metrics= chooses no metric.",
+            "Add some, as metrics=pixel or metrics=[pixel,temporal]; `fvhydra op=metrics` lists all.",
+        )
+    metrics, problems = [], []
+    for choice in choices:
+        try:
+            kind = catalogue.metric_class(choice.id, choice.target)
+            metrics.append(kind(kind.spec.params(**choice.params), assets))
+        except (pydantic.ValidationError, TypeError) as error:
+            problems += _sentences(choice, kind, error)
+        except FvhydraError as error:
+            problems.append(error.message)
+    if problems:
+        listed = problems[0] if len(problems) == 1 else "".join(f"\n    - {problem}" for problem in problems)
+        raise UsageError(
+            listed, "`fvhydra op=metrics` lists all metrics, `fvhydra op=metrics metric=<id>` explains one."
+        )
+    return sorted(metrics, key=lambda metric: metric.spec.id)
+
+
+def prepare(metric: Metric) -> Prepared:
+    """Load what the metric needs."""
+    skip = catalogue.missing_package(metric.spec)
+    error: Exception | None = None
+    if skip is None:
+        try:
+            metric.prepare()
+        except Skipped as skipped:
+            skip = skipped.skip
+        except Exception as failure:  # a metric that breaks takes no other down
+            error = failure
+    revisions = {asset.name: metric.assets.revision(metric.spec, asset.name) for asset in metric.spec.assets}
+    digest = files.sha256_bytes(files.canonical_json({"params": metric.params, "weights": revisions}).encode())
+    return Prepared(metric, digest[:16], skip, error)
+
+
+def _sentences(choice: Choice, kind: type[Metric], error: pydantic.ValidationError | TypeError) -> list[str]:
+    known = list(kind.spec.params.__dataclass_fields__)
+    key = f"metrics.use.{choice.id}"
+    found = [
+        f"There is no parameter {key}.{name}.{nearest(name, known)} It has: {', '.join(known) or 'none'}."
+        for name in choice.params
+        if name not in known
+    ]
+    if isinstance(error, pydantic.ValidationError):
+        found += [
+            f"{key}.{'.'.join(map(str, item['loc']))}={item['input']!r}: {item['msg'].removeprefix('Input ')}."
+            for item in error.errors(include_url=False, include_context=False)
+            if item["loc"] and item["loc"][0] in known
+        ]
+    return found or [f"{key}: {error}"]

@@ -1,0 +1,99 @@
+"""From rows to one value a metric."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+
+from fvhydra.core import files
+from fvhydra.core.scores import MetricSummary, ScoreRow
+from fvhydra.evaluation.bootstrap import interval
+from fvhydra.evaluation.journal import Arrays, contribution
+from fvhydra.metrics.base import Metric, Score, SetMetric, Skipped
+
+
+def fold(metric: SetMetric, folder: Path, rows: Sequence[ScoreRow]) -> Arrays:
+    """The state of a set metric, out of what its samples contributed, in the order of the samples."""
+    state = metric.empty()
+    for row in sorted(rows, key=lambda row: row.sample):
+        if row.status == "ok":
+            state = metric.update(state, contribution(folder, row))
+    return state
+
+
+def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = None) -> MetricSummary:
+    """A metric over all samples.
+
+    Args:
+        metric: With its parameters; no model is asked.
+        rows: Its rows, in any order.
+        state: Of a set metric.
+    """
+    spec = metric.spec
+    ok = sorted((row for row in rows if row.value is not None), key=lambda row: row.sample)
+    values = [row.value for row in ok if row.value is not None]
+    score, message = _over_all(metric, ok, state)
+    averaged = spec.kind == "sample" and spec.rule == "mean"
+    return MetricSummary(
+        metric=spec.id,
+        version=spec.version,
+        title=spec.title,
+        kind=spec.kind,
+        direction=spec.direction,
+        unit=spec.unit,
+        value=None if score is None else score.value,
+        rule=spec.rule,
+        interval=interval(values) if averaged else None,
+        low=min(values, default=None),
+        high=max(values, default=None),
+        std=stdev(values) if len(values) > 1 else None,
+        outputs={} if score is None else files.plain(score.outputs),
+        counts={status: sum(row.status == status for row in rows) for status in ("ok", "skipped", "failed")},
+        reasons=dict(sorted(Counter(row.code for row in rows if row.code).items())),
+        message=message or _reason(rows, score),
+        by_tag=_by_tag(metric, ok),
+        params=files.plain(metric.params),
+        assets={asset.name: _provenance(metric, asset) for asset in spec.assets},
+        comparable_to=list(spec.comparable_to),
+        source=spec.source,
+    )
+
+
+def _over_all(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None) -> tuple[Score | None, str]:
+    """The value, or why there is none; a metric whose own rule breaks takes no other down."""
+    try:
+        if isinstance(metric, SetMetric):
+            return metric.compute(metric.empty() if state is None else state), ""
+        return (metric.corpus(rows), "") if rows else (None, "")
+    except Skipped as skipped:
+        return None, str(skipped)
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _by_tag(metric: Metric, rows: Sequence[ScoreRow]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for tag in sorted({tag for row in rows for tag in row.tags}):
+        tagged = [row for row in rows if tag in row.tags]
+        score, _ = _over_all(metric, tagged, None)
+        if score is not None and score.value is not None:
+            found[tag] = {"value": score.value, "ok": len(tagged)}
+    return found
+
+
+def _reason(rows: Sequence[ScoreRow], score: Score | None) -> str:
+    """Where no sample has a value: the first reason of the samples."""
+    if score is not None:
+        return ""
+    return next((row.message for row in rows if row.message), "")
+
+
+def _provenance(metric: Metric, asset: Any) -> dict[str, Any]:
+    return {
+        "repo": asset.repo,
+        "revision": metric.assets.revision(metric.spec, asset.name) or asset.revision,
+        "licence": asset.licence,
+    }

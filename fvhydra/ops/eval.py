@@ -1,0 +1,188 @@
+"""``op=eval``: score clips with any set of metrics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fvhydra.config.metrics import choices
+from fvhydra.config.op import EvalConfig
+from fvhydra.config.root import Config
+from fvhydra.core import files
+from fvhydra.core.context import Context
+from fvhydra.core.errors import UsageError
+from fvhydra.core.result import RunResult, SweepJob
+from fvhydra.core.scores import MetricSummary, ScoreRow
+from fvhydra.core.text import printable
+from fvhydra.core.verdict import Verdict, worst
+from fvhydra.evaluation import gate
+from fvhydra.evaluation.samples import Samples, read_samples
+from fvhydra.evaluation.selection import select
+from fvhydra.evaluation.shards import number_of_shards, shard_of
+from fvhydra.metrics.assets import HubAssets
+from fvhydra.metrics.base import Metric
+from fvhydra.ops.base import Op
+
+CONVERSION = (
+    "libswscale to RGB, 8 bit, full range; matrix and range as the stream says, BT.601 and limited where it does not; "
+    "turned by quarters as the display matrix says"
+)
+"""How decoded pictures become frames; recorded with the results."""
+
+_LISTED = 5
+
+
+class Eval(Op):
+    """Every clip is decoded once, and every metric sees it."""
+
+    config: EvalConfig
+
+    @property
+    def merges(self) -> bool:  # type: ignore[override]  # the jobs of a sweep over op.shard are parts of one answer
+        """Whether this is one shard of several."""
+        return self.config.shard is not None
+
+    def preflight(self, context: Context) -> None:
+        """Refuse what cannot be scored: no samples, unknown or planned metrics, wrong parameters."""
+        metrics = _metrics(context.config)
+        _samples(context.config, metrics)
+        number_of_shards(self.config.shard, self.config.shards, context.command)
+        if self.config.resume_from is not None and not Path(self.config.resume_from).expanduser().is_dir():
+            raise UsageError(f"op.resume_from={self.config.resume_from}: there is no such folder.")
+
+    def inputs(self, config: Config) -> dict[str, str]:
+        """The content of everything that is scored: ids and files."""
+        metrics = _metrics(config)
+        keys = {item.key for metric in metrics for item in metric.spec.inputs}
+        found = {}
+        for sample in _samples(config, metrics).samples:
+            try:
+                found[sample.id] = sample.content(keys)
+            except OSError:
+                found[sample.id] = "missing"
+        return {"samples": files.sha256_bytes(files.canonical_json(found).encode())}
+
+    def run(self, context: Context) -> RunResult:
+        """Leave ``scores.jsonl``, ``summary.json``, ``frames/`` and ``states/``."""
+        from fvhydra.evaluation.evaluate import evaluate
+        from fvhydra.evaluation.scoring import Effort
+
+        metrics = _metrics(context.config)
+        found = _samples(context.config, metrics)
+        shards = number_of_shards(self.config.shard, self.config.shards, context.command)
+        own = self.config.shard or 0
+        samples = [sample for sample in found.samples if shards == 1 or shard_of(sample, shards) == own]
+        context.run.update_manifest(evaluation=self._provenance(found, len(samples), shards))
+        summaries, rows = evaluate(
+            samples,
+            metrics,
+            context.run.path,
+            context.progress,
+            effort=Effort(self.config.workers or _cpus(), self.config.memory_mb, context.config.job.threads),
+            earlier=[Path(self.config.resume_from).expanduser()] if self.config.resume_from else [],
+        )
+        return self._result(summaries, rows, _unpaired(found))
+
+    def merge(self, context: Context, jobs: Sequence[SweepJob]) -> RunResult:
+        """One evaluation out of its shards."""
+        from fvhydra.evaluation.evaluate import merge
+
+        unfinished = [job for job in jobs if not job.result.metrics]
+        if unfinished:
+            return RunResult(
+                op=self.config.name,
+                verdict=worst(job.result.verdict for job in unfinished),
+                message=f"Not merged: {len(unfinished)} of {len(jobs)} shards did not come to an end.",
+                notes=["The same command with sweep=<the sweep's folder> runs only those again."],
+            )
+        metrics = _metrics(context.config)
+        found = _samples(context.config, metrics)
+        context.run.update_manifest(evaluation=self._provenance(found, len(found.samples), len(jobs)))
+        folders = [context.run.path.parent / job.folder for job in sorted(jobs, key=lambda job: job.number)]
+        summaries, rows = merge(folders, metrics, context.run.path)
+        return self._result(summaries, rows, _unpaired(found))
+
+    def _provenance(self, found: Samples, samples: int, shards: int) -> dict[str, Any]:
+        import av
+
+        return {
+            "samples": samples,
+            "without_reference": [printable(name) for name in found.alone],
+            "without_video": [printable(name) for name in found.unused],
+            "shard": self.config.shard,
+            "shards": shards,
+            "decoder": f"pyav {av.__version__}",
+            "libraries": {name: ".".join(map(str, version)) for name, version in av.library_versions.items()},
+            "conversion": CONVERSION,
+            "memory_mb": self.config.memory_mb,
+        }
+
+    def _result(self, summaries: list[MetricSummary], rows: list[ScoreRow], notes: list[str]) -> RunResult:
+        gates = gate.hold(self.config.gate, gate.of_scores(summaries, rows))
+        counts = {status: sum(row.status == status for row in rows) for status in ("ok", "skipped", "failed")}
+        verdict = Verdict.DONE
+        if gates:
+            verdict = worst(item.verdict for item in gates)
+        elif not counts["ok"]:
+            verdict = Verdict.INCONCLUSIVE
+        if self.config.strict and (counts["skipped"] or counts["failed"]):
+            verdict = worst([verdict, Verdict.INCONCLUSIVE])
+        samples = len({row.sample for row in rows})
+        message = f"{samples} sample(s), {len(summaries)} metric(s): " + ", ".join(
+            f"{count} {status}" for status, count in counts.items()
+        )
+        broken = [item.message for item in gates if item.verdict is not Verdict.PASS]
+        return RunResult(
+            op=self.config.name,
+            verdict=verdict,
+            message=" ".join([f"{message}.", *broken]),
+            metrics=summaries,
+            gates=gates,
+            notes=notes + _of_tiny_weights(summaries),
+        )
+
+
+def assets_of(config: Config) -> HubAssets:
+    """Where ``metrics`` says that weights come from."""
+    return HubAssets(
+        device=config.metrics.device,
+        cache_dir=Path(config.job.cache_dir).expanduser(),
+        overrides={name: Path(path).expanduser() for name, path in config.metrics.assets.items() if path is not None},
+        tiny=config.metrics.tiny,
+    )
+
+
+def _metrics(config: Config) -> list[Metric]:
+    return select(choices(config.metrics), assets_of(config))
+
+
+def _samples(config: Config, metrics: Sequence[Metric]) -> Samples:
+    keys = [key for metric in metrics for medium in ("video", "audio", "file") for key in metric.spec.keys(medium)]
+    return read_samples(config, keys)
+
+
+def _unpaired(found: Samples) -> list[str]:
+    return [
+        f"{len(names)} {what}: {printable(', '.join(names[:_LISTED]))}{', ...' if len(names) > _LISTED else ''}"
+        for what, names in (
+            ("video(s) without a reference", found.alone),
+            ("reference(s) without a video", found.unused),
+        )
+        if names
+    ]
+
+
+def _of_tiny_weights(summaries: Sequence[MetricSummary]) -> list[str]:
+    made_up = [
+        item.metric
+        for item in summaries
+        if any(str(asset["revision"]).startswith("tiny:") for asset in item.assets.values())
+    ]
+    listed = ", ".join(made_up)
+    return [f"The values of {listed} mean nothing: they come of small random weights."] if made_up else []
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,149 @@
+"""``op=metrics``: which metrics there are, what they need, whether they run here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+
+from fvhydra.config.op import MetricsOpConfig
+from fvhydra.config.schema import conf_dir
+from fvhydra.core.context import Context
+from fvhydra.core.errors import UsageError, nearest
+from fvhydra.core.result import RunResult
+from fvhydra.core.verdict import Verdict
+from fvhydra.metrics import catalogue
+from fvhydra.metrics.base import Assets
+from fvhydra.metrics.spec import Asset, Input, Spec
+from fvhydra.ops.base import Op
+from fvhydra.ops.eval import assets_of
+
+_ARROWS = {"higher": "higher is better", "lower": "lower is better", "none": "describes only"}
+
+
+class Metrics(Op):
+    """Reads descriptions only: no network is loaded and nothing is fetched."""
+
+    config: MetricsOpConfig
+    records = False
+
+    def preflight(self, context: Context) -> None:
+        """Refuse a metric that is not there."""
+        asked = context.config.metric
+        if asked is not None and asked not in catalogue.ids():
+            raise UsageError(
+                f"There is no metric {asked}.{nearest(asked, catalogue.ids())}", "`fvhydra op=metrics` lists all."
+            )
+
+    def run(self, context: Context) -> RunResult:
+        """One line a metric, or everything about one."""
+        assets, words = assets_of(context.config), _words()
+        if context.config.metric is not None:
+            described = catalogue.spec(context.config.metric)
+            return self._said(described.title, _explained(described, assets, words))
+        specs = [catalogue.spec(name) for name in catalogue.ids()]
+        planned = sum(described.planned for described in specs)
+        return self._said(
+            f"{len(specs) - planned} metrics, {planned} more are planned; metric=<id> explains one.",
+            _columns(_row(described, assets, words) for described in specs),
+        )
+
+    def _said(self, message: str, lines: Sequence[str]) -> RunResult:
+        return RunResult(op=self.config.name, verdict=Verdict.DONE, message=message, notes=list(lines))
+
+
+def _row(spec: Spec, assets: Assets, words: dict[str, str]) -> tuple[str, ...]:
+    needs = ",".join(item.key for item in spec.inputs if item.required)
+    megabytes = sum(asset.megabytes for asset in spec.assets)
+    weights = f"{megabytes} MB" if megabytes else "-"
+    chosen = f"metrics={words[spec.id]}" if spec.id in words else ""
+    return spec.id, spec.kind, spec.direction, spec.unit, needs or "-", weights, _state(spec, assets), chosen
+
+
+def _state(spec: Spec, assets: Assets) -> str:
+    """Whether it runs here; if not, why."""
+    if spec.planned:
+        return "planned"
+    missing = catalogue.missing_package(spec) or assets.missing(spec)
+    return {"no_weights": "weights missing", "no_dependency": "package missing"}[missing.code] if missing else "ready"
+
+
+def _explained(spec: Spec, assets: Assets, words: dict[str, str]) -> list[str]:
+    missing = None if spec.planned else catalogue.missing_package(spec) or assets.missing(spec)
+    lines = [
+        f"{spec.id}, version {spec.version}: one value for {'each sample' if spec.kind == 'sample' else 'all samples'}",
+        f"direction: {_ARROWS[spec.direction]}; {_range(spec)}, unit {spec.unit}",
+        f"over all samples: {spec.rule if spec.kind == 'sample' else 'its own value'}",
+        f"source: {spec.source or 'not stated'}",
+        f"comparable to: {', '.join(spec.comparable_to) or 'nothing that is published'}",
+        *(f"needs {_input(item)}" if item.required else f"may use {_input(item)}" for item in spec.inputs),
+        *(f"also gives {item.name} ({item.unit}), one a {item.per}" for item in spec.outputs),
+        *_parameters(spec),
+        *(f"weights {_weights(asset)}" for asset in spec.assets),
+        *([f"sees: {', '.join(spec.sees)}"] if spec.sees else []),
+        "state: " + (f"{_state(spec, assets)}: {missing.reason}" if missing else _state(spec, assets)),
+    ]
+    if not spec.planned:
+        lines.append(f"to run it: {_command(spec, words)}")
+    return lines
+
+
+def _range(spec: Spec) -> str:
+    low, high = ("open" if edge is None else f"{edge:g}" for edge in (spec.low, spec.high))
+    ideal = "" if spec.ideal is None else f", {spec.ideal:g} for a clip that equals its reference"
+    return f"from {low} to {high}{ideal}"
+
+
+def _input(item: Input) -> str:
+    least = f" of {item.least_frames} frames or more" if item.least_frames > 1 else ""
+    return f"{item.key} ({item.medium}){least}"
+
+
+def _parameters(spec: Spec) -> list[str]:
+    defaults, key = spec.params(), f"metrics.use.{spec.id}"
+    return [
+        f"{key}.{item.name}={getattr(defaults, item.name)}  {item.metadata.get('help', '')}".rstrip()
+        for item in dataclasses.fields(spec.params)
+    ]
+
+
+def _weights(asset: Asset) -> str:
+    commercial = {True: "", False: ", not for commercial use", None: ", commercial use unknown"}[asset.commercial]
+    where = f"{asset.repo} at {asset.revision}" if asset.revision else asset.repo
+    return (
+        f"{asset.name}: {where}, {asset.megabytes} MB, licence {asset.licence}{commercial}; "
+        f"local copy: metrics.assets.{asset.name}=<path>"
+    )
+
+
+def _command(spec: Spec, words: dict[str, str]) -> str:
+    required = {item.key for item in spec.inputs if item.required}
+    if required <= {"video", "audio"}:
+        what = "videos=outputs/latest"
+    elif required <= {"video", "audio", "reference", "reference_audio"}:
+        what = "videos=gen/ references=ref/"
+    else:
+        what = "manifest=samples.jsonl"
+    chosen = f"metrics={words[spec.id]}" if spec.id in words else f"+metrics.use.{spec.id}={{}}"
+    return f"fvhydra op=eval {what} {chosen}"
+
+
+def _words() -> dict[str, str]:
+    """Metric to the word after ``metrics=`` that chooses it and the fewest others."""
+    members: dict[str, list[str]] = {}
+    for path in sorted(Path(conf_dir() / "metrics").glob("*.yaml")):
+        use = yaml.safe_load(path.read_text(encoding="utf-8")).get("use") or {}
+        members[path.stem] = [f"{family}.{name}" for family, metrics in use.items() for name in metrics]
+    found: dict[str, str] = {}
+    for word in sorted(members, key=lambda word: len(members[word])):
+        for metric in members[word]:
+            found.setdefault(metric, word)
+    return found
+
+
+def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    table = list(rows)
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
