@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
@@ -20,6 +21,7 @@ from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.measures import measures
+from fvhydra.report.wording import change_cells, score_cells
 
 _STYLES = {0: "green", 1: "bold red", 130: "yellow"}
 _PROMPT_WIDTH = 60
@@ -96,6 +98,7 @@ class Terminal:
         self.out.print(f"[{_style(result.verdict)}]{escape(heading)}: {result.verdict}[/]  {message}")
         for case in result.cases:
             self._case(case)
+        self._scores(result)
         self.say([f"  {note}" for note in result.notes])
         if report:
             self.out.print(f"  report: {escape(str(report))}")
@@ -120,6 +123,23 @@ class Terminal:
             for item in differences[:8]:
                 values = f"{item.key}: {item.reference} there, {item.run} here"
                 self.out.print(f"    {label} differs: {escape(values)}")
+
+    def _scores(self, result: RunResult) -> None:
+        """What was measured, or how it moved, a line a metric; then the gates."""
+        self._table(("metric", "value", "samples"), map(score_cells, result.metrics))
+        self._table(("metric", "difference", "wins/losses/ties"), map(change_cells, result.comparisons))
+        for gate in result.gates:
+            self.out.print(f"  [{_style(gate.verdict)}]{gate.verdict}[/]  {escape(gate.limit)}: {escape(gate.message)}")
+            self.say([f"      {line}" for line in gate.worst])
+
+    def _table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        table = Table(box=None, pad_edge=False)
+        for name in head:
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        if table.row_count:
+            self.out.print(Padding(table, (0, 0, 0, 2)))
 
     def sweep(self, rows: Sequence[Row], report: Path, verdict: Verdict) -> None:
         """Every job of a sweep; then the first line of every failure, and where to read on."""

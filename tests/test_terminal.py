@@ -13,6 +13,7 @@ from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.terminal import Bars, Lines, Row, Terminal
 from tests.conftest import Cli
+from tests.report.evaluations import compared_run, evaluated_run
 
 EVIL = "evil\x1b]0;pwned\x07\x9b2J\u202egnp\u2066"
 
@@ -109,3 +110,19 @@ def test_a_sweep_names_its_folder_above_the_table(
     Terminal().sweep([Row(0, "seed=1", result, tmp_path / "0" / "report" / "index.html")], report, Verdict.DONE)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[:3] == [f"Reports in {tmp_path}:", "job verdict overrides report", "0 done seed=1 0/report/index.html"]
+
+
+def test_scores_comparisons_and_gates_are_tables_of_plain_text(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    terminal = Terminal()
+    terminal.result(evaluated_run(tmp_path / "a").result, None)
+    terminal.result(compared_run(tmp_path / "b").result, None)
+    shown = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "common.ssim ↑ 0.8519 [0.8200, 0.8800] 12 ok, 1 skipped (missing_input)" in lines
+    assert "common.ssim ↑ -0.0667 [-0.2000, 0.0500], 0.7500 → 0.6833 1/1/1 of 3 pairs, p = 1" in lines
+    assert "pass >= 30: common.psnr value is 35.5, allowed >= 30." in lines
+    assert "set/0 odd #name? 50%.mp4: 0.5" in lines
+    assert not {"\x00", "\x1b", "\ud800"} & set(shown)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import pydantic
+
+from fvhydra.config.problems import first_problem
+from fvhydra.core import files
+from fvhydra.core.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,14 @@ class Pair:
     def difference(self) -> float:
         """``after - before``, in the metric's unit."""
         return self.after - self.before
+
+    def outcome(self, direction: str) -> str:
+        """``better`` or ``worse`` by the metric's direction, ``equal``, or ``moved`` where it has no direction."""
+        if self.difference == 0:
+            return "equal"
+        if direction == "none":
+            return "moved"
+        return "better" if (self.difference > 0) == (direction == "higher") else "worse"
 
 
 @dataclass(frozen=True)
@@ -63,3 +80,25 @@ class MetricComparison:
     ties: int | None = None
     p_value: float | None = None
     message: str = ""
+
+
+def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
+    """Write a pair a line, atomically: by metric, the largest difference first."""
+    ordered = sorted(pairs, key=lambda pair: (pair.metric, -abs(pair.difference), pair.sample))
+    files.write_text(path, "".join(f"{files.canonical_json(pair)}\n" for pair in ordered))
+
+
+def read_pairs(path: Path) -> Iterator[Pair]:
+    """The inverse of :func:`write_pairs`, in its order.
+
+    Raises:
+        UsageError: A line is not a pair.
+    """
+    adapter = pydantic.TypeAdapter(Pair)
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield adapter.validate_python(json.loads(line))
+            except ValueError as error:
+                why = first_problem(error) if isinstance(error, pydantic.ValidationError) else str(error)
+                raise UsageError(f"{path} line {number} is not a pair of scores: {why}.") from error

@@ -110,13 +110,14 @@ class MetricSummary:
 
 def side_file(folder: Path, sample: str) -> Path:
     """Where a run folder keeps a sample's arrays: ``.npz`` with ``<metric>/<name>`` for each name in ``series``."""
-    return folder / "frames" / f"{files.sha256_bytes(sample.encode())[:16]}.npz"
+    return folder / "frames" / f"{files.sha256_bytes(sample.encode(errors='surrogatepass'))[:16]}.npz"
 
 
 def write_rows(path: Path, rows: Iterable[ScoreRow]) -> None:
     """Write a row a line, atomically, sorted by sample and metric: equal results are equal files but for the times."""
     ordered = sorted(rows, key=lambda row: (row.sample, row.metric))
-    lines = [json.dumps(files.plain(row), sort_keys=True, ensure_ascii=False, allow_nan=False) for row in ordered]
+    # ASCII: a file's name may be bytes that no other encoding can carry
+    lines = [json.dumps(files.plain(row), sort_keys=True, allow_nan=False) for row in ordered]
     files.write_text(path, "".join(f"{line}\n" for line in lines))
 
 
@@ -130,8 +131,9 @@ def read_rows(path: Path) -> Iterator[ScoreRow]:
     with open(path, encoding="utf-8", newline="\n") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                yield adapter.validate_json(line)
-            except pydantic.ValidationError as error:
+                yield adapter.validate_python(json.loads(line))
+            except ValueError as error:
                 if not line.endswith("\n"):  # only the last can
                     return
-                raise UsageError(f"{path} line {number} is not a row of scores: {first_problem(error)}.") from error
+                why = first_problem(error) if isinstance(error, pydantic.ValidationError) else str(error)
+                raise UsageError(f"{path} line {number} is not a row of scores: {why}.") from error

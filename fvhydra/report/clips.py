@@ -48,6 +48,11 @@ class ClipView:
     curves: list[Curve] = field(default_factory=list)
     motion: Motion | None = None
 
+    @property
+    def screens(self) -> list[Media]:
+        """Clips that can be shown, or that should be there and are not."""
+        return [item for item in self.media if item.kind != "file" or not item.present]
+
 
 def clip_view(
     run_dir: Path, name: str, clips: Mapping[str, str], found: Mapping[str, Sequence[float]], direction: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
+from typing import Any
 
-from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.result import CaseResult, GateResult, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.measures import measures
@@ -17,7 +18,7 @@ from fvhydra.report.wording import SUCCESS, case_name, first_line, value_text, v
 
 
 def render_junit(runs: Iterable[tuple[str, RunResult]]) -> str:
-    """One ``testsuite`` a run, one ``testcase`` a case, as valid XML 1.0.
+    """One ``testsuite`` a run, one ``testcase`` a case or a gated metric, as valid XML 1.0.
 
     Args:
         runs: Suite name and result of each run.
@@ -35,8 +36,11 @@ def _suite(name: str, result: RunResult) -> ET.Element:
     suite = ET.Element("testsuite", name=printable(name))
     for case in result.cases:
         suite.append(_case(case, result))
+    for gate in result.gates:
+        suite.append(_gate(gate, result))
     # a run that failed as a whole (before its first case, or after its last) would look green by its cases alone
-    if not any(case.verdict is result.verdict for case in result.cases):
+    verdicts = [case.verdict for case in result.cases] + [gate.verdict for gate in result.gates]
+    if result.verdict not in verdicts:
         outcome = ET.SubElement(suite, "testcase", name=printable(result.op), classname=_classname(result))
         _add_outcome(outcome, result.verdict, result.message)
     suite.set("tests", str(len(suite.findall("testcase"))))
@@ -59,13 +63,26 @@ def _case(case: CaseResult, result: RunResult) -> ET.Element:
         **{measure.key: measure.value for measure in measures(case)},
         **case.seconds,
     }
+    _add_properties(element, values)
+    _add_outcome(element, case.verdict, case.message)
+    return element
+
+
+def _gate(gate: GateResult, result: RunResult) -> ET.Element:
+    element = ET.Element(
+        "testcase", name=printable(f"{gate.metric} {gate.limit}"), classname=_classname(result), time="0.000"
+    )
+    _add_properties(element, {"verdict": gate.verdict.value, "value": gate.value, "limit": gate.limit})
+    _add_outcome(element, gate.verdict, "\n".join([gate.message, *gate.worst]))
+    return element
+
+
+def _add_properties(element: ET.Element, values: dict[str, Any]) -> None:
     properties = ET.SubElement(element, "properties")
     for key, value in values.items():
         if value is not None:
             text = repr(value) if isinstance(value, float) else value_text(value)
             ET.SubElement(properties, "property", name=printable(key), value=printable(text))
-    _add_outcome(element, case.verdict, case.message)
-    return element
 
 
 def _add_outcome(element: ET.Element, verdict: Verdict, message: str) -> None:

@@ -10,13 +10,22 @@ from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.differences import shared
 from fvhydra.report.measures import headline, worst_first
-from fvhydra.report.wording import TONES, first_line, run_name, tally, value_text, verdict_word
+from fvhydra.report.wording import (
+    TONES,
+    change_cells,
+    first_line,
+    run_name,
+    score_cells,
+    tally,
+    value_text,
+    verdict_word,
+)  # fmt: skip
 
 _LONGEST = 160
 
 
 def render_markdown(result: RunResult) -> str:
-    """The run as a heading, a table of its cases (worst first) and what differs from the references."""
+    """The run as a heading, tables of its cases (worst first) or metrics, and what differs from the references."""
     lines = [f"### {code(run_name(result))}: {_badge(result.verdict)}", ""]
     if result.message:
         lines += [code(first_line(result.message)), ""]
@@ -35,6 +44,7 @@ def render_markdown(result: RunResult) -> str:
             for case in worst_first(result.cases)
         ]
         lines += [*_table(("case", "verdict", "number", "seed", "prompt", "message"), rows), ""]
+    lines += _metrics(result) + _gates(result)
     lines += [f"- {code(note)}" for note in result.notes]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -77,6 +87,29 @@ def code(text: str) -> str:
 
 def _badge(verdict: Verdict) -> str:
     return f"{TONES[verdict][1]} **{verdict_word(verdict)}**"
+
+
+def _metrics(result: RunResult) -> list[str]:
+    """What was measured, or how it moved."""
+    tables = (
+        (("metric", "value", "samples"), map(score_cells, result.metrics)),
+        (("metric", "difference", "wins/losses/ties"), map(change_cells, result.comparisons)),
+    )
+    lines = []
+    for head, cells in tables:
+        if rows := [list(map(code, row)) for row in cells]:
+            lines += [*_table(head, rows), ""]
+    return lines
+
+
+def _gates(result: RunResult) -> list[str]:
+    if not result.gates:
+        return []
+    rows = [
+        [code(f"{gate.metric} {gate.limit}"), _badge(gate.verdict), code(gate.message), code(", ".join(gate.worst))]
+        for gate in result.gates
+    ]
+    return [*_table(("gate", "verdict", "message", "worst samples"), rows), ""]
 
 
 def _differences(title: str, found: Sequence[tuple[Difference, list[int]]]) -> list[str]:

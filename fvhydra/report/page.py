@@ -53,6 +53,7 @@ def _environment() -> Environment:
         "value": wording.value_text,
         "word": wording.verdict_word,
         "arrow": wording.arrow,
+        "span": wording.span,
         "first_line": wording.first_line,
         "paragraphs": wording.paragraphs,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fvhydra.core.paired import MetricComparison
 from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
 
 TONES = {
@@ -96,6 +98,30 @@ def arrow(direction: str) -> str:
 def span(interval: tuple[float, float] | None) -> str:
     """An interval in brackets; empty where there is none."""
     return f"[{number(interval[0])}, {number(interval[1])}]" if interval else ""
+
+
+def score_cells(found: MetricSummary) -> tuple[str, str, str]:
+    """A line of the table ``metric, value, samples``: name and direction, value with its interval, counts."""
+    value = "none" + (f": {found.message}" if found.message else "")
+    if found.value is not None:
+        unit = "" if found.unit == "1" else found.unit
+        value = " ".join(filter(None, (number(found.value), unit, span(found.interval))))
+    counts = [f"{found.counts[name]} {name}" for name in ("ok", "skipped", "failed") if found.counts.get(name)]
+    reasons = f" ({', '.join(found.reasons)})" if found.reasons else ""
+    return f"{found.metric} {arrow(found.direction)}", value, ", ".join(counts or ["none"]) + reasons
+
+
+def change_cells(found: MetricComparison) -> tuple[str, str, str]:
+    """A line of the table ``metric, difference, wins/losses/ties``: how far it moved, or why it was not compared."""
+    name = f"{found.metric} {arrow(found.direction)}"
+    if found.difference is None:
+        return name, f"not compared: {found.message}", ""
+    ends = f"{number(found.before)} → {number(found.after)}"
+    difference = f"{' '.join(filter(None, (f'{found.difference:+.4g}', span(found.interval))))}, {ends}"
+    if found.wins is None:
+        return name, difference, f"{found.pairs} pairs" if found.pairs else "one value each"
+    p_value = "" if found.p_value is None else f", p = {found.p_value:.2g}"
+    return name, difference, f"{found.wins}/{found.losses}/{found.ties} of {found.pairs} pairs{p_value}"
 
 
 def case_name(case: CaseResult) -> str:

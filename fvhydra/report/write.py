@@ -30,7 +30,7 @@ def write_report(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> 
     """
     return _write(
         run_dir / "report",
-        html=render_html(run_dir, result, manifest),
+        html=_page(run_dir, result, manifest),
         junit=render_junit([(run_name(result), result)]),
         markdown=render_markdown(result),
     )
@@ -56,6 +56,18 @@ def write_sweep_report(sweep_dir: Path, jobs: Sequence[SweepJob]) -> Path:
         junit=render_junit((f"{job.number} {run_name(job.result)} {job.title}".strip(), job.result) for job in ordered),
         markdown=render_sweep_markdown(ordered),
     )
+
+
+def _page(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
+    if result.metrics:
+        from fvhydra.report.evaluation import render_evaluation
+
+        return render_evaluation(run_dir, result, manifest)
+    if result.comparisons:
+        from fvhydra.report.paired import render_comparison
+
+        return render_comparison(run_dir, result, manifest)
+    return render_html(run_dir, result, manifest)
 
 
 def _write(folder: Path, *, html: str, junit: str, markdown: str) -> Path:

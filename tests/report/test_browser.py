@@ -3,71 +3,20 @@
 from __future__ import annotations
 
 import io
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator
 
 from fvhydra.core.result import SweepJob
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.write import write_report, write_sweep_report
+from tests.report.conftest import Tab
 from tests.report.run_folders import FRAMES, WORST, Run, latent_run, pixel_run, seed_run
-
-_QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    if executable is None:
-        pytest.fail("chromium is not installed, and the report is only tested in it: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_QUIET)
-        yield browser
-        browser.close()
-
-
-class Tab:
-    """A page that must stay silent: no console message, no error, no request that leaves the disk."""
-
-    def __init__(self, browser: Browser, width: int = 1280, scheme: str = "light") -> None:
-        size = {"width": width, "height": 900}
-        self.context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
-        self.page = self.context.new_page()
-        self.noise: list[str] = []
-        self.page.on("console", lambda message: self.noise.append(message.text))
-        self.page.on("pageerror", lambda error: self.noise.append(str(error)))
-        self.page.on("request", lambda request: self._note_request(request.url))
-
-    def _note_request(self, url: str) -> None:
-        if not url.startswith(("file:", "data:", "blob:")):
-            self.noise.append(url)
-
-    def open(self, index: Path) -> Page:
-        self.page.goto(index.as_uri())
-        return self.page
-
-
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Tab]:
-    tab = Tab(browser)
-    yield tab
-    noise = list(tab.noise)
-    tab.context.close()
-    assert not noise
 
 
 def written(run: Run) -> Path:

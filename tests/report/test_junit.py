@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import GateResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.junit import render_junit
+from tests.report.evaluations import evaluated_run
 from tests.report.run_folders import HOSTILE, latent_run, pixel_case, pixel_run
 
 
@@ -57,3 +58,21 @@ def test_a_run_that_was_interrupted_after_passing_cases_is_an_error() -> None:
     case = pixel_case(0, Verdict.PASS, "A cat.", None)
     suite = parse(("run", RunResult("check_ssim", Verdict.INTERRUPTED, "Stopped.", cases=[case])))[0]
     assert (suite.get("tests"), suite.get("errors")) == ("2", "1")
+
+
+def test_one_testcase_a_gated_metric_with_the_worst_samples(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path)
+    run.result.gates.append(GateResult("common.lpips", "<= 0.1", Verdict.INCONCLUSIVE, "It was not measured."))
+    suite = parse(("run", run.result))[0]
+    assert [suite.get(count) for count in ("tests", "failures", "errors")] == ["3", "1", "1"]
+    names = [case.get("name") for case in suite]
+    assert names == ["common.ssim min >= 0.99", "common.psnr >= 30", "common.lpips <= 0.1"]
+    failure = suite[0].find("failure")
+    assert failure is not None and "set/0 odd #name? 50%.mp4: 0.5" in (failure.text or "")
+    assert {item.get("name"): item.get("value") for item in suite[0].iter("property")}["value"] == "0.5"
+
+
+def test_an_evaluation_without_a_gate_is_one_testcase(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path)
+    run.result.gates, run.result.verdict = [], Verdict.DONE
+    assert [case.get("name") for case in parse(("run", run.result))[0]] == ["eval"]

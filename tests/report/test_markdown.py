@@ -10,6 +10,7 @@ from markdown_it.token import Token
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.markdown import code, render_markdown, render_sweep_markdown
+from tests.report.evaluations import compared_run, evaluated_run
 from tests.report.run_folders import HOSTILE, latent_run, pixel_case, pixel_run
 
 
@@ -84,3 +85,16 @@ def test_a_sweep_counts_its_verdicts() -> None:
     assert "Sweep of 3 job(s): 1 regression, 2 pass" in markdown
     expected = ["0", "✕ regression", "check_ssim", "ltx2", "seed=0", "First.", "0/report/index.html"]
     assert rows(markdown)[1] == expected
+
+
+def test_an_evaluation_is_a_table_of_metrics_and_one_of_gates(tmp_path: Path) -> None:
+    text = render_markdown(evaluated_run(tmp_path).result)
+    assert "| `common.ssim ↑` | `0.8519 [0.8200, 0.8800]` | `12 ok, 1 skipped (missing_input)` |" in text
+    assert "| `common.ssim min >= 0.99` | ✕ **regression** |" in text
+    assert all(line.count("|") - line.count("\\|") in (0, 4, 5) for line in text.splitlines())
+
+
+def test_a_comparison_is_a_table_of_differences(tmp_path: Path) -> None:
+    text = render_markdown(compared_run(tmp_path).result)
+    assert "`-0.0667 [-0.2000, 0.0500], 0.7500 → 0.6833` | `1/1/1 of 3 pairs, p = 1` |" in text
+    assert "not compared: version 1 there A cat \\| " in text

@@ -1,0 +1,49 @@
+"""Where an evaluation stands on VBench's scale of sixteen dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fvhydra.core.scores import MetricSummary
+from fvhydra.metrics.functional.vbench.leaderboard import DIMENSIONS, Leaderboard, leaderboard
+from fvhydra.metrics.functional.vbench.published import COLUMNS, SOURCE
+
+_FAMILY = "vbench."
+
+
+def standing(summaries: Sequence[MetricSummary]) -> dict[str, Any] | None:
+    """The dimensions that were measured, what is missing, and the totals where nothing is; JSON.
+
+    Only metrics by VBench's own names count: a variant has its own id, and is another measure.
+
+    Returns:
+        ``columns``: this run first, then published ones where this run is complete; each with ``name``, ``values`` and
+        ``normalised`` by dimension, ``quality``, ``semantic``, ``total``. ``missing``: dimensions. None where none of
+        the sixteen was measured.
+    """
+    values = {
+        name: summary.value
+        for summary in summaries
+        if (name := summary.metric.removeprefix(_FAMILY)) in DIMENSIONS
+        and summary.metric.startswith(_FAMILY)
+        and summary.value is not None
+    }
+    if not values:
+        return None
+    own = leaderboard(values)
+    columns = [_column("this run", values, own)]
+    if not own.missing:
+        columns += [_column(model, published, leaderboard(published)) for model, published in COLUMNS.items()]
+    return {
+        "dimensions": list(DIMENSIONS),
+        "columns": columns,
+        "missing": list(own.missing),
+        "source": SOURCE,
+    }
+
+
+def _column(name: str, values: Mapping[str, float], found: Leaderboard) -> dict[str, Any]:
+    normalised = {key: value / DIMENSIONS[key].weight for key, value in found.normalised.items()}
+    scores = {"quality": found.quality, "semantic": found.semantic, "total": found.total}
+    return {"name": name, "values": dict(values), "normalised": normalised, **scores}
