@@ -50,16 +50,19 @@ class Calibration:
         """Read a calibration file's mapping; keys about the fit, such as ``notes``, are left out.
 
         Raises:
-            ValueError: A gain or the focal length is missing.
+            ValueError: A gain or the focal length is missing, or is no number.
         """
         known = {field.name: field for field in dataclasses.fields(cls)}
         missing = [name for name, field in known.items() if field.default is dataclasses.MISSING and name not in values]
         if missing:
             raise ValueError(f"the calibration lacks {', '.join(missing)}")
         found = {name: value for name, value in values.items() if name in known}
-        if found.get("frame_shape"):
-            found["frame_shape"] = tuple(found["frame_shape"])
-        return cls(**found)
+        shape = found.pop("frame_shape", None)
+        if wrong := [name for name, value in found.items() if not isinstance(value, int | float)]:
+            raise ValueError(f"the calibration's {', '.join(wrong)} must be numbers")
+        if not found["focal_length"] > 0:
+            raise ValueError(f"the calibration's focal_length must be above 0, not {found['focal_length']}")
+        return cls(**found, frame_shape=tuple(shape) if shape else None)
 
     def at(self, height: int, width: int) -> Calibration:
         """For frames of another size than those that it was fitted to: the focal length grows with the width.

@@ -1,0 +1,1 @@
+"""What judges, people or models, said about pairs of clips."""
