@@ -15,6 +15,9 @@ FREE_TEXT = (
 )
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
 
+FREE_LISTS = ("runs",)
+"""Keys whose values are lists of paths in brackets: a comma in them ends a path."""
+
 
 def protect(words: Sequence[str]) -> list[str]:
     """Quote free text for Hydra's grammar: commas, ``=``, parentheses, ``$``, quotes, any script.
@@ -58,6 +61,9 @@ def quoted(text: str) -> str:
 
 def _protect(word: str, sweeping: bool) -> str:
     key, equals, value = word.partition("=")
+    if key in FREE_LISTS and value.startswith("[") and value.endswith("]") and not sweeping:
+        parts = [part.strip() for part in _split(value[1:-1])]
+        return f"{key}=[{','.join(part if _is_quoted(part) else quoted(part) for part in parts if part)}]"
     if not equals or key.lstrip("+") not in FREE_TEXT:
         return word
     if value in ("", "null") and key != "prompt":

@@ -100,6 +100,13 @@ class EvalConfig(OpConfig):
 
 
 @dataclass
+class EvalCompareConfig(OpConfig):
+    """Compare two evaluations sample by sample."""
+
+    gate: Gate = doc('Limits on the differences, as {common.ssim: ">=-0.01"}; pass or regression', factory=dict)
+
+
+@dataclass
 class MetricsOpConfig(OpConfig):
     """List the metrics, or explain one."""
 

@@ -45,6 +45,7 @@ class Config:
     videos: str | None = doc("Clips to score (op=eval): a folder, a run folder, a pattern such as 'gen/*.mp4'", None)
     references: str | None = doc("What videos= are compared with: a folder or pattern, paired by relative path", None)
     metric: str | None = doc("One metric to explain, by id (op=metrics)", None)
+    runs: list[str] = doc("Two evaluations (op=eval_compare): [before,after]", factory=list)
     manifest: str | None = doc("Samples to score (op=eval), one JSON object a line", None)
     sweep: str | None = doc("Name (or path) of the sweep's folder: the same again goes on where it stopped", None)
     resume: bool = doc("Keep the jobs of that folder that came to a verdict; false: run all of them again", True)

@@ -29,6 +29,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "attach": op.AttachConfig,
         "doctor": op.DoctorConfig,
         "eval": op.EvalConfig,
+        "eval_compare": op.EvalCompareConfig,
         "metrics": op.MetricsOpConfig,
     },
     "schema/launcher": {

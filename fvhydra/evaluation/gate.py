@@ -30,12 +30,14 @@ class Measured:
         samples: Value by sample; empty for a metric of the whole set.
         without: How many samples have no value.
         why: What is said when there is no value.
+        noun: What the numbers are called.
     """
 
     value: float | None
     samples: Mapping[str, float] = field(default_factory=dict)
     without: int = 0
     why: str = ""
+    noun: str = "value"
 
 
 def hold(gate: Mapping[str, Any], measured: Mapping[str, Measured]) -> list[GateResult]:
@@ -67,7 +69,11 @@ def of_comparison(comparisons: Sequence[MetricComparison], pairs: Sequence[Pair]
         samples[pair.metric][pair.sample] = pair.difference
     return {
         comparison.metric: Measured(
-            comparison.difference, samples[comparison.metric], sum(comparison.unpaired), comparison.message
+            comparison.difference,
+            samples[comparison.metric],
+            sum(comparison.unpaired),
+            comparison.message,
+            "difference",
         )
         for comparison in comparisons
     }
@@ -88,9 +94,8 @@ def _held(metric: str, limit: Limit, measured: Mapping[str, Measured]) -> GateRe
         return GateResult(metric, str(limit), Verdict.INCONCLUSIVE, message)
     holds = limit.holds(value)
     without = f"; {found.without} sample(s) without a value" if found.without else ""
-    message = (
-        f"{metric} {limit.statistic or 'value'} is {value:.6g}, allowed {limit.relation} {limit.value:g}{without}."
-    )
+    what = " ".join(filter(None, (limit.statistic, found.noun)))
+    message = f"{metric} {what} is {value:.6g}, allowed {limit.relation} {limit.value:g}{without}."
     verdict = Verdict.PASS if holds else Verdict.REGRESSION
     return GateResult(metric, str(limit), verdict, message, value, [] if holds else _worst(found, limit))
 

@@ -21,6 +21,7 @@ from fvhydra.evaluation import gate
 from fvhydra.evaluation.samples import Samples, read_samples
 from fvhydra.evaluation.selection import select
 from fvhydra.evaluation.shards import number_of_shards, shard_of
+from fvhydra.evaluation.vbench import standing
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Metric
 from fvhydra.ops.base import Op
@@ -140,6 +141,7 @@ class Eval(Op):
             message=" ".join([f"{message}.", *broken]),
             metrics=summaries,
             gates=gates,
+            details={"vbench": found} if (found := standing(summaries)) else {},
             notes=notes + _of_tiny_weights(summaries),
         )
 

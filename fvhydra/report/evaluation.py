@@ -77,7 +77,7 @@ def render_evaluation(run_dir: Path, result: RunResult, manifest: dict[str, Any]
     return page.render(
         "evaluation.html",
         **page.masthead(result, manifest),
-        decoding=manifest.get("decoding") or {},
+        provenance=manifest.get("evaluation") or {},
         views=[_view(run_dir, summary, by_metric[summary.metric], result.gates) for summary in result.metrics],
         radar=_radar(result),
         samples=len({row.sample for row in rows}),
@@ -144,6 +144,7 @@ def _reasons(rows: Sequence[ScoreRow]) -> list[Reason]:
 def _facts(summary: MetricSummary, rows: Sequence[ScoreRow]) -> list[tuple[str, Any]]:
     """What the values were made with."""
     facts: list[tuple[str, Any]] = [
+        ("lowest and highest", [summary.low, summary.high]),
         ("version", summary.version),
         ("value over all samples", summary.rule),
         ("parameters", summary.params or "none"),

@@ -1,0 +1,60 @@
+"""``op=eval_compare``: what became better or worse between two evaluations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fvhydra.config.op import EvalCompareConfig
+from fvhydra.core import files
+from fvhydra.core.context import Context
+from fvhydra.core.errors import UsageError
+from fvhydra.core.paired import write_pairs
+from fvhydra.core.result import RunResult
+from fvhydra.core.verdict import Verdict, worst
+from fvhydra.evaluation import gate
+from fvhydra.evaluation.compare import Evaluation, compare, read_evaluation
+from fvhydra.ops.base import Op
+
+
+class EvalCompare(Op):
+    """Pair the samples of two evaluations, and hold the differences to limits where ``op.gate`` gives some."""
+
+    config: EvalCompareConfig
+
+    def preflight(self, context: Context) -> None:
+        """Refuse folders that are no evaluations."""
+        _evaluations(context)
+
+    def run(self, context: Context) -> RunResult:
+        """Leave ``comparison.json`` and ``pairs.jsonl``."""
+        before, after = _evaluations(context)
+        context.progress.stage("compare", msg=f"{before.folder} with {after.folder}")
+        comparisons, pairs = compare(before, after)
+        files.write_json(context.run.path / "comparison.json", comparisons)
+        write_pairs(context.run.path / "pairs.jsonl", pairs)
+        gates = gate.hold(self.config.gate, gate.of_comparison(comparisons, pairs))
+        compared = [comparison for comparison in comparisons if comparison.difference is not None]
+        verdict = Verdict.DONE if compared else Verdict.INCONCLUSIVE
+        if gates:
+            verdict = worst(item.verdict for item in gates)
+        samples = len({pair.sample for pair in pairs})
+        message = f"{len(compared)} of {len(comparisons)} metric(s) compared over {samples} sample(s)."
+        return RunResult(
+            op=self.config.name,
+            verdict=verdict,
+            message=" ".join([message, *(item.message for item in gates if item.verdict is not Verdict.PASS)]),
+            comparisons=comparisons,
+            gates=gates,
+            details={"runs": [str(before.folder), str(after.folder)]},
+        )
+
+
+def _evaluations(context: Context) -> tuple[Evaluation, Evaluation]:
+    runs = context.config.runs
+    if len(runs) != 2:
+        raise UsageError(
+            f"op=eval_compare needs two evaluations, and runs= has {len(runs)}.",
+            "Give the folders that op=eval left behind: runs=[<before>,<after>]",
+        )
+    before, after = (read_evaluation(Path(run).expanduser().resolve()) for run in runs)
+    return before, after
