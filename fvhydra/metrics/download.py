@@ -76,11 +76,10 @@ def _from_hub(asset: Asset) -> Path:
 
     found = find_token()
     token = found.value if found else None
-    info = HfApi(token=token).model_info(asset.repo, revision=asset.revision)
-    names = [sibling.rfilename for sibling in info.siblings or []]
+    names = HfApi(token=token).list_repo_files(asset.repo, revision=asset.revision)
     kinds = [kind for kind in _WEIGHTS if any(fnmatch(name, kind) for name in names)]
     patterns = list(asset.files) or [*_BESIDES, *kinds[:1]]
-    folder = snapshot_download(asset.repo, revision=info.sha, allow_patterns=patterns, token=token)
+    folder = snapshot_download(asset.repo, revision=asset.revision, allow_patterns=patterns, token=token)
     return _entry(asset, Path(folder))
 
 

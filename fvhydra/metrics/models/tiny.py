@@ -138,10 +138,12 @@ def _seeded(module: M) -> M:
     generator = torch.Generator().manual_seed(0)
     for parameter in module.parameters():
         noise = torch.randn(parameter.shape, generator=generator)
-        if parameter.ndim > 1:
-            parameter.copy_(noise / math.sqrt(math.prod(parameter.shape[1:])))
-        else:
+        if parameter.ndim < 2:
             parameter.add_(0.1 * noise)
+        elif parameter.shape[0] == 1:  # tokens and positions, which are added to what is of about this size
+            parameter.copy_(0.5 * noise)
+        else:
+            parameter.copy_(noise / math.sqrt(math.prod(parameter.shape[1:])))
     return module
 
 
@@ -157,3 +159,6 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "clap": _clap,
 }
 """Name of the asset to what writes its files into a folder."""
+
+NAMES = frozenset(_BUILDERS)
+"""Of the assets that there are tiny weights for."""

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class Api(Connection):
-    """``/api/...`` is the Hub, ``/<data set>/resolve/...`` a download, ``/cdn/...`` where large files are kept."""
+    """``/api/...`` is the Hub, ``/<repository>/resolve/...`` a download, ``/cdn/...`` where large files are kept."""
 
     def route(self, parts: list[str]) -> None:
         match parts:
             case ["api", "whoami-v2"]:
                 self._whoami()
-            case ["api", "datasets", owner, name, *rest]:
+            case ["api", "datasets" | "models", owner, name, *rest]:
                 self._dataset(f"{owner}/{name}", rest)
             case ["datasets", owner, name, "info", "lfs", "objects", "batch"]:
                 self._lfs_batch(f"{owner}/{name.removesuffix('.git')}")
-            case ["datasets", owner, name, "resolve", revision, *path]:
+            case ["datasets", owner, name, "resolve", revision, *path] | [owner, name, "resolve", revision, *path]:
                 self._resolve(f"{owner}/{name}", revision, "/".join(path))
             case ["cdn", sha256]:
                 self._cdn(sha256)
@@ -43,6 +43,8 @@ class Api(Connection):
             case ["auth-check", "write"]:
                 self._repo(name, write=True)
                 self.answer({})
+            case []:
+                self._info(self._repo(name), name, "main")
             case ["revision", revision]:
                 self._info(self._repo(name), name, revision)
             case ["tree", revision, *path]:
