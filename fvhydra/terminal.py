@@ -110,6 +110,10 @@ class Terminal:
         self.out.print(
             f"  case {case.index}, seed {case.seed}: {verdict}  {message}  [dim]{escape(_short(case.prompt))}[/]"
         )
+        for label, differences in (("recipe", case.recipe_difference), ("environment", case.environment_difference)):
+            for item in differences[:8]:
+                values = f"{item.key}: {item.reference} there, {item.run} here"
+                self.out.print(f"    {label} differs: {escape(values)}")
         for criterion in case.criteria:
             mark = "[green]pass[/]" if criterion.passed else "[bold red]FAIL[/]"
             given = _short(criterion.given)
@@ -119,10 +123,6 @@ class Terminal:
         further = [f"{item.name} {item.value:.6g}" for item in measures(case) if item.passed is None and item.value]
         if further:
             self.out.print(f"    [dim]{escape(', '.join(further))}[/]")
-        for label, differences in (("recipe", case.recipe_difference), ("environment", case.environment_difference)):
-            for item in differences[:8]:
-                values = f"{item.key}: {item.reference} there, {item.run} here"
-                self.out.print(f"    {label} differs: {escape(values)}")
 
     def _scores(self, result: RunResult) -> None:
         """What was measured, or how it moved, a line a metric; then the gates."""

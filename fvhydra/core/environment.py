@@ -14,7 +14,8 @@ from importlib import metadata
 from fvhydra import __version__
 
 FACTS_VARIABLE = "FVHYDRA_FACTS"
-"""Environment variable with what only the launcher of a job knows of where it runs: a flat JSON object of strings."""
+"""Environment variable with what only a job's launcher knows of where it runs: a flat JSON object of strings, whose
+keys begin with ``launcher.``."""
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "av", "opencv-python-headless", "fastvideo")
 
@@ -34,7 +35,7 @@ def environment() -> dict[str, str]:
         if version is not None:
             facts[package] = version
     told: dict[str, str] = json.loads(os.environ.get(FACTS_VARIABLE, "{}"))
-    return facts | git_state() | _gpu_state() | told
+    return told | facts | git_state() | _gpu_state() | told  # first, since they tell most; last, since they are right
 
 
 def package_version(package: str) -> str | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from fvhydra.config.op import CheckSsimConfig
 from fvhydra.core.case import Case
 from fvhydra.core.context import Context
+from fvhydra.core.environment import environment
 from fvhydra.core.errors import Corrupt, FvhydraError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict, worst
@@ -15,7 +17,7 @@ from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.comparison import compare, shown_metrics
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.proposal import files_of, prepare
-from fvhydra.ops.references import References, recipe_difference
+from fvhydra.ops.references import References, environment_difference, recipe_difference, telling
 from fvhydra.stores.layout import draft_path, reference_path
 
 
@@ -42,6 +44,7 @@ class CheckSsim(Op):
         record_cases(context, wanted)
         context.progress.stage("look up", msg="references")
         references = References(open_store(context.config.store), wanted[0], context.run.path / "references")
+        here = environment()
         results: dict[int, CaseResult] = {}
         comparable: dict[int, str] = {}
         for case in wanted:
@@ -51,6 +54,7 @@ class CheckSsim(Op):
                 results[case.index] = result
             elif path is not None:
                 comparable[case.index] = path
+                _announce_differences(context, case, references.sidecar(path), here)
         to_run = [case for case in wanted if case.index in comparable]
         for made in generate(context, to_run, {case.index: reference_path(case) for case in to_run}):
             result = _compared(context, made, references, comparable[made.case.index])
@@ -122,6 +126,13 @@ def _incomparable(case: Case, path: str | None, references: References) -> CaseR
         message=f"The reference was made by another recipe: {keys}{' and more' if len(differences) > 3 else ''}.",
         recipe_difference=differences,
     )
+
+
+def _announce_differences(context: Context, case: Case, sidecar: dict[str, Any] | None, here: dict[str, str]) -> None:
+    """Say how the reference was made otherwise, as far as it is known before an engine is loaded: before any number."""
+    for item in telling(environment_difference(sidecar, here)):
+        if item.key in here or item.key.startswith("launcher."):
+            context.progress.stage("look up", case.index, f"{item.key}: {item.reference} there, {item.run} here")
 
 
 def _compared(context: Context, made: Generated, references: References, path: str) -> CaseResult:

@@ -143,6 +143,11 @@ def environment_difference(sidecar: dict[str, Any] | None, environment: dict[str
     return sorted(found, key=lambda difference: difference.key in _UNREMARKABLE)
 
 
+def telling(differences: list[Difference]) -> list[Difference]:
+    """Those that could explain other output: not the ones between any two runs."""
+    return [difference for difference in differences if difference.key not in _UNREMARKABLE]
+
+
 def _differences(reference: dict[str, Any], run: dict[str, Any]) -> list[Difference]:
     keys = [*reference, *(key for key in run if key not in reference)]
     return [Difference(key, reference.get(key), run.get(key)) for key in keys if reference.get(key) != run.get(key)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Conduct:
     ) -> None:
         self._sweep, self._settings, self._running = sweep, settings, running
         self._listen, self._tell_ended = listen, ended
+        self._comeback = shlex.join(["python", "-m", "fvhydra", "op=attach", f"run={sweep}"])
         self._ended: set[int] = set()
         self._making = asyncio.Lock()
         self._fetching = asyncio.Semaphore(_TOGETHER)
@@ -46,6 +48,7 @@ class Conduct:
         Returns:
             Whether it was interrupted; what ran has been stopped then, unless it is to go on.
         """
+        follow.forgive_abandoned_streams()
         try:
             async with asyncio.TaskGroup() as group:
                 for job, call in list(self._running):
@@ -93,6 +96,7 @@ class Conduct:
             result = await self._result(job, call, log)
         finally:
             log.cancel()
+            await asyncio.gather(log, return_exceptions=True)
         self._end(job, result)
 
     def _end(self, job: Job, result: RunResult) -> None:
@@ -103,7 +107,7 @@ class Conduct:
         from modal import exception
 
         try:
-            answer = await follow.answer(call, self._settings.patience_s)
+            answer = await follow.answer(call, self._settings.patience_s, self._comeback)
             await follow.last_words(log)
             async with self._fetching:
                 await follow.download(call, answer["files"], job.folder.path, self._settings.patience_s)
@@ -129,7 +133,6 @@ class Conduct:
                     await modal.FunctionCall.from_id(call.id).cancel.aio(terminate_containers=True)
             result = outcome(job, "", interrupted=True)
             if call.detached:
-                result.message = "Left alone: it goes on at Modal."
-                result.notes = [f"To come back to it: python -m fvhydra op=attach run={self._sweep}"]
+                result.message = f"It goes on at Modal; to come back to it: {self._comeback}."
                 record(job.folder, result)
             self._end(job, result)

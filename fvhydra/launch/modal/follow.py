@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -25,13 +26,16 @@ _T = TypeVar("_T")
 _ASK_S = 30.0
 """How long one question for the answer may wait for it at Modal."""
 _PAUSE_S = 1.0
-_LAST_WORDS_S = 5.0
+_LAST_WORDS_S = 3.0
 """How long a log may take to arrive after the answer; the whole of it is among the files too."""
 _RESULT = "result.json"
 
 
-async def answer(call: Call, patience_s: float) -> dict[str, Any]:
+async def answer(call: Call, patience_s: float, comeback: str) -> dict[str, Any]:
     """Wait until a call has ended, through every loss of contact that is not too long.
+
+    Args:
+        comeback: The command that comes back to the call when it is given up.
 
     Raises:
         InfrastructureError: Modal could not be reached for ``patience_s``; the call may still be running.
@@ -46,16 +50,16 @@ async def answer(call: Call, patience_s: float) -> dict[str, Any]:
         return None
 
     while True:
-        found = await patiently(ask, patience_s, f"The call {call.id} may still be running; op=attach asks again.")
+        found = await patiently(ask, patience_s, f"the job may still be running; to come back to it: {comeback}")
         if found is not None:
             return found
 
 
-async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: float, hint: str) -> _T:
+async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: float, left: str) -> _T:
     """Ask Modal something, again while it cannot be reached.
 
     Raises:
-        InfrastructureError: It was not reached for ``patience_s``; ends with ``hint``.
+        InfrastructureError: It was not reached for ``patience_s``; ``left`` says what is left there.
     """
     silent_since: float | None = None
     while True:
@@ -65,8 +69,10 @@ async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: floa
         except unreachable() as error:
             silent_since = silent_since or begun
             if time.monotonic() - silent_since > patience_s:
-                message = f"Modal could not be reached for {patience_s:g} s ({type(error).__name__}: {error})."
-                raise InfrastructureError(message, hint) from error
+                because = f"{type(error).__name__}: {error}"
+                raise InfrastructureError(
+                    f"Modal could not be reached for {patience_s:g} s; {left}.", f"The last failure was {because}."
+                ) from error
             await asyncio.sleep(_PAUSE_S)
 
 
@@ -87,6 +93,18 @@ async def logs(call: Call, folder: Path, listener: Progress) -> None:
             return
         except unreachable():
             await asyncio.sleep(_PAUSE_S)
+
+
+def forgive_abandoned_streams() -> None:
+    """Silence what the SDK's log streams complain of when nobody listens any more: it cannot close them cleanly."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        from modal.exception import ClientClosed
+
+        error = record.exc_info[1] if record.exc_info else None
+        return not (isinstance(error, ClientClosed) or "asynchronous generator is already running" in str(error))
+
+    logging.getLogger("asyncio").addFilter(is_news)
 
 
 async def last_words(following: asyncio.Task[None]) -> None:
@@ -110,7 +128,7 @@ async def download(call: Call, digests: dict[str, str], folder: Path, patience_s
             raise InfrastructureError(f"The call {call.id} names a file outside of its job: {relative!r}.")
         with files.atomic_path(target) as temporary:
             fetch = functools.partial(_fetch, volume, f"{call.folder}/{relative}", temporary)
-            await patiently(fetch, patience_s, f"The results are on the Volume {call.volume}, in {call.folder}.")
+            await patiently(fetch, patience_s, f"the results are on the Volume {call.volume}, in {call.folder}")
             if files.sha256_file(temporary) != digests[relative]:
                 raise _lost(call, relative)
 

@@ -42,7 +42,7 @@ class ModalLauncher(SweepLauncher):
 
     def describe(self, jobs: Sequence[Job]) -> list[str]:
         """The functions with their parameters, as YAML."""
-        shared = {"image": facts(self.settings), "pip_install": packages(self.settings)}
+        shared = {"facts": facts(self.settings), "pip_install": packages(self.settings)}
         shared |= {"volumes": mounts(self.settings), "secrets": [*self.settings.secrets, *self.settings.pass_env]}
         functions = []
         for gpu in sorted({gpu_string(job) for job in jobs}, key=str):

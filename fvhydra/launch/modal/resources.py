@@ -67,7 +67,8 @@ def image_name(settings: ModalLauncherConfig) -> str:
 
 def facts(settings: ModalLauncherConfig) -> dict[str, str]:
     """Provenance of every job: the image, and the environment that is baked into it."""
-    return {"image": image_name(settings)} | {f"env.{key}": value for key, value in _environment(settings).items()}
+    baked = {f"launcher.env.{key}": value for key, value in _environment(settings).items()}
+    return {"launcher.image": image_name(settings)} | baked
 
 
 def function_options(settings: ModalLauncherConfig, gpu: str | None) -> dict[str, Any]:
