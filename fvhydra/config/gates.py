@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import BeforeValidator
 
 _RELATIONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 _LIMIT = re.compile(
@@ -57,7 +57,7 @@ def limit(text: str) -> Limit:
     found = _LIMIT.fullmatch(text)
     if found is None:
         raise ValueError(
-            f"{text!r} must be a limit such as '>=0.93', 'min>=0.9' or 'p05<4' (mean, min, max, p00 to p99)"
+            f"must be limits such as '>=0.93' or 'min>=0.9' (mean, min, max, p00 to p99), and {text!r} is none"
         )
     return Limit(found["statistic"].lower(), found["relation"], float(found["value"]))
 
@@ -74,10 +74,14 @@ def limits(gate: dict[str, Any]) -> dict[str, list[Limit]]:
     }
 
 
-def _checked(gate: dict[str, Any]) -> dict[str, Any]:
+def _checked(gate: Any) -> Any:
+    if gate is None:
+        return {}
+    if not isinstance(gate, dict):
+        raise ValueError('must be limits by metric, such as {common.ssim: ">=0.93"}')
     limits(gate)
     return gate
 
 
-Gate = Annotated[dict[str, Any], AfterValidator(_checked)]
-"""Metric to its limit, or to a list of limits."""
+Gate = Annotated[Any, BeforeValidator(_checked)]
+"""Metric to its limit, or to a list of limits. Not typed as a dict, whose keys Hydra would want to know beforehand."""

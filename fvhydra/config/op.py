@@ -90,7 +90,7 @@ class PublishConfig(OpConfig):
 class EvalConfig(OpConfig):
     """Score clips with any set of metrics."""
 
-    gate: Gate = doc('Limits, as {common.ssim: ">=0.93"}; pass or regression', factory=dict)
+    gate: Gate = doc('Limits, as {common.ssim: ">=0.93"}; pass or regression', None)
     strict: bool = doc("A skipped or failed sample makes the verdict inconclusive", False)
     workers: NonNegative = doc("Clips at a time; 0: one for each CPU of this process", 0)
     memory_mb: Positive = doc("Memory for the decoded frames of one clip and what it is compared with, MB", 64)
@@ -103,7 +103,7 @@ class EvalConfig(OpConfig):
 class EvalCompareConfig(OpConfig):
     """Compare two evaluations sample by sample."""
 
-    gate: Gate = doc('Limits on the differences, as {common.ssim: ">=-0.01"}; pass or regression', factory=dict)
+    gate: Gate = doc('Limits on the differences, as {common.ssim: ">=-0.01"}; pass or regression', None)
 
 
 @dataclass

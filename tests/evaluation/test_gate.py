@@ -51,7 +51,7 @@ def test_the_grammar(text: str, read: Limit) -> None:
 
 @pytest.mark.parametrize("text", ["0.93", "=0.93", ">=", ">=x", "median>=1", "p100>1", ">=0.9 or so", ">=nan", ">=inf"])
 def test_what_is_no_limit_is_said_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match=r"must be a limit such as '>=0\.93'"):
+    with pytest.raises(ValueError, match=r"must be limits such as '>=0\.93'"):
         limits({"common.ssim": text})
 
 
