@@ -20,6 +20,9 @@ _WEIGHTS = ("*.safetensors", "*.bin")
 _BESIDES = ("*.json", "*.txt")
 """Configurations and vocabularies."""
 
+_CONFIG = "config.json"
+"""What every repository of weights has."""
+
 _TIMEOUT_S = 30
 
 
@@ -28,16 +31,14 @@ def cached(asset: Asset, cache_dir: Path) -> Path | None:
     if _is_address(asset):
         path = _kept(asset, cache_dir)
         return path if path.exists() else None
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        folder = Path(snapshot_download(asset.repo, revision=asset.revision, local_files_only=True))
-    except LocalEntryNotFoundError:
+    found = try_to_load_from_cache(asset.repo, asset.files[0] if asset.files else _CONFIG, revision=asset.revision)
+    if not isinstance(found, str):
         return None
+    folder = Path(found).parent
     # somebody else may have fetched only its configuration
-    wanted = asset.files or _WEIGHTS
-    return _entry(asset, folder) if any(any(folder.glob(pattern)) for pattern in wanted) else None
+    return _entry(asset, folder) if asset.files or any(any(folder.glob(kind)) for kind in _WEIGHTS) else None
 
 
 def fetch(asset: Asset, cache_dir: Path) -> Path:

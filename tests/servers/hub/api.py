@@ -43,10 +43,8 @@ class Api(Connection):
             case ["auth-check", "write"]:
                 self._repo(name, write=True)
                 self.answer({})
-            case []:
-                self._info(self._repo(name), name, "main")
-            case ["revision", revision]:
-                self._info(self._repo(name), name, revision)
+            case [] | ["revision", _]:
+                self._info(self._repo(name), name, rest[-1] if rest else "main")
             case ["tree", revision, *path]:
                 self._tree(self._repo(name), revision, "/".join(path))
             case ["paths-info", revision]:
