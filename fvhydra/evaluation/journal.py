@@ -45,6 +45,8 @@ class Journal:
                     for row in read_rows(source / name):
                         if row.status != "failed" and row.code not in _OF_THE_MACHINE:
                             self._known.setdefault(row.key, (source, row))
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         _mend(folder / _JOURNAL)
 
     def known(self, key: tuple[str, str, int, str, str]) -> Outcome | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fvhydra.config.root import Config
 from fvhydra.core.errors import UsageError
 from fvhydra.core.files import read_json
 from fvhydra.core.run import RunFolder
@@ -37,35 +36,43 @@ class Samples:
     unused: list[str] = field(default_factory=list)
 
 
-def read_samples(config: Config, path_keys: Iterable[str]) -> Samples:
+def read_samples(
+    path_keys: Iterable[str],
+    *,
+    videos: str | None = None,
+    references: str | None = None,
+    run: str | None = None,
+    manifest: str | None = None,
+) -> Samples:
     """The samples that ``videos=`` (with ``references=``), ``run=`` or ``manifest=`` name.
 
     Args:
-        config: Of the evaluation.
-        path_keys: Keys whose values are files, as the chosen metrics declare.
+        path_keys: Keys of a manifest whose values are files, as the chosen metrics declare.
+        videos: A folder, a run folder, a file or a pattern.
+        references: The same; paired with the videos by relative path.
+        run: A run folder.
+        manifest: A file of JSON lines.
 
     Raises:
         UsageError: None or several of the three, nothing there, or lines of a manifest that are no samples.
     """
-    given = {name: getattr(config, name) for name in ("videos", "run", "manifest") if getattr(config, name) is not None}
+    sources = {"videos=": videos, "run=": run, "manifest=": manifest}
+    given = [name for name, value in sources.items() if value is not None]
     if len(given) != 1:
-        said = f"{' and '.join(f'{name}=' for name in given)} are given" if given else "nothing to score is given"
         raise UsageError(
-            f"op=eval: {said}; one of videos=, run= and manifest= says what is scored.",
-            "For example op=eval videos=outputs/latest metrics=pixel.",
+            f"op=eval: {' and '.join(given)} are given" if given else "op=eval: nothing to score is given",
+            "One of videos=, run= and manifest= says what is scored: op=eval videos=outputs/latest metrics=pixel",
         )
-    if config.references is not None and config.videos is None:
+    if references is not None and videos is None:
         raise UsageError("references= goes with videos= only; a manifest names each sample's reference itself.")
-    if config.manifest is not None:
-        return Samples(read_manifest(Path(config.manifest).expanduser(), path_keys))
-    if config.run is not None:
-        return Samples(_of_run(RunFolder.open(Path(config.run).expanduser())))
-    assert config.videos is not None
-    folder = Path(config.videos).expanduser()
-    if config.references is None:
-        is_run = (folder / "manifest.json").is_file()
-        return Samples(_of_run(RunFolder.open(folder)) if is_run else _unpaired(_found("videos", config.videos)))
-    return _paired(config.videos, config.references)
+    if manifest is not None:
+        return Samples(read_manifest(Path(manifest).expanduser(), path_keys))
+    if videos is not None and references is not None:
+        return _paired(videos, references)
+    folder = Path(run or videos or "").expanduser()
+    if run is not None or (folder / "manifest.json").is_file():
+        return Samples(_of_run(RunFolder.open(folder)))
+    return Samples(_unpaired(_found("videos", str(videos))))
 
 
 def _paired(videos: str, references: str) -> Samples:
@@ -81,7 +88,7 @@ def _paired(videos: str, references: str) -> Samples:
     return Samples(samples, sorted(set(generated) - set(partners)), unused)
 
 
-def pairs(names: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+def pairs(names: Collection[str], others: Collection[str]) -> dict[str, str]:
     """Which of ``others`` belongs to each name: the same relative path, or the same but for the extension.
 
     The extension is passed over only where that leaves no choice: one name and one of the others.
@@ -90,13 +97,11 @@ def pairs(names: Iterable[str], others: Iterable[str]) -> dict[str, str]:
         >>> pairs(["a/cat.mp4", "dog.mp4"], ["a/cat.mp4", "dog.webm", "cow.mp4"])
         {'a/cat.mp4': 'a/cat.mp4', 'dog.mp4': 'dog.webm'}
     """
-    exact, left = set(names) & set(others), set(names) ^ set(others)
-    counts = {side: Counter(_stem(name) for name in side) for side in (tuple(names), tuple(others))}
-    unambiguous = {stem for stem in map(_stem, left) if all(count[stem] == 1 for count in counts.values())}
-    by_stem = {_stem(name): name for name in others if _stem(name) in unambiguous}
-    found = {name: name for name in exact}
-    found |= {name: by_stem[_stem(name)] for name in names if name not in exact and _stem(name) in by_stem}
-    return dict(sorted(found.items()))
+    known = set(others)
+    here, there = Counter(map(_stem, names)), Counter(map(_stem, others))
+    by_stem = {_stem(other): other for other in others if here[_stem(other)] == there[_stem(other)] == 1}
+    partners = {name: name if name in known else by_stem.get(_stem(name)) for name in sorted(names)}
+    return {name: other for name, other in partners.items() if other is not None}
 
 
 def _stem(name: str) -> str:

@@ -21,6 +21,9 @@ from fvhydra.media.video import probe
 from fvhydra.metrics.base import Clip
 from fvhydra.metrics.sample import Sample
 
+_LIGHT = 0.01
+"""Of the slowest lane's cost."""
+
 
 class _Stopped(Exception):
     """The evaluation was interrupted; the sample is left alone."""
@@ -98,10 +101,17 @@ def score(
 
 def _watch(lanes: Sequence[Lane], sample: Sample, compute: Executor, memory_mb: float, stop: Event) -> None:
     def each(step: Callable[[Lane], None]) -> None:
-        """Take a step in every lane, the slowest first, so that the others fill what time it leaves."""
+        """Take a step in every lane, the slowest first, so that the others fill what time it leaves.
+
+        Lanes that cost next to nothing come after all others, here: they mostly use what others computed for them, and
+        a thread that waits for that is lost to the other samples.
+        """
         ordered = sorted((lane for lane in lanes if lane.outcome is None), key=lambda lane: -lane.cost)
-        for future in [compute.submit(step, lane) for lane in ordered]:
+        heavy = [lane for lane in ordered if lane.cost >= _LIGHT * ordered[0].cost]
+        for future in [compute.submit(step, lane) for lane in heavy]:
             future.result()
+        for lane in ordered[len(heavy) :]:
+            step(lane)
 
     videos = {key: Path(sample.keys[key]) for lane in lanes for key in lane.keys}
     with footage(videos, memory_mb) as shot:

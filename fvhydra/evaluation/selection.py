@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pydantic
 
 from fvhydra.config.metrics import Choice
+from fvhydra.config.problems import listing
 from fvhydra.core import files
 from fvhydra.core.errors import FvhydraError, UsageError, nearest
 from fvhydra.metrics import catalogue
@@ -42,19 +44,22 @@ def select(choices: Sequence[Choice], assets: Assets) -> list[Metric]:
             "There is nothing to measure: metrics= chooses no metric.",
             "Add some, as metrics=pixel or metrics=[pixel,temporal]; `fvhydra op=metrics` lists all.",
         )
-    metrics, problems = [], []
+    metrics: list[Metric] = []
+    problems: list[str] = []
     for choice in choices:
         try:
             kind = catalogue.metric_class(choice.id, choice.target)
-            metrics.append(kind(kind.spec.params(**choice.params), assets))
-        except (pydantic.ValidationError, TypeError) as error:
-            problems += _sentences(choice, kind, error)
         except FvhydraError as error:
             problems.append(error.message)
+            continue
+        problems += _unknown(choice, kind)
+        try:
+            metrics.append(kind(kind.spec.params(**choice.params), assets))
+        except pydantic.ValidationError as error:
+            problems += _wrong(choice, error)
     if problems:
-        listed = problems[0] if len(problems) == 1 else "".join(f"\n    - {problem}" for problem in problems)
         raise UsageError(
-            listed, "`fvhydra op=metrics` lists all metrics, `fvhydra op=metrics metric=<id>` explains one."
+            listing(problems), "`fvhydra op=metrics` lists all metrics, `fvhydra op=metrics metric=<id>` explains one."
         )
     return sorted(metrics, key=lambda metric: metric.spec.id)
 
@@ -75,18 +80,22 @@ def prepare(metric: Metric) -> Prepared:
     return Prepared(metric, digest[:16], skip, error)
 
 
-def _sentences(choice: Choice, kind: type[Metric], error: pydantic.ValidationError | TypeError) -> list[str]:
-    known = list(kind.spec.params.__dataclass_fields__)
-    key = f"metrics.use.{choice.id}"
-    found = [
-        f"There is no parameter {key}.{name}.{nearest(name, known)} It has: {', '.join(known) or 'none'}."
+def _unknown(choice: Choice, kind: type[Metric]) -> list[str]:
+    """Parameters that the metric does not have."""
+    known = [item.name for item in dataclasses.fields(kind.spec.params)]
+    allowed = f"It has: {', '.join(known) or 'none'}."
+    return [
+        f"There is no parameter metrics.use.{choice.id}.{name}.{nearest(name, known)} {allowed}"
         for name in choice.params
         if name not in known
     ]
-    if isinstance(error, pydantic.ValidationError):
-        found += [
-            f"{key}.{'.'.join(map(str, item['loc']))}={item['input']!r}: {item['msg'].removeprefix('Input ')}."
-            for item in error.errors(include_url=False, include_context=False)
-            if item["loc"] and item["loc"][0] in known
-        ]
-    return found or [f"{key}: {error}"]
+
+
+def _wrong(choice: Choice, error: pydantic.ValidationError) -> list[str]:
+    """Parameters whose values are none."""
+    return [
+        f"metrics.use.{choice.id}.{'.'.join(map(str, item['loc']))}={item['input']!r}: "
+        f"{item['msg'].removeprefix('Input ').removeprefix('Value error, ')}."
+        for item in error.errors(include_url=False, include_context=False)
+        if item["type"] != "unexpected_keyword_argument"
+    ]

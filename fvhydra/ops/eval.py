@@ -162,7 +162,9 @@ def _metrics(config: Config) -> list[Metric]:
 
 def _samples(config: Config, metrics: Sequence[Metric]) -> Samples:
     keys = [key for metric in metrics for medium in ("video", "audio", "file") for key in metric.spec.keys(medium)]
-    return read_samples(config, keys)
+    return read_samples(
+        keys, videos=config.videos, references=config.references, run=config.run, manifest=config.manifest
+    )
 
 
 def _unpaired(found: Samples) -> list[str]:

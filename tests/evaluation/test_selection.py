@@ -1,0 +1,75 @@
+"""From words to metrics: everything that is wrong is said at once, before anything is loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from fvhydra.config.metrics import Choice, MetricsConfig, choices
+from fvhydra.config.problems import ConfigError
+from fvhydra.core.errors import UsageError
+from fvhydra.evaluation.selection import prepare, select
+from fvhydra.metrics.planned import PLANNED
+from tests.evaluation import toys
+
+BRIGHTNESS = f"{toys.__name__}.Toy"
+
+
+def test_a_metric_from_outside_needs_its_dotted_path_only() -> None:
+    [metric] = select([Choice("toy.brightness", {"scale": 2}, BRIGHTNESS)], toys.NoAssets())
+    assert (metric.spec.title, metric.params.scale) == ("The toy brightness", 2.0)
+
+
+def test_everything_that_is_wrong_is_listed() -> None:
+    wrong = [
+        Choice("common.sssim", {}),
+        Choice(next(iter(PLANNED)), {}),
+        Choice("common.psnr", {"larges": 1}),
+        Choice("toy.brightness", {"scale": -1, "shade": 2}, BRIGHTNESS),
+        Choice("toy.other", {}, BRIGHTNESS),
+        Choice("toy.absent", {}, "nowhere.Absent"),
+    ]
+    with pytest.raises(UsageError) as caught:
+        select(wrong, toys.NoAssets())
+    said = caught.value.message.splitlines()
+    for number, expected in enumerate(
+        (
+            "There is no metric common.sssim. Did you mean 'common.ssim'?",
+            f"{next(iter(PLANNED))} is planned and cannot be computed yet.",
+            "There is no parameter metrics.use.common.psnr.larges. Did you mean 'largest'? It has: ",
+            "There is no parameter metrics.use.toy.brightness.shade.",
+            "metrics.use.toy.brightness.scale=-1: should be greater than 0.",
+            "metrics.use.toy.other._target_ is the metric toy.brightness; use that id.",
+            "metrics.use.toy.absent._target_=nowhere.Absent cannot be imported",
+        ),
+        1,
+    ):
+        assert expected in said[number]
+    assert len(said) == 8
+
+
+def test_nothing_to_measure_is_an_error() -> None:
+    with pytest.raises(UsageError, match="chooses no metric"):
+        select([], toys.NoAssets())
+
+
+def test_the_digest_tells_parameters_apart() -> None:
+    one, same, other = (prepare(toys.make(toys.Toy, scale=scale)).digest for scale in (1.0, 1.0, 2.0))
+    assert one == same != other
+
+
+def test_metrics_are_chosen_by_family_and_name() -> None:
+    use = {"b": {"y": {"p": 1}, "x": {}}, "a": {"z": None, "w": {"_target_": "m.C", "q": 2}}}
+    assert choices(MetricsConfig(use=use)) == [
+        Choice("a.w", {"q": 2}, "m.C"),
+        Choice("b.x", {}),
+        Choice("b.y", {"p": 1}),
+    ]
+
+
+def test_what_is_no_metric_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        choices(MetricsConfig(use={"a": 3, "b": {"c": "yes"}}))
+    assert caught.value.problems == [
+        "metrics.use.a=3: must be names of metrics, as in common.ssim.",
+        "metrics.use.b.c='yes': must be parameters, {} or null.",
+    ]
