@@ -15,8 +15,12 @@ import termios
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.servers.slurm import Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -127,6 +131,16 @@ def clean_environment(folder: Path, cache_dir: Path) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("FVHYDRA", "HF_", "HUGGINGFACE"))}
     own = {"FVHYDRA_STORE": str(folder / "store"), "FVHYDRA_CACHE": str(cache_dir), "NO_COLOR": "1", "COLUMNS": "200"}
     return kept | own | {"HF_HOME": str(folder / "hf"), "PYTHONWARNINGS": "ignore"}
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A real Slurm cluster, which every command of the tests that use it speaks to."""
+    from tests.servers.slurm import Cluster
+
+    with Cluster(tmp_path_factory.mktemp("slurm")) as cluster, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(cluster.conf))
+        yield cluster
 
 
 @pytest.fixture(autouse=True)

@@ -51,7 +51,7 @@ class SlurmLauncherConfig(LauncherConfig):
     mail_user: str | None = doc("Whom Slurm writes to", None)
     mail_type: str | None = doc("On which events Slurm writes: END,FAIL", None)
     requeue: bool = doc("Jobs that lose their node or are preempted run again", True)
-    extra: dict[str, Any] = doc("Further parameters of sbatch: {reservation: tonight, exclusive: true}", factory=dict)
+    extra: dict[str, Any] = doc("Further parameters of sbatch: +launcher.extra.reservation=tonight", factory=dict)
     detach: bool = doc("Jobs go on when this command ends before them; sweep=<name> comes back to them", False)
     poll_s: PositiveFloat = doc("How often Slurm is asked how the jobs are, s", 5.0)
 
