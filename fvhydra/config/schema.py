@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from fvhydra.config import launcher, op, store
+from fvhydra.config import launcher, op, prompts, store
 from fvhydra.config.root import Config
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -32,6 +32,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "eval_compare": op.EvalCompareConfig,
         "metrics": op.MetricsOpConfig,
     },
+    "schema/prompts": {"suite": prompts.SuiteConfig},
     "schema/launcher": {
         "launcher": launcher.LauncherConfig,
         "modal": launcher.ModalLauncherConfig,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Case:
     image_sha256: str | None = None
     shares_stem: bool = False
     """Another prompt of the same set comes earlier and has the same first 100 characters."""
+    sample: dict[str, Any] = field(default_factory=dict)
+    """What an evaluation is told of the clip beside its prompt. It does not decide the output."""
 
     def recipe(self) -> dict[str, Any]:
         """What *should* decide the output. Two artifacts are comparable exactly when their recipes are equal.

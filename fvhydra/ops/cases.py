@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from fvhydra.config.prompts import Prompt
 from fvhydra.config.root import Config
@@ -21,6 +15,7 @@ from fvhydra.core import files
 from fvhydra.core.case import Case
 from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
+from fvhydra.ops.prompts import prompt_files, prompts, source
 from fvhydra.stores.layout import prompt_stem
 
 
@@ -30,21 +25,23 @@ def cases(config: Config) -> list[Case]:
     Raises:
         UsageError: A prompt is empty or missing, an image is missing, ``prompt_index`` is out of range.
     """
-    prompts = _prompts(config)
     stems: set[str] = set()
-    found = []
-    for index, prompt in enumerate(prompts):
+    found: list[list[Case]] = []
+    index = 0
+    for position, prompt in enumerate(prompts(config)):
         stem = prompt_stem(prompt.text)
-        found.append(_case(config, index, prompt, shares_stem=stem in stems))
+        first = _case(config, position, index, prompt, shares_stem=stem in stems)
+        found.append([replace(first, index=index + nth, seed=first.seed + nth) for nth in range(prompt.samples)])
         stems.add(stem)
+        index += prompt.samples
     if config.prompt_index is None:
-        return found
+        return [case for of_prompt in found for case in of_prompt]
     if config.prompt_index >= len(found):
         raise UsageError(
-            f"prompt_index={config.prompt_index} is out of range: {_source(config)} has {len(found)} prompt(s), "
+            f"prompt_index={config.prompt_index} is out of range: {source(config)} has {len(found)} prompt(s), "
             f"0 to {len(found) - 1}."
         )
-    return [found[config.prompt_index]]
+    return found[config.prompt_index]
 
 
 def file_digests(config: Config) -> dict[str, str]:
@@ -53,10 +50,10 @@ def file_digests(config: Config) -> dict[str, str]:
     A file that is missing has none; :func:`cases` says so.
     """
     found: dict[str, str] = {}
-    if config.prompt_file is not None and Path(config.prompt_file).is_file():
-        found[config.prompt_file] = files.sha256_file(Path(config.prompt_file))
     with contextlib.suppress(UsageError):
-        for prompt in _prompts(config):
+        for name, path in prompt_files(config).items():
+            found[name] = files.sha256_file(path)
+        for prompt in prompts(config):
             if (image := _image(config, prompt)) is not None:
                 found[str(config.image or prompt.image)] = files.sha256_file(image)
     return found
@@ -86,20 +83,20 @@ def carried_words(command: Sequence[str]) -> list[str]:
     ]
 
 
-def _case(config: Config, index: int, prompt: Prompt, shares_stem: bool) -> Case:
+def _case(config: Config, position: int, index: int, prompt: Prompt, shares_stem: bool) -> Case:
     if not prompt.text.strip():
-        raise UsageError(f"Prompt {index} of {_source(config)} is empty.", "Give it a text, or take it out.")
+        raise UsageError(f"Prompt {position} of {source(config)} is empty.", "Give it a text, or take it out.")
     negative_prompt = prompt.negative_prompt or config.sampling.negative_prompt
     if not (_is_unicode(prompt.text) and _is_unicode(negative_prompt or "")):
         raise UsageError(
-            f"Prompt {index} of {_source(config)} is not text: it holds half of a surrogate pair, or bytes that are "
+            f"Prompt {position} of {source(config)} is not text: it holds half of a surrogate pair, or bytes that are "
             "not UTF-8.",
             "Write it in UTF-8.",
         )
     image = _image(config, prompt)
     if config.model.workload == "i2v" and image is None:
         raise UsageError(
-            f"model={config.model.name} animates a first frame, and prompt {index} of {_source(config)} has none.",
+            f"model={config.model.name} animates a first frame, and prompt {position} of {source(config)} has none.",
             "Add image=<path of a picture>.",
         )
     if config.model.workload in ("t2v", "t2a") and image is not None:
@@ -121,6 +118,7 @@ def _case(config: Config, index: int, prompt: Prompt, shares_stem: bool) -> Case
         tier=config.tier,
         gpu=config.gpu,
         shares_stem=shares_stem,
+        sample=prompt.sample,
     )
 
 
@@ -132,23 +130,6 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _source(config: Config) -> str:
-    if config.prompt is not None:
-        return "prompt="
-    return f"prompt_file={config.prompt_file}" if config.prompt_file else f"prompts={config.prompts.name}"
-
-
-def _prompts(config: Config) -> list[Prompt]:
-    if config.prompt is not None and config.prompt_file is not None:
-        raise UsageError("prompt= and prompt_file= are both given.", "Leave one of them away.")
-    if config.prompt is not None:
-        return [Prompt(text=config.prompt)]
-    found = _read_prompts(Path(config.prompt_file)) if config.prompt_file is not None else config.prompts.entries
-    if not found:
-        raise UsageError(f"{_source(config)} has no prompts.")
-    return found
-
-
 def _image(config: Config, prompt: Prompt) -> Path | None:
     if config.image is not None:
         given, path = f"image={config.image}", Path(config.image).expanduser()
@@ -156,54 +137,7 @@ def _image(config: Config, prompt: Prompt) -> Path | None:
         return None
     else:
         folder = Path(config.prompt_file).parent if config.prompt_file else conf_dir() / "prompts"
-        given, path = f"the image {prompt.image} of {_source(config)}", folder / Path(prompt.image).expanduser()
+        given, path = f"the image {prompt.image} of {source(config)}", folder / Path(prompt.image).expanduser()
     if not path.is_file():
         raise UsageError(f"There is no file {path} ({given}).")
     return path
-
-
-def _read_prompts(path: Path) -> list[Prompt]:
-    """Prompts of a file: ``.txt`` has one a line; the others have strings, or objects with the keys of Prompt."""
-    readers = {".txt": _from_txt, ".jsonl": _from_jsonl, ".json": files.read_json, ".yaml": _from_yaml}
-    if path.suffix not in readers:
-        raise UsageError(f"prompt_file={path} has an unknown extension; allowed: {', '.join(readers)}.")
-    if not path.is_file():
-        raise UsageError(f"prompt_file={path}: there is no such file.")
-    try:
-        items = readers[path.suffix](path)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"prompt_file={path} is not UTF-8 text ({error.reason} at byte {error.start}).") from error
-    if not isinstance(items, list):
-        raise UsageError(f"prompt_file={path} must hold a list of prompts.")
-    return [_prompt(item, path) for item in items]
-
-
-def _prompt(item: Any, path: Path) -> Prompt:
-    if isinstance(item, str):
-        return Prompt(text=item)
-    keys = ("text", "image", "negative_prompt")
-    if isinstance(item, dict) and set(item) <= set(keys) and isinstance(item.get("text"), str):
-        if all(value is None or isinstance(value, str) for value in item.values()):
-            return Prompt(**item)
-        raise UsageError(f"prompt_file={path}: the values of {item!r} must be texts.")
-    raise UsageError(f"prompt_file={path}: {item!r} is neither a text nor an object with the keys {', '.join(keys)}.")
-
-
-def _from_txt(path: Path) -> list[Any]:
-    return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-
-
-def _from_jsonl(path: Path) -> list[Any]:
-    try:
-        return [json.loads(line) for line in _from_txt(path)]
-    except ValueError as error:
-        raise UsageError(f"prompt_file={path} has a line that is not JSON ({error}).") from error
-
-
-def _from_yaml(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8-sig")
-    try:
-        return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))
-    except (yaml.YAMLError, OmegaConfBaseException, OSError) as error:  # OSError: neither a list nor an object
-        where = " ".join(str(error).split())
-        raise UsageError(f"prompt_file={path} is not a YAML list of prompts ({where}).") from error
