@@ -104,6 +104,8 @@ class FrechetDistance(FrechetMetric):
         path: Path = sample.keys[key]
         if self.params.extractor == "given":
             return _given(path)
+        if not path.is_file():  # before its content is asked for
+            raise Skipped("unreadable", f"There is no recording {path}.")
         from fvhydra.metrics.models import clap
 
         content = Sample("", {"audio": path}).content(["audio"])
