@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from fvhydra.config.schema import conf_dir, register
 register()
 ConfigStore.instance().store(group="hydra/launcher", name="fvhydra_local", node={})
-OmegaConf.register_new_resolver("fvhydra.run_id", lambda: "x")
+ConfigStore.instance().store(group="hydra/sweeper", name="fvhydra", node={})
 with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
     print(OmegaConf.to_yaml(hydra.compose("config", overrides=["model=ltx2"])))
 """

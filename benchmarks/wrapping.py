@@ -78,7 +78,7 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
 
     register()
     ConfigStore.instance().store(group="hydra/launcher", name="fvhydra_local", node={})
-    OmegaConf.register_new_resolver("fvhydra.run_id", lambda: "x", replace=True)
+    ConfigStore.instance().store(group="hydra/sweeper", name="fvhydra", node={})
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = build(compose("config", overrides=["model=ltx2", f"sampling.num_inference_steps={steps}"]))
     request = LoadRequest(config.model, config.sampling, config.backend, config.tier, config.gpu, folder)

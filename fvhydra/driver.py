@@ -5,6 +5,7 @@ What needs a person, a write token or all jobs of a sweep happens here, from the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from fvhydra.core.verdict import Verdict, worst
 from fvhydra.launch.attempts import AGAIN
 from fvhydra.launch.base import NOT_STARTED
 from fvhydra.launch.claim import claimed
+from fvhydra.launch.foresee import foresee
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
 from fvhydra.launch.modal.attach import attach
 from fvhydra.launch.outcome import job_log
@@ -50,6 +52,7 @@ class Driver:
         self._board: Board | None = None
         self._listeners: dict[int, Lines | Bars] = {}
         self._said: list[str] = []
+        self._foreseen: list[Verdict] = []
         self._interrupted = False
         OmegaConf.register_new_resolver("fvhydra.sweep_dir", self._sweep_dir, replace=True)
 
@@ -77,6 +80,9 @@ class Driver:
         if isinstance(job.op, Attach):
             with self._display:
                 attach(job.folder.path, self)
+            return
+        if config.dry_run:
+            self.foresee([job], {}, [])
             return
         result = self._refused_by_person(job)
         if result is None:
@@ -118,15 +124,16 @@ class Driver:
             return str(Path(name).expanduser())
         return str(Path(root) / op / (name or self.run_id))
 
-    def begin(self, folder: Path) -> None:
+    def begin(self, folder: Path, dry_run: bool = False) -> None:
         """Take the sweep's folder for this command. Hydra's sweeper may come here several times.
 
         Raises:
             UsageError: Another command runs jobs there, or it cannot be written.
         """
         if self.sweep_folder is None:
-            self._claim.enter_context(claimed(folder))
             self.sweep_folder = folder
+            if not dry_run:
+                self._claim.enter_context(claimed(folder))
 
     def listen(self, job: Job) -> Progress:
         """A listener of its own for each job; several may run at once."""
@@ -144,6 +151,13 @@ class Driver:
         if listener := self._listeners.pop(job.number, None):
             listener.end(result.verdict)
 
+    def foresee(self, jobs: Sequence[Job], kept: dict[int, RunResult], described: list[str]) -> None:
+        """Show what would happen, for ``dry_run=true``."""
+        foreseen = foresee(jobs, kept)
+        verdict = worst(item.result.verdict for item in foreseen)
+        self._foreseen.append(verdict)
+        self.terminal.plan(foreseen, described, verdict)
+
     # ------------------------------------------------------------------ the end
     def conclude(self) -> int:
         """Show the results, apply what is confirmed, write the sweep's report; return the exit code."""
@@ -154,6 +168,8 @@ class Driver:
         self._display.close()
         if self._composed is not None:
             self._run_single(self._composed)
+        if self._foreseen:
+            return worst(self._foreseen).exit_code
         if not self.jobs:
             return 0  # Hydra answered by itself: --cfg, --info, --version, completion
         self.jobs = dict(sorted(self.jobs.items()))

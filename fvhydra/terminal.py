@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +22,9 @@ from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.measures import measures
 from fvhydra.report.wording import change_cells, score_cells
+
+if TYPE_CHECKING:
+    from fvhydra.launch.foresee import Foreseen
 
 _STYLES = {0: "green", 1: "bold red", 130: "yellow"}
 _PROMPT_WIDTH = 60
@@ -159,6 +162,30 @@ class Terminal:
                 if row.log:
                     self.out.print(f"    log: {escape(str(row.log))}")
         self.out.print(f"[{_style(verdict)}]{len(rows)} job(s), worst: {verdict}[/]  report: {escape(str(report))}")
+
+    def plan(self, jobs: Sequence[Foreseen], described: Sequence[str], verdict: Verdict) -> None:
+        """What every job would come to, and what would be submitted, for ``dry_run=true``."""
+        table = Table(box=None, pad_edge=False)
+        for name in ("job", "fingerprint", "would", "overrides", "last time", "known now"):
+            table.add_column(name, overflow="fold")
+        for item in jobs:
+            known = _styled(item.result.verdict) if item.kept else escape(item.result.message.partition("\n")[0])
+            cells = (str(item.job.number), item.job.fingerprint[:12], "keep" if item.kept else "run")
+            seconds = "-" if item.seconds is None else f"{item.seconds:.0f} s"
+            table.add_row(*cells, escape(item.job.title), seconds, known)
+        self.out.print(table)
+        for item in (item for item in jobs if not item.kept):
+            for case in item.result.cases:
+                found = f"{escape(case.message)} {escape(case.store_path or '')}".rstrip()
+                self.out.print(f"  job {item.job.number} case {case.index}: {found}")
+        self.say(described)
+        minutes = [item.gpu_minutes for item in jobs if item.gpu_minutes is not None]
+        spent = f"GPU-minutes last time: {sum(minutes):.1f}"
+        if unknown := len(jobs) - len(minutes):
+            spent += f", unknown for {unknown} job(s)"
+        self.out.print(f"Dry run: {sum(not item.kept for item in jobs)} of {len(jobs)} job(s) would run. {spent}.")
+        if verdict.exit_code:
+            self.out.print(f"[{_style(verdict)}]As far as is known now: {verdict}[/]")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ its full key, what was given and what is allowed.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 import pydantic
@@ -22,23 +24,27 @@ from fvhydra.config.root import Config
 from fvhydra.config.sampling import Sampling
 
 
-def build(composed: DictConfig) -> Config:
+def build(composed: DictConfig, known: Mapping[str, Any] | None = None) -> Config:
     """Turn a composed configuration into the validated :class:`Config`.
+
+    Args:
+        known: Top-level values that were built from the same composition before and have not changed since.
 
     Raises:
         ConfigError: Lists every problem.
     """
-    values: dict[str, Any] = {}
-    problems = _unknown(composed)
-    types = typing.get_type_hints(Config, include_extras=True)
+    values: dict[str, Any] = dict(known or {})
+    problems = [] if known else _unknown(composed)
     for field in dataclasses.fields(Config):
+        if field.name in values:
+            continue
         if field.name not in composed:
             problems.append(f"{field.name}: keys cannot be taken away; give it another value.")
             continue
         try:
             value = composed[field.name]
             whole = OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
-            values[field.name] = pydantic.TypeAdapter(types[field.name]).validate_python(whole)
+            values[field.name] = _adapter(field.name).validate_python(whole)
         except pydantic.ValidationError as error:
             problems += _sentences(error, field.name)
             if field.name == "sampling":
@@ -47,14 +53,23 @@ def build(composed: DictConfig) -> Config:
             problems.append(_omegaconf_sentence(error))
     if isinstance(values.get("model"), ModelConfig) and isinstance(values.get("sampling"), Sampling):
         problems += limits.problems(values["model"], values["sampling"])
-    if isinstance(values.get("metrics"), metrics.MetricsConfig):
-        try:
-            metrics.choices(values["metrics"])
-        except ConfigError as error:
-            problems += error.problems
+    problems += _metric_problems(values.get("metrics"))
     if problems:
         raise ConfigError(problems)
     return Config(**values)
+
+
+@functools.cache
+def _adapter(name: str) -> pydantic.TypeAdapter[Any]:
+    return pydantic.TypeAdapter(typing.get_type_hints(Config, include_extras=True)[name])
+
+
+def _metric_problems(config: Any) -> list[str]:
+    try:
+        metrics.choices(config if isinstance(config, metrics.MetricsConfig) else metrics.MetricsConfig())
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
 def _unknown(node: DictConfig, prefix: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,9 +119,14 @@ class RunResult:
             UsageError: The record was damaged, or written by another version.
         """
         try:
-            return pydantic.TypeAdapter(cls).validate_python(data)
+            return _adapter().validate_python(data)
         except pydantic.ValidationError as error:
             raise UsageError(f"The recorded result is not one: {first_problem(error)}.") from error
+
+
+@functools.cache  # a sweep reads a thousand
+def _adapter() -> pydantic.TypeAdapter[RunResult]:
+    return pydantic.TypeAdapter(RunResult)
 
 
 @dataclass(frozen=True)

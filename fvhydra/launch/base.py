@@ -27,10 +27,9 @@ from typing import Any, Protocol
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from fvhydra.config.launcher import LauncherConfig
-from fvhydra.config.load import build
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
 from fvhydra.core.errors import FvhydraError
@@ -39,6 +38,7 @@ from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES
 from fvhydra.launch import attempts
+from fvhydra.launch.compose import Composer
 from fvhydra.launch.durations import remember
 from fvhydra.launch.job import Job, failed, not_run, refused
 from fvhydra.launch.ship import ship
@@ -53,8 +53,8 @@ class Audience(Protocol):
     command: list[str]
     """What was typed, the program's name included."""
 
-    def begin(self, folder: Path) -> None:
-        """The jobs are valid and will run; ``folder`` is the sweep's own.
+    def begin(self, folder: Path, dry_run: bool = False) -> None:
+        """The configurations are valid; ``folder`` is the sweep's own.
 
         Raises:
             UsageError: Another command runs jobs there.
@@ -66,8 +66,8 @@ class Audience(Protocol):
     def ended(self, job: Job, result: RunResult, how: str = "") -> None:
         """A job has come to its end; ``how`` is :data:`REUSED` or :data:`NOT_STARTED` when it did not run now."""
 
-    def foresee(self, folder: Path, jobs: Sequence[Job], kept: dict[int, RunResult], described: list[str]) -> None:
-        """Instead of all else, for ``dry_run=true``: what would run, what would be kept, what would be submitted."""
+    def foresee(self, jobs: Sequence[Job], kept: dict[int, RunResult], described: list[str]) -> None:
+        """Instead of all else, for ``dry_run=true``: all jobs, those that would not run, what would be submitted."""
 
 
 class SweepLauncher(Launcher):
@@ -80,6 +80,8 @@ class SweepLauncher(Launcher):
     """The launcher's own configuration, validated: the class that its YAML file names."""
     sweep_folder: Path
     """Folder of the sweep; for what a launcher wants to find again, such as the ids of jobs that run elsewhere."""
+    running: set[int]
+    """What :meth:`attached` said of this sweep."""
 
     def __init__(self, **params: Any) -> None:
         self.params = params
@@ -102,6 +104,13 @@ class SweepLauncher(Launcher):
         """What would be submitted, as lines of text, for ``dry_run=true``. Submits nothing."""
         return []
 
+    def attached(self, jobs: Sequence[Job]) -> set[int]:
+        """Numbers of the jobs that an earlier command left running where this launcher starts them.
+
+        Their folders are not touched, and :meth:`run` is given them too; it finds their numbers in ``running``.
+        """
+        return set()
+
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> None:
         """Run the jobs and tell of each with :meth:`listen` and :meth:`ended`. They are ready to run.
@@ -123,6 +132,10 @@ class SweepLauncher(Launcher):
             remember(job)
         self.audience.ended(job, result)
 
+    def has_ended(self, job: Job) -> bool:
+        """Whether :meth:`ended` or :meth:`skipped` told of it."""
+        return job.number in self._ended
+
     def skipped(self, job: Job, why: str) -> None:
         """A job will not be started although nobody interrupted the sweep."""
         self._ended[job.number] = not_run(job, why)
@@ -141,13 +154,14 @@ class SweepLauncher(Launcher):
         self.settings = configs[0].launcher
         self._ended: dict[int, RunResult] = {}
         dry, resume = configs[0].dry_run, configs[0].resume
-        if not dry:
-            self.audience.begin(self.sweep_folder)
+        self.audience.begin(self.sweep_folder, dry)
         jobs = self._jobs(configs, job_overrides, initial_job_idx)
-        kept = {job.number: result for job in jobs if (result := attempts.settled(job.folder.path))} if resume else {}
+        self.running = set() if dry else self.attached(jobs)  # first: one that ends now has its result after that
+        over = [job for job in jobs if job.number not in self.running]
+        kept = {job.number: result for job in over if (result := attempts.settled(job.folder.path))} if resume else {}
         todo = [job for job in jobs if job.number not in kept]
         if dry:
-            self.audience.foresee(self.sweep_folder, jobs, kept, self.describe(todo) if todo else [])
+            self.audience.foresee(jobs, kept, self.describe(todo) if todo else [])
             return []
         if todo:
             self.check(todo)
@@ -159,7 +173,7 @@ class SweepLauncher(Launcher):
 
     def _run(self, jobs: Sequence[Job]) -> None:
         try:
-            ready = [job for job in jobs if self._prepare(job)]
+            ready = [job for job in jobs if job.number in self.running or self._prepare(job)]
             if ready:
                 self.run(ready)
         except KeyboardInterrupt:
@@ -182,10 +196,11 @@ class SweepLauncher(Launcher):
         return result is None
 
     def _configs(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Config]:
+        compose = Composer(self.hydra_context.config_loader, self.config)
         configs, problems = [], []
         for number, (overrides, title) in enumerate(zip(job_overrides, titles(job_overrides), strict=True), first):
             try:
-                configs.append(self._compose(overrides, number))
+                configs.append(compose(overrides, number))
             except ConfigError as error:
                 problems += [f"job {number} ({title}): {problem}" for problem in error.problems]
         if problems:
@@ -206,13 +221,6 @@ class SweepLauncher(Launcher):
             taken.add(number)
             jobs.append(job.placed(number, self.sweep_folder / str(number)))
         return jobs
-
-    def _compose(self, overrides: Sequence[str], number: int) -> Config:
-        composed = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        with open_dict(composed):
-            composed.hydra.job.num = number
-            composed.hydra.job.id = str(number)
-        return build(composed)
 
 
 def titles(job_overrides: Sequence[Sequence[str]]) -> list[str]:

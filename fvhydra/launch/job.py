@@ -147,16 +147,16 @@ def record(folder: RunFolder, result: RunResult) -> RunResult:
 
 
 def _broken(folder: RunFolder, result: RunResult, error: Exception) -> RunResult:
-    verdict, message, notes = _told(error, folder)
+    verdict, message, notes = told(error, folder)
     return RunResult(result.op, verdict, f"The report failed: {message}", result.model, result.title, notes=notes)
 
 
 def _failed(job: Job, error: BaseException, started: bool) -> RunResult:
-    verdict, message, notes = _told(error, job.folder if started else None)
+    verdict, message, notes = told(error, job.folder if started else None)
     return RunResult(op=job.config.op.name, model=job.config.model.name, verdict=verdict, message=message, notes=notes)
 
 
-def _told(error: BaseException, folder: RunFolder | None) -> tuple[Verdict, str, list[str]]:
+def told(error: BaseException, folder: RunFolder | None = None) -> tuple[Verdict, str, list[str]]:
     """Verdict, sentence and notes of an error; a failure of ours leaves its traceback in the folder."""
     if isinstance(error, KeyboardInterrupt):
         return Verdict.INTERRUPTED, "Interrupted.", []

@@ -38,6 +38,20 @@ class CheckSsim(Op):
         if self.config.bootstrap:
             store.check_writable()
 
+    def foresee(self, context: Context) -> RunResult:
+        """Which cases have a reference that they can be compared with."""
+        wanted = cases(context.config)
+        references = References(open_store(context.config.store), wanted[0], context.run.path)
+        results = [_foreseen(case, references.find(case), references) for case in wanted]
+        found = sum(result.verdict is Verdict.DONE for result in results)
+        return RunResult(
+            op=self.config.name,
+            model=context.config.model.name,
+            verdict=worst(result.verdict for result in results),
+            message=f"{found} of {len(results)} reference(s) found.",
+            cases=results,
+        )
+
     def run(self, context: Context) -> RunResult:
         """Leave artifacts, the references they were compared with, and the numbers beside them."""
         wanted = cases(context.config)
@@ -98,6 +112,11 @@ class CheckSsim(Op):
                 item.replaces = drafts.digests.get(item.path)
                 added.append(item)
         return prepare(context, drafts, [], "draft", "Draft", changes=added).details
+
+
+def _foreseen(case: Case, path: str | None, references: References) -> CaseResult:
+    found = CaseResult(case.index, case.prompt, case.seed, case.fingerprint, Verdict.DONE, "reference found")
+    return _incomparable(case, path, references) or dataclasses.replace(found, store_path=path)
 
 
 def _incomparable(case: Case, path: str | None, references: References) -> CaseResult | None:
