@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +164,49 @@ def test_what_slurm_refuses(site: Site) -> None:
     assert command.code == 2, command.text
     assert "Slurm refuses the jobs: Batch job submission failed: Invalid partition name specified" in command.text
     site.wait_for(lambda: not site.cluster.output("squeue", "-h"))
+
+
+def test_slurm_is_asked_for_what_was_said(site: Site) -> None:
+    driver = site.start(
+        *("gpu=l40s", "launcher.gpus_by=gpus", "launcher.partition=preemptible", "launcher.account=science"),
+        *("launcher.qos=normal", "launcher.constraint=n2", "launcher.timeout_min=7", "launcher.cpus_per_job=3"),
+        *("launcher.memory_gb_per_job=1.5", "launcher.requeue=false", "launcher.array_parallelism=5"),
+        *("launcher.mail_user=ada@example.org", "launcher.mail_type=END", "launcher.setup=[\"export BY_SETUP='a b'\"]"),
+        *(f"launcher.python=env BY_PYTHON=c {sys.executable}", "+launcher.extra={hold: true, comment: two words}"),
+    )
+    site.wait_for(lambda: site.states() == ["PENDING"])
+    asked = site.cluster.output("scontrol", "show", "job", site.ids()[0])
+    for fact in (
+        *("Partition=preemptible", "Account=science", "QOS=normal", "Features=n2", "TimeLimit=00:07:00", "Requeue=0"),
+        *("NumCPUs=3", "MinMemoryNode=1.50G", "gpu:l40s:1", "ArrayTaskThrottle=5", "Comment=two words"),
+        *("MailUser=ada@example.org", "MailType=END", f"WorkDir={site.folder}"),
+    ):
+        assert fact in asked, asked
+    site.cluster.succeeds("scontrol", "release", site.ids()[0])
+    command = driver.end()
+    assert command.code == 0, command.text
+    [entry] = site.diary()
+    assert (entry["SLURMD_NODENAME"], entry["BY_SETUP"], entry["BY_PYTHON"]) == ("n2", "a b", "c")
+    site.wait_for(lambda: "ada@example.org" in site.cluster.sent_mail())
+
+
+def test_jobs_that_need_different_things_are_different_arrays(site: Site) -> None:
+    """As are those that one array has no index for: Slurm counts to 1000."""
+    for taken in ("0", "1", "1002"):
+        (site.sweep / taken).mkdir(parents=True)
+    command = site.start("seed=0,1,2,3", "launcher.cpus_per_job=1,2").end()
+    assert command.code == 0, command.text
+    verdicts = {number: site.result(number)["verdict"] for number in (2, 3, 4, 5, 6, 7, 1003, 1004)}
+    assert set(verdicts.values()) == {"done"}
+    assert len(site.ids()) == 4
+    indices = sorted(entry["SLURM_ARRAY_TASK_ID"] for entry in site.diary())
+    assert indices == sorted(["2", "3", "4", "5", "6", "7", "3", "4"])
+
+
+def test_what_is_not_the_persons_to_say(site: Site) -> None:
+    command = site.start("+launcher.extra.open_mode=truncate").end()
+    assert command.code == 2 and "launcher.extra={open-mode: ...}: fvhydra sets this one itself" in command.text
+    assert not (site.sweep / "0").exists()
 
 
 @pytest.mark.slow

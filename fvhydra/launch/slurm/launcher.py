@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -78,24 +78,18 @@ class SlurmLauncher(SweepLauncher):
 
     def describe(self, jobs: Sequence[Job]) -> list[str]:
         """The scripts that sbatch would be given."""
-        return [
-            line for batch in batches(jobs, self._name()) for line in [f"{batch.name}.sh:", *batch.text.splitlines()]
-        ]
+        arrays = batches(jobs, f"fvhydra-{self.sweep_folder.name}")
+        return [line for batch in arrays for line in (f"{batch.name}.sh:", *batch.text.splitlines())]
 
     def attached(self, jobs: Sequence[Job]) -> set[int]:
         """Those of an earlier command that Slurm still has."""
         ids = submissions.submitted(self.sweep_folder)
-        mine = {job.number: ids[job.number] for job in jobs if job.number in ids}
+        mine = {ids[job.number]: job for job in jobs if job.number in ids}
         if not mine:
             return set()
         commands.required()
-        standings = queue.look(list(mine.values()))
-        if standings is None:
-            raise InfrastructureError(
-                f"Slurm does not answer, and {len(mine)} job(s) of {self.sweep_folder} may still be there.",
-                "Run the same command again when `squeue` works.",
-            )
-        return {number for number, id in mine.items() if not standings[id].ended or standings[id].may_come_back}
+        standings = queue.look(mine)
+        return {job.number for id, job in mine.items() if _is_there(job, standings[id])}
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Submit those that Slurm does not have yet, and watch all until they have ended."""
@@ -110,12 +104,13 @@ class SlurmLauncher(SweepLauncher):
                 time.sleep(self.settings.poll_s if watched else 0)
         except KeyboardInterrupt:
             if self.settings.detach:
-                self._leave(watched)
+                self._leave(jobs)
             else:
-                self._stop(jobs, watched)
+                self._stop(jobs)
             raise
-        except FvhydraError:
-            submissions.cancel(self._ids(jobs))
+        except FvhydraError:  # none of this command begins; what runs already has nothing to do with it
+            submissions.cancel(self._ids(job for job in jobs if job.number not in self.running))
+            self._leave([job for job in jobs if job.number in self.running])
             raise
 
     def _name(self) -> str:
@@ -135,17 +130,20 @@ class SlurmLauncher(SweepLauncher):
 
     def _step(self, watched: dict[str, _Watched]) -> None:
         """Ask once for all; tell of those that moved, and take out those that ended."""
-        standings = queue.look(watched)
-        for id, item in list(watched.items()):
-            if standings is None:
-                item.tell(id, "does not answer")
-                continue
-            item.tell(id, standings[id].place)
-            if item.over(standings[id]):
+        try:
+            standings = queue.look(watched)
+        except InfrastructureError as error:  # it is being restarted
+            for id, item in watched.items():
+                item.tell(id, error.message)
+            return
+        for id, standing in standings.items():
+            item = watched[id]
+            item.tell(id, standing.place)
+            if item.over(standing):
                 del watched[id]
-                self.ended(item.job, _result(item.job, standings[id]))
+                self.ended(item.job, _result(item.job, standing))
 
-    def _stop(self, jobs: Sequence[Job], watched: dict[str, _Watched]) -> None:
+    def _stop(self, jobs: Sequence[Job]) -> None:
         """Cancel what has not ended and wait until it has; Ctrl-C again ends the waiting."""
         deadline = time.monotonic() + _STOPPING_S
         left = self._ids(jobs)
@@ -153,18 +151,27 @@ class SlurmLauncher(SweepLauncher):
             while left and time.monotonic() < deadline:
                 submissions.cancel(left)
                 time.sleep(_STOPPING_POLL_S)
-                for id, standing in (queue.look(left) or {}).items():
+                for id, standing in _look_if_it_answers(left).items():
                     if standing.ended:
                         self.ended(left[id], _result(left.pop(id), standing, stopped=True))
         for id, job in left.items():
             self.ended(job, _unknown(job, f"Interrupted; Slurm may still have it: scancel {id}"))
 
-    def _leave(self, watched: dict[str, _Watched]) -> None:
-        """Let the jobs go on."""
-        for id, item in watched.items():
-            self.ended(
-                item.job, _unknown(item.job, f"Left to Slurm as {id}; sweep={self.sweep_folder} comes back to it.")
-            )
+    def _leave(self, jobs: Sequence[Job]) -> None:
+        """Let them go on."""
+        for id, job in self._ids(jobs).items():
+            self.ended(job, _unknown(job, f"Left to Slurm as {id}; sweep={self.sweep_folder} comes back to it."))
+
+
+def _is_there(job: Job, standing: Standing) -> bool:
+    """Whether Slurm still has a job, or is about to run it again."""
+    return not standing.ended or (standing.may_come_back and not (job.folder.path / "result.json").exists())
+
+
+def _look_if_it_answers(ids: Collection[str]) -> dict[str, Standing]:
+    with contextlib.suppress(InfrastructureError):
+        return queue.look(ids)
+    return {}
 
 
 def _result(job: Job, standing: Standing, stopped: bool = False) -> RunResult:

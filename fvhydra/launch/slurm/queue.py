@@ -11,8 +11,9 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from fvhydra.core.errors import InfrastructureError
 from fvhydra.launch.outcome import ending
-from fvhydra.launch.slurm.commands import call
+from fvhydra.launch.slurm.commands import call, complaint
 
 _FIELDS = ("ArrayJobID", "ArrayTaskID", "JobID", "State", "exit_code", "NodeList", "Reason", "Name")
 
@@ -73,30 +74,37 @@ class Standing:
         return f"{words} (Slurm: {self.state}{f' on {self.nodes}' if self.nodes else ''})"
 
 
-def look(ids: Collection[str]) -> dict[str, Standing] | None:
-    """Ask for all of ``ids`` (``<array>_<index>``) at once; None when Slurm does not answer now."""
-    rows = _squeue()
-    if rows is None:
-        return None
-    found = {task: standing for task, _, standing in rows}
+def look(ids: Collection[str]) -> dict[str, Standing]:
+    """Ask for all of ``ids`` (``<array>_<index>``) at once.
+
+    Raises:
+        InfrastructureError: Slurm does not answer now.
+    """
+    found = {task: standing for task, _, standing in _squeue()}
     forgotten = {task for task in ids if task not in found}
     found |= _sacct(forgotten) if forgotten else {}
     return {task: found.get(task, Standing("UNKNOWN")) for task in ids}
 
 
 def find(name: str) -> str | None:
-    """The id of the array called ``name``; None when there is none, or Slurm does not answer."""
-    for task, called, _ in _squeue() or []:
+    """The id of the array called ``name``; None when there is none.
+
+    Raises:
+        InfrastructureError: Slurm does not answer now.
+    """
+    for task, called, _ in _squeue():
         if called == name:
             return task.partition("_")[0]
     return None
 
 
-def _squeue() -> list[tuple[str, str, Standing]] | None:
+def _squeue() -> list[tuple[str, str, Standing]]:
     """Id, name and standing of all jobs of this person."""
     answer = call("squeue", "--me", "-h", "-r", "-t", "all", "-O", ",".join(f"{field}:|" for field in _FIELDS))
     if answer.returncode:
-        return None
+        raise InfrastructureError(
+            f"Slurm does not answer: {complaint(answer)}.", "Run the same command again when `squeue --me` works."
+        )
     rows = []
     for line in answer.stdout.splitlines():
         array, index, job, state, status, nodes, reason, name = line.split("|", len(_FIELDS) - 1)

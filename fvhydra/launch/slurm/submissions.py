@@ -6,13 +6,14 @@ found by its name.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection
 from pathlib import Path
 
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.core import files
-from fvhydra.core.errors import FvhydraError, InfrastructureError, UsageError
+from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.launch.base import worker_environment
 from fvhydra.launch.slurm import queue
 from fvhydra.launch.slurm.batch import THOUSAND, Batch
@@ -41,7 +42,11 @@ def submit(sweep: Path, batch: Batch, settings: LauncherConfig) -> None:
 
 
 def submitted(sweep: Path) -> dict[int, str]:
-    """The latest id in Slurm of every job of a sweep that has one, by number."""
+    """The latest id in Slurm of every job of a sweep that has one, by number.
+
+    Raises:
+        InfrastructureError: Slurm must be asked for one, and does not answer.
+    """
     found: dict[int, str] = {}
     for note in sorted((sweep / "slurm").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)):
         record = files.read_json(note)
@@ -66,18 +71,14 @@ def _sbatch(script: Path, name: str, environment: dict[str, str]) -> str:
             return answer.stdout.strip().partition(";")[0]
         said = complaint(answer)
         silent = any(words in said.lower() for words in _SILENT)
-        if silent and (found := queue.find(name)):  # only the answer was lost
-            return found
-        if not silent or time.monotonic() > deadline:
-            raise _refused(said, script, silent)
+        if not silent:
+            raise UsageError(f"Slurm refuses the jobs: {said}.", f"What it was given is in {script}.")
+        with contextlib.suppress(InfrastructureError):
+            if found := queue.find(name):  # only the answer was lost
+                return found
+        if time.monotonic() > deadline:
+            raise InfrastructureError(f"Slurm does not answer: {said}.", "Run the same command again when it does.")
         time.sleep(_PAUSE_S)
-
-
-def _refused(said: str, script: Path, silent: bool) -> FvhydraError:
-    hint = f"What was submitted is in {script}."
-    if silent:
-        return InfrastructureError(f"Slurm does not answer: {said}.", hint)
-    return UsageError(f"Slurm refuses the jobs: {said}.", hint)
 
 
 def _environment(settings: LauncherConfig) -> dict[str, str]:

@@ -24,7 +24,8 @@ from fvhydra.engines.mock import MockEngine
 
 class Obedient(MockEngine):
     def generate(self, case, progress):
-        names = ("SLURM_ARRAY_TASK_ID", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES", "SLURM_RESTART_COUNT", "HF_TOKEN")
+        slurm = ("SLURM_ARRAY_TASK_ID", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES", "SLURM_RESTART_COUNT")
+        names = (*slurm, "HF_TOKEN", "BY_SETUP", "BY_PYTHON")
         with open("diary", "a") as diary:
             diary.write(json.dumps({name: os.environ.get(name) for name in names} | {"seed": case.seed}) + "\\n")
         options = self.config.options

@@ -61,6 +61,9 @@ class Cluster:
         for node in settings.NODES:
             self.start_node(node)
         self._daemons["slurmctld"].wait_until(self._ready)
+        if self.accounting:  # an account that is unknown is silently the default one
+            self.output("sacctmgr", "-i", "add", "account", settings.ACCOUNT)
+            self.output("sacctmgr", "-i", "add", "user", "root", f"account={settings.ACCOUNT}")
 
     def stop(self) -> None:
         """End every process of the cluster, jobs included."""
@@ -143,6 +146,11 @@ class Cluster:
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30, check=False)
+
+    def sent_mail(self) -> str:
+        """What the mail program was given so far: address and subject, one line a mail."""
+        sent = self.folder / "mail" / "sent"
+        return sent.read_text() if sent.exists() else ""
 
     # ------------------------------------------------------------------ processes
     def _kill(self, chosen: Callable[[_Process], bool]) -> None:
