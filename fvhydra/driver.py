@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fvhydra.config.load import build
 from fvhydra.config.root import Config
-from fvhydra.core.errors import FvhydraError
+from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
@@ -26,7 +26,9 @@ from fvhydra.launch.claim import claimed
 from fvhydra.launch.foresee import foresee
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
 from fvhydra.launch.modal.attach import attach
+from fvhydra.launch.merge import merge
 from fvhydra.launch.outcome import job_log
+from fvhydra.launch.whole import merge
 from fvhydra.ops.attach import Attach
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import confirmed
@@ -75,6 +77,11 @@ class Driver:
 
     def _run_single(self, composed: DictConfig) -> None:
         config = build(composed)
+        if config.sweep is not None:
+            raise UsageError(
+                f"sweep={config.sweep} names the folder of a sweep, and this is a single run.",
+                "Add -m, or a launcher that takes several jobs: launcher=pool.",
+            )
         root = Path(config.job.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command, self._overrides)
         if isinstance(job.op, Attach):
@@ -179,8 +186,17 @@ class Driver:
         for job, result in self.jobs.values():
             if result.details.get("change"):
                 self._settle(job, result)
+        if self.sweep_folder is not None and (whole := merge(self.sweep_folder, self.jobs.values())):
+            job, result = self.jobs[whole[0].number] = whole
+            self.terminal.result(result, _report_of(job))
+        merged = [] if self.sweep_folder is None else merge(self.sweep_folder, list(self.jobs.values()))
+        for job, result in merged:
+            self.terminal.result(result, _report_of(job))
         counting = {number for number in self.jobs if self.how.get(number) != NOT_STARTED}
-        verdict = worst(result.verdict for number, (_, result) in self.jobs.items() if number in counting)
+        verdict = worst(
+            [result.verdict for number, (_, result) in self.jobs.items() if number in counting]
+            + [result.verdict for _, result in merged]
+        )
         if self.sweep_folder is not None:
             self._report_sweep(self.sweep_folder, verdict)
         return verdict.exit_code

@@ -12,7 +12,7 @@ from typing import Any
 from fvhydra.core.errors import UsageError
 from fvhydra.core.files import read_json
 from fvhydra.core.run import RunFolder
-from fvhydra.evaluation.manifest import read_manifest, tags_of
+from fvhydra.evaluation.manifest import PATHS, read_manifest, tags_of
 from fvhydra.metrics.sample import Sample
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".wav", ".flac", ".mp3")
@@ -71,7 +71,7 @@ def read_samples(
         return _paired(videos, references)
     folder = Path(run or videos or "").expanduser()
     if run is not None or (folder / "manifest.json").is_file():
-        return Samples(_of_run(RunFolder.open(folder)))
+        return Samples(_of_run(RunFolder.open(folder), {*PATHS, *path_keys}))
     return Samples(_unpaired(_found("videos", str(videos))))
 
 
@@ -127,7 +127,7 @@ def _found(key: str, given: str) -> dict[str, Path]:
     path = Path(given).expanduser()
     if (path / "manifest.json").is_file():
         samples = _of_run(RunFolder.open(path))
-        return {sample.id: next(iter(sample.keys.values())) for sample in samples}
+        return {sample.id: sample.keys.get("video") or sample.keys["audio"] for sample in samples}
     if path.is_file():
         return {path.name: path.absolute()}
     if path.is_dir():
@@ -150,8 +150,8 @@ def _before_wildcard(pattern: Path) -> Path:
     return next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
 
 
-def _of_run(run: RunFolder) -> list[Sample]:
-    """The clips of an earlier run, each with its prompt and, where it was compared, its reference."""
+def _of_run(run: RunFolder, path_keys: Collection[str] = PATHS) -> list[Sample]:
+    """The clips of an earlier run, each with its prompt, what its suite said of it, and what it was compared with."""
     manifest = run.manifest
     cases = {case["index"]: case for case in manifest["cases"]}
     compared = _references(run)
@@ -161,7 +161,8 @@ def _of_run(run: RunFolder) -> list[Sample]:
         if path.suffix.lower() not in SUFFIXES:
             continue
         case = cases.get(artifact["case"], {})
-        keys: dict[str, Any] = dict(case.get("sample", {}))
+        told = case.get("sample", {})
+        keys: dict[str, Any] = {key: Path(value) if key in path_keys else value for key, value in told.items()}
         keys |= {"text_prompt": case.get("prompt", ""), _key(path): path}
         if reference := compared.get(artifact["path"]):
             keys["reference"] = run.inside(reference)
@@ -169,8 +170,8 @@ def _of_run(run: RunFolder) -> list[Sample]:
         samples.append(Sample(name, keys, tags=tags_of(keys)))
     if not samples:
         raise UsageError(
-            f"{run.path} has no clips to score: none of its {len(manifest['artifacts'])} artifact(s) is one.",
-            "Generate some with op=generate, or give a folder with videos=.",
+            f"{run.path} has no clips: op={manifest['op']} left {len(manifest['artifacts'])} artifact(s) there.",
+            "Give the folder of a run that generated some; outputs/latest is whatever ran last.",
         )
     return sorted(samples, key=lambda sample: sample.id)
 

@@ -23,11 +23,11 @@ def standing(summaries: Sequence[MetricSummary]) -> dict[str, Any] | None:
         the sixteen was measured.
     """
     values = {
-        name: summary.value
+        name: value
         for summary in summaries
         if (name := summary.metric.removeprefix(_FAMILY)) in DIMENSIONS
         and summary.metric.startswith(_FAMILY)
-        and summary.value is not None
+        and (value := _on_its_prompts(summary, name)) is not None
     }
     if not values:
         return None
@@ -41,6 +41,13 @@ def standing(summaries: Sequence[MetricSummary]) -> dict[str, Any] | None:
         "missing": list(own.missing),
         "source": SOURCE,
     }
+
+
+def _on_its_prompts(summary: MetricSummary, dimension: str) -> float | None:
+    """The value over the prompts that belong to a dimension; over all samples where no prompt says what it is for."""
+    if not any(tag.startswith("dimension=") for tag in summary.by_tag):
+        return summary.value
+    return summary.by_tag.get(f"dimension={dimension}", {}).get("value")
 
 
 def _column(name: str, values: Mapping[str, float], found: Leaderboard) -> dict[str, Any]:

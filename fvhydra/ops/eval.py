@@ -84,7 +84,9 @@ class Eval(Op):
             effort=Effort(self.config.workers or _cpus(), self.config.memory_mb, context.config.job.threads),
             earlier=[Path(self.config.resume_from).expanduser()] if self.config.resume_from else [],
         )
-        return self._result(summaries, rows, _unpaired(found))
+        if shards > 1:  # limits are for the whole
+            return self._result(summaries, rows, Verdict.DONE, [])
+        return self._judged(summaries, rows, _unpaired(found))
 
     def merge(self, context: Context, jobs: Sequence[SweepJob]) -> RunResult:
         """One evaluation out of its shards."""
@@ -103,7 +105,7 @@ class Eval(Op):
         context.run.update_manifest(evaluation=self._provenance(found, len(found.samples), len(jobs)))
         folders = [context.run.path.parent / job.folder for job in sorted(jobs, key=lambda job: job.number)]
         summaries, rows = merge(folders, metrics, context.run.path)
-        return self._result(summaries, rows, _unpaired(found))
+        return self._judged(summaries, rows, _unpaired(found))
 
     def _provenance(self, found: Samples, samples: int, shards: int) -> dict[str, Any]:
         import av
@@ -120,28 +122,31 @@ class Eval(Op):
             "memory_mb": self.config.memory_mb,
         }
 
-    def _result(self, summaries: list[MetricSummary], rows: list[ScoreRow], notes: list[str]) -> RunResult:
+    def _judged(self, summaries: list[MetricSummary], rows: list[ScoreRow], notes: list[str]) -> RunResult:
+        """The result of a whole evaluation, held to its limits."""
         gates = gate.hold(self.config.gate, gate.of_scores(summaries, rows))
-        counts = {status: sum(row.status == status for row in rows) for status in ("ok", "skipped", "failed")}
-        verdict = Verdict.DONE
-        if gates:
-            verdict = worst(item.verdict for item in gates)
-        elif not counts["ok"]:
-            verdict = Verdict.INCONCLUSIVE
-        if self.config.strict and (counts["skipped"] or counts["failed"]):
-            verdict = worst([verdict, Verdict.INCONCLUSIVE])
-        samples = len({row.sample for row in rows})
-        message = f"{samples} sample(s), {len(summaries)} metric(s): " + ", ".join(
-            f"{count} {status}" for status, count in counts.items()
-        )
+        verdicts = [item.verdict for item in gates]
+        if not gates:
+            verdicts.append(Verdict.DONE if any(row.status == "ok" for row in rows) else Verdict.INCONCLUSIVE)
+        if self.config.strict and any(row.status != "ok" for row in rows):
+            verdicts.append(Verdict.INCONCLUSIVE)
+        result = self._result(summaries, rows, worst(verdicts), notes)
         broken = [item.message for item in gates if item.verdict is not Verdict.PASS]
+        vbench = standing(summaries)
+        result.gates, result.message = gates, " ".join([result.message, *broken])
+        result.details = {"vbench": vbench} if vbench else {}
+        return result
+
+    def _result(
+        self, summaries: list[MetricSummary], rows: list[ScoreRow], verdict: Verdict, notes: list[str]
+    ) -> RunResult:
+        counts = [f"{sum(row.status == status for row in rows)} {status}" for status in ("ok", "skipped", "failed")]
+        samples = len({row.sample for row in rows})
         return RunResult(
             op=self.config.name,
             verdict=verdict,
-            message=" ".join([f"{message}.", *broken]),
+            message=f"{samples} sample(s), {len(summaries)} metric(s): {', '.join(counts)}.",
             metrics=summaries,
-            gates=gates,
-            details={"vbench": found} if (found := standing(summaries)) else {},
             notes=notes + _of_tiny_weights(summaries),
         )
 

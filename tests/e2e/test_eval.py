@@ -1,0 +1,123 @@
+"""``op=eval`` and ``op=metrics`` from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fvhydra.core.scores import ScoreRow, read_rows
+from tests.conftest import ROOT, Cli
+from tests.evaluation.clips import write_clip
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """``gen/`` and ``ref/`` with three pairs, one video and one reference more."""
+    for folder in ("gen", "ref"):
+        for index, name in enumerate(("a, [1].mp4", "s/猫=b.mp4", "s/c.mp4", f"{folder} alone.mp4")):
+            write_clip(tmp_path / folder, name, 60 + 20 * index + (folder == "ref"))
+    return tmp_path
+
+
+def latest(folder: Path) -> tuple[Path, dict[str, Any], list[ScoreRow]]:
+    run = (folder / "outputs" / "latest").resolve()
+    return run, json.loads((run / "result.json").read_text()), list(read_rows(run / "scores.jsonl"))
+
+
+def test_pairs_are_scored_and_the_rest_is_listed(cli: Cli, clips: Path) -> None:
+    done = cli("op=eval", "videos=gen", "references=ref", "metrics=[pixel,temporal]")
+    assert done.code == 0, done.text
+    assert "1 video(s) without a reference: gen alone.mp4" in done.out
+    assert "1 reference(s) without a video: ref alone.mp4" in done.out
+    run, result, rows = latest(clips)
+    ok = {(row.sample, row.metric) for row in rows if row.status == "ok"}
+    assert ("a, [1].mp4", "common.psnr") in ok and ("s/猫=b.mp4", "common.ssim") in ok
+    alone = {row.metric: (row.status, row.code) for row in rows if row.sample == "gen alone.mp4"}
+    assert alone.pop("vbench.temporal_flickering") == ("ok", "")
+    assert set(alone.values()) == {("skipped", "missing_input")}
+    assert (result["verdict"], len(result["metrics"])) == ("done", 4)
+    assert (run / "report" / "index.html").is_file()
+    recorded = json.loads((run / "manifest.json").read_text())["evaluation"]
+    assert recorded["decoder"].startswith("pyav ") and "BT.601" in recorded["conversion"]
+    assert recorded["without_reference"] == ["gen alone.mp4"]
+
+
+def test_a_pattern_a_manifest_and_a_run(cli: Cli, clips: Path) -> None:
+    assert cli("op=eval", "videos=gen/s/*.mp4", "metrics=temporal").code == 0
+    assert [row.sample for row in latest(clips)[2]] == ["c.mp4", "猫=b.mp4"]
+    lines = [{"video": "gen/s/c.mp4", "reference": "ref/s/c.mp4", "prompt": "A cat", "dimension": ["color"]}]
+    (clips / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert cli("op=eval", "manifest=samples.jsonl", "metrics=pixel").code == 0
+    rows = latest(clips)[2]
+    assert {(row.prompt, row.tags[0], row.status) for row in rows} == {("A cat", "dimension=color", "ok")}
+    assert cli("op=generate", "engine=mock", "sampling.num_frames=9", "model=wan22_ti2v_5b").code == 0
+    assert cli("op=eval", "videos=outputs/latest", "metrics=temporal").code == 0
+    rows = latest(clips)[2]
+    assert len(rows) == 1 and rows[0].prompt
+    again = cli("op=eval", "videos=outputs/latest", "metrics=temporal")
+    assert again.code == 2 and "op=eval left 0 artifact(s) there" in again.text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (('op.gate={common.psnr: ">=20"}',), 0, "pass"),
+        (('op.gate={common.psnr: ">=99"}',), 1, "common.psnr value is"),
+        (("op.strict=true",), 5, "1 skipped"),
+        (("metrics.use.common.ssim.window=8", "+metrics.use.common.sim={}"), 2, "Did you mean 'common.ssim'?"),
+        (("+metrics.use.vbench.motion_smoothness={}",), 2, "is planned and cannot be computed yet"),
+        (("references=absent",), 2, "references=absent does not exist"),
+        (("manifest=x",), 2, "videos= and manifest= are given"),
+        (("op.shard=3",), 2, "does not say of how many"),
+        (("metrics=gate",), 2, "chooses no metric"),
+    ],
+)
+def test_verdicts(cli: Cli, clips: Path, words: tuple[str, ...], code: int, says: str) -> None:
+    done = cli("op=eval", "videos=gen", "references=ref", "metrics=pixel", *words)
+    assert (done.code, says in done.text) == (code, True), done.text
+    assert (clips / "outputs").exists() == (code != 2)
+
+
+def test_a_metric_of_ones_own(cli: Cli, clips: Path) -> None:
+    (clips / "conf" / "metrics").mkdir(parents=True)
+    (clips / "conf" / "metrics" / "mine.yaml").write_text(
+        "# Mine\nuse:\n  toy:\n    brightness:\n      _target_: tests.evaluation.toys.Toy\n      scale: 1.0\n"
+    )
+    words = (
+        "--config-dir=conf",
+        "op=eval",
+        "videos=gen",
+        "metrics=[mine,temporal]",
+        "metrics.use.toy.brightness.scale=2",
+    )
+    done = cli(*words, PYTHONPATH=str(ROOT))
+    assert done.code == 0, done.text
+    values = {row.sample: row.value for row in latest(clips)[2] if row.metric == "toy.brightness"}
+    assert values["a, [1].mp4"] == pytest.approx(2 * 64, abs=6)
+
+
+def test_shards_of_a_sweep_become_one_evaluation(cli: Cli, clips: Path) -> None:
+    words = ("op=eval", "videos=gen", "references=ref", "metrics=[pixel,temporal]")
+    assert cli(*words).code == 0
+    _, _, whole = latest(clips)
+    done = cli("-m", *words, "op.shard=range(0,3)")
+    assert done.code == 0, done.text
+    [merged] = [path.parent for path in (clips / "multirun").rglob("scores.jsonl") if not path.parent.name.isdigit()]
+    told = [(row.sample, row.metric, row.value, row.status) for row in whole]
+    assert [(row.sample, row.metric, row.value, row.status) for row in read_rows(merged / "scores.jsonl")] == told
+    assert "4 sample(s), 4 metric(s)" in done.out
+
+
+def test_metrics_are_listed_and_explained(cli: Cli) -> None:
+    listed = cli("op=metrics")
+    assert listed.code == 0
+    assert "common.ssim" in listed.out and "planned" in listed.out
+    explained = cli("op=metrics", "metric=common.ssim")
+    assert explained.code == 0
+    for part in ("needs reference (video)", "metrics.use.common.ssim.border=zero", "metrics=pixel"):
+        assert part in explained.out
+    unknown = cli("op=metrics", "metric=common.sim")
+    assert unknown.code == 2 and "Did you mean 'common.ssim'?" in unknown.text
