@@ -142,7 +142,7 @@ class Terminal:
         for row in rows:
             table.add_row(*map(escape, row))
         if table.row_count:
-            self.out.print(Padding(table, (0, 0, 0, 2)))
+            self.out.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def sweep(self, rows: Sequence[Row], report: Path, verdict: Verdict) -> None:
         """Every job of a sweep; then the first line of every failure, and where to read on."""

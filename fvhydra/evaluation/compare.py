@@ -30,11 +30,13 @@ class Evaluation:
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """Read what op=eval left behind.
+    """Read what op=eval left behind; of a sweep over shards, what they were merged into.
 
     Raises:
         UsageError: The folder is not one of a finished evaluation.
     """
+    if (folder / "merged" / "summary.json").is_file():
+        folder /= "merged"
     if not (folder / "summary.json").is_file() or not (folder / "scores.jsonl").is_file():
         raise UsageError(
             f"{folder} is not a finished evaluation: it has no summary.json and scores.jsonl.",

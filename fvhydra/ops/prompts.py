@@ -20,6 +20,9 @@ from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.ops.suites import read_suite, suite_file
 
+_FILES = ("reference", "reference_take2", "reference_audio")
+"""What a prompt file says of clips by their paths, relative to the file."""
+
 
 def prompts(config: Config) -> list[Prompt]:
     """The prompts of a run, in order.
@@ -113,8 +116,10 @@ def _prompt(item: Any, path: Path) -> Prompt:
     if not all(isinstance(item.get(key), str | None) for key in ("image", "negative_prompt")):
         raise UsageError(f"prompt_file={path}: the values of {item!r} must be texts.")
     given = {key: value for key, value in item.items() if key not in SAMPLE_KEYS}
+    sample = {key: item[key] for key in SAMPLE_KEYS if item.get(key) is not None}
+    sample |= {key: str((path.parent / str(sample[key])).absolute()) for key in _FILES if key in sample}
     try:
-        return Prompt(**given, sample={key: item[key] for key in SAMPLE_KEYS if item.get(key) is not None})
+        return Prompt(**given, sample=sample)
     except pydantic.ValidationError as error:
         raise UsageError(f"prompt_file={path}: {item['text']!r}: {first_problem(error)}.") from error
 

@@ -137,6 +137,11 @@ def test_a_folder_that_is_no_evaluation_is_said_so(tmp_path: Path) -> None:
         read_evaluation(folder)
 
 
+def test_a_sweep_over_shards_is_what_it_was_merged_into(tmp_path: Path) -> None:
+    evaluation(tmp_path / "sweep" / "merged", {"m.x": {"a": 1.0}})
+    assert read_evaluation(tmp_path / "sweep").folder == tmp_path / "sweep" / "merged"
+
+
 def test_gates_hold_the_differences(tmp_path: Path) -> None:
     before = evaluation(tmp_path / "a", {"m.x": {"a": 1.0, "b": 1.0}, "m.y": {"a": 1.0}})
     after = evaluation(tmp_path / "b", {"m.x": {"a": 1.1, "b": 0.8}})
