@@ -28,7 +28,6 @@ from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
 from fvhydra.launch.modal.attach import attach
 from fvhydra.launch.merge import merge
 from fvhydra.launch.outcome import job_log
-from fvhydra.launch.whole import merge
 from fvhydra.ops.attach import Attach
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import confirmed
@@ -186,9 +185,6 @@ class Driver:
         for job, result in self.jobs.values():
             if result.details.get("change"):
                 self._settle(job, result)
-        if self.sweep_folder is not None and (whole := merge(self.sweep_folder, self.jobs.values())):
-            job, result = self.jobs[whole[0].number] = whole
-            self.terminal.result(result, _report_of(job))
         merged = [] if self.sweep_folder is None else merge(self.sweep_folder, list(self.jobs.values()))
         for job, result in merged:
             self.terminal.result(result, _report_of(job))
