@@ -45,7 +45,7 @@ class Lpips(Metric):
         ideal=0.0,
         sees=(
             *("drop a frame", "repeat a frame", "shift by one", "swap two clips"),
-            *("hue shift", "blur", "noise", "jpeg", "2x"),
+            *("hue shift", "blur", "noise", "jpeg", "speed 2x"),
         ),
     )
 

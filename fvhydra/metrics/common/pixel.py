@@ -22,15 +22,8 @@ Frames = NDArray[np.uint8]
 
 _INPUTS = (Input("video", "video"), Input("reference", "video"))
 _SEEN = (
-    "drop a frame",
-    "repeat a frame",
-    "shift by one",
-    "swap two clips",
-    "hue shift",
-    "blur",
-    "noise",
-    "jpeg",
-    "speed 2x",
+    *("drop a frame", "repeat a frame", "shift by one", "speed 2x", "freeze", "swap two clips", "cut to another"),
+    *("hue shift", "blur", "noise", "jpeg"),
 )
 
 

@@ -17,6 +17,9 @@ _CONTROLS = (
     Input("mouse_pitch_sign", "data", required=False),
 )
 
+_SEEN_BY_CONTROLS = ("drop a frame", "repeat a frame", "speed 2x", "freeze", "cut to another")
+_SEEN = (*_SEEN_BY_CONTROLS, "shift by one", "swap two clips")
+
 
 def _spec(
     name: str, title: str, inputs: tuple[Input, ...], ideal: float | None = None, sees: tuple[str, ...] = ()
@@ -46,7 +49,7 @@ class GivenFlow(Metric):
         "End-point error of a clip's given optical flow against its reference's, mean over pixels and frames",
         (Input("flow", "file"), Input("reference_flow", "file")),
         ideal=0.0,
-        sees=("drop a frame", "repeat a frame", "shift by one", "swap two clips", "speed 2x"),
+        sees=_SEEN,
     )
 
     def begin(self, sample: Sample, clip: Clip) -> Reading:
@@ -64,6 +67,7 @@ class GivenSyntheticFlow(Metric):
         "synthetic_optical_flow",
         "End-point error of a clip's given optical flow against what its controls should give",
         (Input("flow", "file"), *_CONTROLS),
+        sees=_SEEN_BY_CONTROLS,
     )
 
     def begin(self, sample: Sample, clip: Clip) -> Reading:
@@ -82,7 +86,7 @@ class DisFlow(Metric):
         "End-point error of a clip's optical flow against its reference's, both estimated by OpenCV's DIS",
         (Input("video", "video", least_frames=2), Input("reference", "video", least_frames=2)),
         ideal=0.0,
-        sees=("drop a frame", "repeat a frame", "shift by one", "swap two clips", "speed 2x"),
+        sees=_SEEN,
     )
 
     def begin(self, sample: Sample, clip: Clip) -> Reading:
@@ -101,6 +105,7 @@ class DisSyntheticFlow(Metric):
         "synthetic_dis",
         "End-point error of a clip's optical flow, estimated by OpenCV's DIS, against what its controls should give",
         (Input("video", "video", least_frames=2), *_CONTROLS),
+        sees=_SEEN_BY_CONTROLS,
     )
 
     def begin(self, sample: Sample, clip: Clip) -> Reading:

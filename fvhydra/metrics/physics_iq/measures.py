@@ -17,7 +17,8 @@ from fvhydra.metrics.spec import Direction, Input, Output, Spec
 MASKS = (Input("video_mask", "video", required=False), Input("reference_mask", "video", required=False))
 """Motion masks from elsewhere, white where something moves, instead of those that would be computed."""
 
-_MOVES = ("drop a frame", "repeat a frame", "shift by one", "swap two clips", "speed 2x")
+_SHIFTS = ("drop a frame", "repeat a frame", "shift by one")
+_MOVES = ("speed 2x", "freeze", "swap two clips", "cut to another")
 
 
 def _spec(name: str, title: str, direction: Direction, ideal: float, sees: tuple[str, ...], series: bool) -> Spec:
@@ -63,7 +64,7 @@ class Mse(Measure):
         "Mean squared difference from the recording, of values in 0 to 1",
         direction="lower",
         ideal=0.0,
-        sees=(*_MOVES, "hue shift", "blur", "noise"),
+        sees=(*_SHIFTS, *_MOVES, "hue shift", "blur", "noise", "jpeg"),
         series=True,
     )
 
@@ -77,7 +78,7 @@ class SpatiotemporalIou(Measure):
         "Overlap of what moves with what moves in the recording, frame by frame",
         direction="higher",
         ideal=1.0,
-        sees=_MOVES,
+        sees=(*_SHIFTS, *_MOVES),
         series=True,
     )
 
@@ -91,7 +92,7 @@ class SpatialIou(Measure):
         "Overlap of where anything moves at any time with where it does in the recording",
         direction="higher",
         ideal=1.0,
-        sees=("swap two clips", "speed 2x"),
+        sees=_MOVES,
         series=False,
     )
 
@@ -105,7 +106,7 @@ class WeightedSpatialIou(Measure):
         "Overlap of where and for how long anything moves with the same in the recording",
         direction="higher",
         ideal=1.0,
-        sees=("swap two clips", "speed 2x"),
+        sees=_MOVES,
         series=False,
     )
 

@@ -52,7 +52,7 @@ class PhysicsIqScore(Metric):
         rule="the score of the means, over the frames of a scenario and over scenarios; parity=peer: over all frames",
         comparable_to=("Physics-IQ, with coded_masks=true",),
         ideal=100.0,
-        sees=("shift by one", "swap two clips", "speed 2x"),
+        sees=("shift by one", "speed 2x", "freeze", "swap two clips", "cut to another"),
     )
 
     @property

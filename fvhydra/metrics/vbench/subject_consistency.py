@@ -46,7 +46,7 @@ class SubjectConsistency(Metric):
         assets=(DINO_B16,),
         source="VBench (Huang et al. 2024); Caron et al. 2021",
         comparable_to=("vbench",),
-        sees=("swap two clips",),
+        sees=("cut to another",),
     )
 
     def prepare(self) -> None:

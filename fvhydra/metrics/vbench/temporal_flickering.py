@@ -45,7 +45,7 @@ class TemporalFlickering(Metric):
         outputs=(Output("per_pair_mae", unit="levels of 255", direction="lower", per="pair"),),
         params=TemporalFlickeringParams,
         source="VBench, without its filter for clips that stand still",
-        sees=("noise", "speed 2x"),
+        sees=("noise", "speed 2x", "cut to another"),
     )
 
     def begin(self, sample: Sample, clip: Clip) -> Reading:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fvhydra.metrics.functional import pixel
 from tests.metrics.golden import load, recipes
-from tests.metrics.mutations import MUTATIONS
+from tests.metrics.mutations import PICTURES
 from tests.similarity import formulas
 from tests.similarity.conftest import textured
 
@@ -74,7 +74,7 @@ def test_equal_clips_are_ideal() -> None:
 @pytest.mark.parametrize("measure", [pixel.ssim, pixel.ms_ssim, pixel.psnr_db])
 def test_mutations_lower_it(measure: Any, name: str) -> None:
     clip = textured(6, 48, 64)
-    assert measure(clip, MUTATIONS[name](clip)).mean() < measure(clip, clip).mean() - 1e-3
+    assert measure(clip, PICTURES[name](clip)).mean() < measure(clip, clip).mean() - 1e-3
 
 
 def test_chunks_give_the_same_values() -> None:

@@ -18,7 +18,7 @@ from fvhydra.metrics.functional.physics_iq.agreement import (
 from fvhydra.metrics.functional.physics_iq.motion import motion_masks, through_mp4
 from fvhydra.metrics.functional.physics_iq.score import Judged, Means, clip_score, corpus_score
 from tests.metrics.golden import load, recipes
-from tests.metrics.mutations import MUTATIONS
+from tests.metrics.mutations import PICTURES
 
 GOLDEN = load("physics_iq")
 CASES = {case["name"]: case for case in GOLDEN["cases"]}
@@ -147,7 +147,7 @@ def test_the_same_clip_is_ideal() -> None:
 
 @pytest.mark.parametrize("name", ["freeze", "repeat a frame", "shift by one", "noise"])
 def test_mutations_lower_it(name: str) -> None:
-    found = compare(MUTATIONS[name](TAKE1), TAKE1)
+    found = compare(PICTURES[name](TAKE1), TAKE1)
     assert found.mse.sum() > 0
     if name != "noise":  # which the blur takes away: it moves nothing
         assert found.spatiotemporal_iou.mean() < 1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fvhydra.metrics.functional.vbench import temporal
 from tests.metrics.golden import load, recipes
 from tests.metrics.golden.encoders import encode
-from tests.metrics.mutations import MUTATIONS
+from tests.metrics.mutations import PICTURES
 from tests.similarity.conftest import textured
 
 FLICKERING, MOTION, CONSISTENCY = load("temporal_flickering"), load("motion_dynamic"), load("consistency")
@@ -26,7 +26,7 @@ def test_recorded_flickering(case: dict[str, Any]) -> None:
 
 def test_flickering_sees_noise_and_not_a_still_clip() -> None:
     clip = textured(6, 32, 40)
-    still, noisy = MUTATIONS["freeze"](clip), MUTATIONS["noise"](clip)
+    still, noisy = PICTURES["freeze"](clip), PICTURES["noise"](clip)
     scores = [temporal.temporal_flickering(temporal.frame_differences(each)) for each in (noisy, clip, still)]
     assert scores == sorted(scores)
     assert scores[-1] == 1
