@@ -51,7 +51,7 @@ class Lane:
         self.outcome: Outcome | None = None
         self._reading: Reading | None = None
         self._frames = 0
-        self._closed = False
+        self._closed = self._enough = False
         self._seconds = self.cost = 0.0
 
     @property
@@ -84,11 +84,12 @@ class Lane:
         if own is not None and own.tracks:
             self._frames += max(map(len, own.tracks.values()))
             assert self._reading is not None
-            self._guarded(self._reading.update, own)
+            if self._guarded(self._reading.update, own):
+                self._enough = self._closed = True
 
     def finish(self, shot: Footage) -> None:
         """After the last frames."""
-        if self._reading is None or self._is_unreadable(shot):
+        if self._reading is None or (not self._enough and self._is_unreadable(shot)):
             return
         for item in self._metric.spec.inputs:
             if item.key in self.keys and (frames := min(self._frames, shot.counts[item.key])) < item.least_frames:

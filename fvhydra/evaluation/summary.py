@@ -53,7 +53,7 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
         outputs={} if score is None else files.plain(score.outputs),
         counts={status: sum(row.status == status for row in rows) for status in ("ok", "skipped", "failed")},
         reasons=dict(sorted(Counter(row.code for row in rows if row.code).items())),
-        message=message or _reason(rows, score),
+        message="; ".join(filter(None, (message, _reason(rows, score)))),
         by_tag=_by_tag(metric, ok),
         params=files.plain(metric.params),
         assets={asset.name: _provenance(metric, asset) for asset in spec.assets},

@@ -162,8 +162,12 @@ class Score:
 class Reading(Protocol):
     """One clip on its way through a metric."""
 
-    def update(self, chunk: Chunk) -> None:
-        """See the next frames. May raise :class:`Skipped`; any other exception is this metric's failure, no other's."""
+    def update(self, chunk: Chunk) -> bool | None:
+        """See the next frames. May raise :class:`Skipped`; any other exception is this metric's failure, no other's.
+
+        Returns:
+            True when it has seen enough: what comes later does not matter to it, damage included.
+        """
 
     def result(self) -> Score:
         """After the last chunk. May raise :class:`Skipped`."""
@@ -202,7 +206,7 @@ class Assets(Protocol):
         """
 
     def missing(self, metric: Spec) -> Skip | None:
-        """Why the metric's weights are not on this machine. Only looks: nothing is fetched or loaded."""
+        """Why the metric's weights, with its default parameters, are not on this machine. Only looks."""
 
 
 class Metric(ABC):

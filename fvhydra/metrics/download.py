@@ -77,7 +77,9 @@ def _from_hub(asset: Asset) -> Path:
 
     found = find_token()
     token = found.value if found else None
-    names = HfApi(token=token).list_repo_files(asset.repo, revision=asset.revision)
+    # this question is not repeated for half a minute when there is no network, as others are
+    info = HfApi(token=token).model_info(asset.repo, revision=asset.revision)
+    names = [sibling.rfilename for sibling in info.siblings or []]
     kinds = [kind for kind in _WEIGHTS if any(fnmatch(name, kind) for name in names)]
     patterns = list(asset.files) or [*_BESIDES, *kinds[:1]]
     folder = snapshot_download(asset.repo, revision=asset.revision, allow_patterns=patterns, token=token)

@@ -127,6 +127,31 @@ def test_a_damaged_clip_costs_only_the_metrics_that_need_it(compute: ThreadPoolE
     assert absent.code == "unreadable"
 
 
+class Glance(toys.Toy):
+    """Of the first frames only."""
+
+    spec = toys.described("glance", "video")
+
+    def begin(self, sample: Sample, clip: Clip) -> Reading:
+        return Glancing(self, clip)
+
+
+class Glancing(toys.Brightness):
+    def update(self, chunk: Chunk) -> bool:  # type: ignore[override]  # the others never have enough
+        super().update(chunk)
+        return True
+
+
+def test_a_metric_that_has_seen_enough_is_shown_no_more(compute: ThreadPoolExecutor, make_clip: Make) -> None:
+    clip = make_clip("a.mp4", frames=48)
+    clip.write_bytes(clip.read_bytes()[:-200])
+    alone, beside = (rows(compute, {"video": clip}, *kinds) for kinds in ((Glance,), (Glance, toys.Toy)))
+    assert said(beside["brightness"])[:2] == ("skipped", "unreadable")
+    for found in (alone, beside):  # the same whoever else looks on
+        assert found["glance"].status == "ok"
+        assert 0 < (found["glance"].frames or 0) < 5
+
+
 def test_metrics_of_sound_need_no_frames(compute: ThreadPoolExecutor, tmp_path: Path) -> None:
     sound = tmp_path / "a.wav"
     sound.write_bytes(b"12345")

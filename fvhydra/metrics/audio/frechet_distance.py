@@ -19,7 +19,7 @@ from fvhydra.metrics.distance import FrechetMetric
 from fvhydra.metrics.features import FeatureCache
 from fvhydra.metrics.models.weights import CLAP
 from fvhydra.metrics.sample import Sample
-from fvhydra.metrics.spec import Input, Output, Spec
+from fvhydra.metrics.spec import Input, Spec
 
 if TYPE_CHECKING:
     from fvhydra.metrics.models.clap import Clap
@@ -64,7 +64,6 @@ class FrechetDistance(FrechetMetric):
             Input("audio_features", "file", required=False),
             Input("reference_audio_features", "file", required=False),
         ),
-        outputs=(Output("n_generated"), Output("n_reference")),
         params=FrechetDistanceParams,
         assets=(replace(CLAP, when="extractor=clap"),),
         source="Kilgour et al. 2019; CLAP's features as in fadtk",

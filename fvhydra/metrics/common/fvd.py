@@ -17,7 +17,7 @@ from fvhydra.metrics.distance import FrechetMetric
 from fvhydra.metrics.features import FeatureCache
 from fvhydra.metrics.models.weights import CLIP_B32, I3D, VIDEOMAE_BASE
 from fvhydra.metrics.sample import Sample
-from fvhydra.metrics.spec import Asset, Input, Output, Spec
+from fvhydra.metrics.spec import Asset, Input, Spec
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +60,6 @@ class Fvd(FrechetMetric):
         unit="1",
         low=0.0,
         inputs=(Input("video", "video"), Input("reference", "video", required=False)),
-        outputs=(Output("n_generated"), Output("n_reference")),
         params=FvdParams,
         assets=tuple(_ASSETS.values()),
         source="Unterthiner et al. 2018; I3D and its input as in StyleGAN-V",
@@ -97,6 +96,10 @@ class Fvd(FrechetMetric):
             return range(count)
         stride = self.params.stride
         return range(-start % stride, min(count, self.params.frames * stride - start), stride)
+
+    def is_enough(self, frames: int) -> bool:
+        """Whether so many pictures are all that is looked at."""
+        return bool(self.params.parity == "upstream" and frames >= self.params.frames)
 
     def facts(self) -> Mapping[str, Any]:
         chosen = {"extractor": self.params.extractor}
@@ -136,6 +139,9 @@ class _View:
         if self._features is None and picked:
             self._pictures.append(self._metric.encoder.prepare(frames[picked.start : picked.stop : picked.step]))
 
+    def is_complete(self) -> bool:
+        return self._features is not None or self._metric.is_enough(sum(map(len, self._pictures)))
+
     def features(self) -> NDArray[np.float32]:
         if self._features is None:
             self._features = self._metric.encode(self._pictures, self._key)
@@ -149,10 +155,11 @@ class _Reading:
     def __init__(self, views: Mapping[str, _View], sides: Mapping[str, str]) -> None:
         self._views, self._sides = views, sides
 
-    def update(self, chunk: Chunk) -> None:
+    def update(self, chunk: Chunk) -> bool:
         for key, frames in chunk.tracks.items():
             if key in self._views:
                 self._views[key].update(chunk.start, frames)
+        return all(view.is_complete() for view in self._views.values())
 
     def result(self) -> Score:
         rows = {self._sides[key]: view.features()[None] for key, view in self._views.items()}

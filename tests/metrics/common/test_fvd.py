@@ -168,6 +168,20 @@ def test_other_features_are_other_features(
     assert len(list(no_features.cache_dir.rglob("*.npy"))) == 2
 
 
+def test_no_more_frames_are_asked_for_than_are_looked_at(assets: HubAssets, tmp_path: Path) -> None:
+    clip, path = textured(20, 40, 60), tmp_path / "a.raw"
+    path.write_bytes(b"a")
+    sample, tracks = Sample("a", {"video": path}), Clip({"video": Track(40, 60, 24, 20)})
+    fresh = HubAssets("cpu", tmp_path, tiny=True, networks=assets.networks)
+    metric = made(fresh, frames=10)
+    reading = metric.begin(sample, tracks)
+    assert [reading.update(part) for part in chunks({"video": clip}, 4)] == [False, False, True, True, True]
+    reading.result()
+    assert metric.begin(sample, tracks).update(next(chunks({"video": clip}, 4)))  # its features are known
+    everything = made(fresh, parity="peer").begin(sample, tracks)
+    assert not any(everything.update(part) for part in chunks({"video": clip}, 4))
+
+
 def test_damaged_features_are_computed_again(no_features: HubAssets, show: Callable[..., Score]) -> None:
     clip = textured(16, 40, 60)
     first = show(made(no_features), video=clip).contribution["generated"]

@@ -102,7 +102,8 @@ class Api(Connection):
 
     def _info(self, repo: Repo, name: str, revision: str) -> None:
         commit = self._at(repo, revision)
-        self.answer({"_id": name, "id": name, "sha": commit, "private": repo.private, "tags": [], "siblings": []})
+        siblings = [{"rfilename": path} for path in repo.files(commit)]
+        self.answer({"_id": name, "id": name, "sha": commit, "private": repo.private, "tags": [], "siblings": siblings})
 
     def _tree(self, repo: Repo, revision: str, folder: str) -> None:
         commit = self._at(repo, revision)
