@@ -25,8 +25,8 @@ from fvhydra.launch.base import NOT_STARTED
 from fvhydra.launch.claim import claimed
 from fvhydra.launch.foresee import foresee
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
-from fvhydra.launch.modal.attach import attach
 from fvhydra.launch.merge import merge
+from fvhydra.launch.modal.attach import attach
 from fvhydra.launch.outcome import job_log
 from fvhydra.ops.attach import Attach
 from fvhydra.ops.publish import settle

@@ -11,7 +11,7 @@ from fvhydra.core.errors import UsageError
 
 FREE_TEXT = (
     *("prompt", "prompt_file", "prompts.path", "image", "run", "sweep", "videos", "references", "manifest"),
-    *("op.reason", "op.resume_from", "sampling.negative_prompt", "store.path"),
+    *("op.reason", "op.resume_from", "sampling.negative_prompt", "store.path", "launcher.python"),
 )
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
 
@@ -134,7 +134,10 @@ def _refuse_groups_without_option(words: Sequence[str]) -> None:
         key, _, value = word.lstrip("+~").partition("=")
         if not key:
             raise UsageError(f"{word!r} has no key.", "Write key=value.")
-        if key in groups and (word.startswith("~") or _NO_OPTION.fullmatch(value)):
+        several = value.split(",") if is_multirun(words) else [value]
+        if key == "launcher" and len(value.split(",")) > 1:
+            raise UsageError(f"{word}: all jobs of a command have one launcher.", "Run the command once for each.")
+        if key in groups and (word.startswith("~") or any(_NO_OPTION.fullmatch(option) for option in several)):
             raise UsageError(f"{word}: a job needs one.", f"Allowed: {', '.join(sorted(groups[key]))}.")
 
 

@@ -50,7 +50,9 @@ class Job:
 
     def placed(self, number: int, folder: Path) -> Job:
         """The same job under another number, in another folder."""
-        return replace(self, number=number, folder=RunFolder(folder))
+        moved = replace(self, number=number, folder=RunFolder(folder))
+        vars(moved)["fingerprint"] = self.fingerprint  # is costly for a thousand, and the same
+        return moved
 
     def context(self, listener: Progress) -> Context:
         """What the op is given."""
