@@ -5,6 +5,7 @@ What needs a person, a write token or all jobs of a sweep happens here, from the
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -15,13 +16,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from fvhydra.config.load import build
 from fvhydra.config.root import Config
+from fvhydra.core.environment import environment
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import Verdict, worst
-from fvhydra.launch.attempts import AGAIN
-from fvhydra.launch.base import NOT_STARTED
+from fvhydra.launch.attempts import AGAIN, made_otherwise
+from fvhydra.launch.base import NOT_STARTED, REUSED
 from fvhydra.launch.claim import claimed
 from fvhydra.launch.foresee import foresee
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
@@ -179,6 +181,7 @@ class Driver:
         if not self.jobs:
             return 0  # Hydra answered by itself: --cfg, --info, --version, completion
         self.jobs = dict(sorted(self.jobs.items()))
+        self._interrupted = any(result.verdict is Verdict.INTERRUPTED for _, result in self.jobs.values())
         for job, result in self.jobs.values():
             if self.sweep_folder is None or result.details.get("change"):
                 self.terminal.result(result, _report_of(job))
@@ -202,7 +205,7 @@ class Driver:
         ask = self.terminal.ask if self.terminal.interactive and not self._interrupted else None
         try:
             settled = settle(job.context(Silent()), ask, self._said)
-            result.notes += settled.said
+            result.notes = _unsettled(result.notes) + settled.said  # of a job that was kept, it said so earlier too
             if settled.revision:
                 result.details["published"] = settled.revision
             self.terminal.say(settled.said)
@@ -219,7 +222,7 @@ class Driver:
             earlier = job.folder.result
             earlier.details["published"] = result.details["published"]
             # what it said of being left prepared is no longer so
-            earlier.notes = [note for note in earlier.notes if not note.startswith(("Nothing was written", "  "))]
+            earlier.notes = _unsettled(earlier.notes)
             record(job.folder, earlier)
 
     def _report_sweep(self, folder: Path, verdict: Verdict) -> None:
@@ -236,6 +239,25 @@ class Driver:
             for number, (job, result) in self.jobs.items()
         ]
         self.terminal.sweep(rows, report, verdict)
+        self.terminal.say(self._outlook(folder))
+
+    def _outlook(self, folder: Path) -> list[str]:
+        """What to know of results that were kept, and how to go on."""
+        said = []
+        kept = [job.folder.path for number, (job, _) in self.jobs.items() if self.how.get(number) == REUSED]
+        if kept and (otherwise := made_otherwise(kept, environment())):
+            listed = "; ".join(f"{key} {' and '.join(values)}" for key, values in otherwise.items())
+            said.append(f"Some of the {len(kept)} reused were made with {listed}. All again: resume=false.")
+        if any(result.verdict in AGAIN for _, result in self.jobs.values()):
+            words = [word for word in self.command[1:] if not word.startswith(("sweep=", "resume="))]
+            again = shlex.join(["python", "-m", "fvhydra", *words, f"sweep={folder}"])
+            said.append(f"To run only what has no verdict yet: {again}")
+        return said
+
+
+def _unsettled(notes: list[str]) -> list[str]:
+    """What a result says beside what became of its change."""
+    return [note for note in notes if not note.startswith(("Nothing was written", "Already published", "  "))]
 
 
 def _report_of(job: Job) -> Path | None:

@@ -17,13 +17,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from fvhydra.config.store import HubStoreConfig
 from fvhydra.core import files
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.result import RunResult
 from fvhydra.core.text import printable
-from fvhydra.launch.attempts import set_aside, settled
-from fvhydra.launch.job import Job, run_job
+from fvhydra.core.token import WITHHELD_VARIABLE
+from fvhydra.launch.attempts import AGAIN, set_aside, settled
+from fvhydra.launch.job import Job, record, run_job
 from fvhydra.launch.ship import read, receive
 
 _STEP_EVERY_S = 2.0
@@ -66,6 +68,7 @@ def _run(folder: Path, preflight: bool) -> RunResult:
     result = run_job(job, Printed(), preflight=preflight)
     if job.op.records:
         _note_differences(job, shipped["environment"])
+        _note_tokens(job, result)
     else:
         files.write_json(folder / "result.json", {**files.plain(result), "exit_code": result.verdict.exit_code})
     print(printable(f"{result.verdict}: {result.message}"), flush=True)
@@ -77,6 +80,16 @@ def _note_differences(job: Job, driver: dict[str, str]) -> None:
     here = environment()
     differing = {key: value for key, value in driver.items() if here.get(key) != value}
     job.folder.update_manifest(driver=differing | {key: None for key in here if key not in driver})
+
+
+def _note_tokens(job: Job, result: RunResult) -> None:
+    """A job that failed where a token might have helped says that it was not given one."""
+    withheld = os.environ.get(WITHHELD_VARIABLE)
+    online = isinstance(job.config.store, HubStoreConfig) or job.config.tier.weights != "tiny"
+    if withheld and online and result.verdict in AGAIN:
+        allow = f"launcher.pass_env=[{withheld}]"
+        result.notes.append(f"The job was not given {withheld}. If it needs a token to read: {allow}.")
+        record(job.folder, result)
 
 
 class Printed:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 TOKEN_VARIABLES = ("HF_API_KEY", "HUGGINGFACE_HUB_TOKEN", "HF_TOKEN")
 """Environment variables that may hold a token; the first that is set counts."""
 
+WITHHELD_VARIABLE = "FVHYDRA_WITHHELD"
+"""Environment variable of a job: names of the token variables that are set where it was started, and not for it."""
+
 
 @dataclass(frozen=True)
 class Token:

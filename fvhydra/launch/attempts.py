@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from fvhydra.core import files
@@ -16,6 +18,12 @@ AGAIN = (Verdict.INTERRUPTED, Verdict.INFRASTRUCTURE, Verdict.USAGE_ERROR)
 """Verdicts on the machine or the person rather than on the output: such a job runs again."""
 
 _ATTEMPTS = "attempts"
+
+_PLACE = ("host", "platform", "machine", "cpu", "gpu", "git_dirty")
+"""Facts of where rather than of what ran."""
+
+_ORPHAN_S = 5.0
+"""Longer than a worker takes to notice; who lives on has only got the number of the process."""
 
 
 def numbers(sweep: Path) -> list[int]:
@@ -43,6 +51,28 @@ def settled(folder: Path) -> RunResult | None:
     except UsageError:
         return None
     return None if result.verdict in AGAIN else result
+
+
+def wait_for(folder: RunFolder) -> None:
+    """Wait for a worker whose driver was killed a moment ago: it is ending, and must not write into what comes next."""
+    deadline = time.monotonic() + _ORPHAN_S
+    while time.monotonic() < deadline:
+        try:
+            if folder.state != "running":
+                return
+        except (UsageError, KeyError, TypeError):
+            return
+        time.sleep(0.05)
+
+
+def made_otherwise(folders: Iterable[Path], here: dict[str, str]) -> dict[str, list[str]]:
+    """Versions and commits that jobs were started with and that are others here: key to what it was then."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for folder in folders:
+        then = read(folder)["environment"]
+        for key in (key for key in then if key not in _PLACE and then[key] != here.get(key)):
+            found[key].add(then[key])
+    return {key: sorted(values) for key, values in found.items()}
 
 
 def set_aside(folder: Path, keep: tuple[str, ...] = ()) -> Path | None:

@@ -36,7 +36,7 @@ from fvhydra.core.errors import FvhydraError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
-from fvhydra.core.token import TOKEN_VARIABLES
+from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE
 from fvhydra.launch import attempts
 from fvhydra.launch.compose import Composer
 from fvhydra.launch.durations import remember
@@ -188,6 +188,7 @@ class SweepLauncher(Launcher):
 
     def _prepare(self, job: Job) -> bool:
         """Make the folder ready, and ask the op whether the job can succeed; otherwise that is its result."""
+        attempts.wait_for(job.folder)
         attempts.set_aside(job.folder.path)
         ship(job)
         result = refused(job)
@@ -246,6 +247,8 @@ def worker_environment(settings: LauncherConfig) -> dict[str, str]:
     """
     withheld = {name for name in TOKEN_VARIABLES if name not in settings.pass_env}
     kept = {name: value for name, value in os.environ.items() if name not in withheld}
+    if set_here := sorted(withheld & set(os.environ)):
+        kept[WITHHELD_VARIABLE] = ",".join(set_here)
     if len(withheld) == len(TOKEN_VARIABLES):
         kept["HF_TOKEN_PATH"] = os.devnull  # nor the cached login
     return kept

@@ -7,6 +7,7 @@ with the names of the dataclasses that they belong to, so the worker builds the 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def ship(job: Job) -> Path:
         "command": job.command,
         "overrides": job.overrides,
         "folder": Path.cwd(),  # where relative paths of the configuration begin
-        "environment": environment(),
+        "environment": _here(),
         "types": _types(job.config),
         "config": job.config,
     }
@@ -79,6 +80,11 @@ def read(folder: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         raise _damaged(folder, f"its schema version is not {SCHEMA_VERSION}")
     return record
+
+
+@functools.cache  # the same for all jobs of a command
+def _here() -> dict[str, str]:
+    return environment()
 
 
 def _types(config: Config) -> dict[str, str]:
