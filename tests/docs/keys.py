@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterator
 
 from fvhydra.config.root import Config
-from fvhydra.config.schema import SCHEMAS
+from fvhydra.config.schema import SCHEMAS, conf_dir
 from tests.conftest import ROOT
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
@@ -48,9 +48,11 @@ def _choices(group: str, base: type) -> Rows:
     """Keys that only some choices of the group have."""
     common = {field.name for field in dataclasses.fields(base)}
     for name, schema in SCHEMAS.get(f"schema/{group}", {}).items():
+        is_word = (conf_dir() / group / f"{name}.yaml").is_file()
+        choice = f"`{group}={name}`" if is_word else f"a {name}"
         for field in dataclasses.fields(schema):
             if field.name not in common:
-                yield f"`{group}.{field.name}` with `{group}={name}`", field
+                yield f"`{group}.{field.name}` with {choice}", field
 
 
 def _table(rows: typing.Iterable[tuple[str, dataclasses.Field[typing.Any]]]) -> list[str]:
