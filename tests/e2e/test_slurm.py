@@ -103,6 +103,7 @@ def test_jobs_that_run_on_are_met_again(site: Site, number: signal.Signals, word
     assert sorted(entry["seed"] for entry in site.diary()) == [0, 1, 2]  # none began twice
 
 
+@pytest.mark.slow
 def test_what_was_submitted_is_found_by_name(site: Site) -> None:
     """The driver was killed before it could note the id."""
     driver = site.start("seed=0", WAIT)
@@ -167,6 +168,7 @@ def test_what_slurm_refuses(site: Site) -> None:
 
 
 def test_slurm_is_asked_for_what_was_said(site: Site) -> None:
+    site.cluster.add_account("science")
     driver = site.start(
         *("gpu=l40s", "launcher.gpus_by=gpus", "launcher.partition=preemptible", "launcher.account=science"),
         *("launcher.qos=normal", "launcher.constraint=n2", "launcher.timeout_min=7", "launcher.cpus_per_job=3"),

@@ -61,14 +61,11 @@ class Cluster:
         for node in settings.NODES:
             self.start_node(node)
         self._daemons["slurmctld"].wait_until(self._ready)
-        if self.accounting:  # an account that is unknown is silently the default one
-            self.output("sacctmgr", "-i", "add", "account", settings.ACCOUNT)
-            self.output("sacctmgr", "-i", "add", "user", "root", f"account={settings.ACCOUNT}")
 
     def stop(self) -> None:
-        """End every process of the cluster, jobs included."""
+        """End every process of the cluster, jobs included; nobody reads again what they would save."""
         for name in reversed(list(self._daemons)):
-            self._daemons.pop(name).stop()
+            self._daemons.pop(name).kill()
         self._kill(lambda process: True)
 
     # ------------------------------------------------------------------ daemons
@@ -146,6 +143,11 @@ class Cluster:
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30, check=False)
+
+    def add_account(self, name: str) -> None:
+        """Let root use an account; Slurm silently takes the default one for those that it does not know."""
+        assert self.succeeds("sacctmgr", "-i", "add", "account", name)
+        assert self.succeeds("sacctmgr", "-i", "add", "user", "root", f"account={name}")
 
     def sent_mail(self) -> str:
         """What the mail program was given so far: address and subject, one line a mail."""

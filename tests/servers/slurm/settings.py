@@ -10,7 +10,6 @@ from pathlib import Path
 
 HOST = socket.gethostname().partition(".")[0]
 NODES = ("n1", "n2")
-ACCOUNT = "science"
 GPUS = 2
 CPUS = 8
 MEMORY_MB = 64000
