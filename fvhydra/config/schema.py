@@ -37,6 +37,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "launcher": launcher.LauncherConfig,
         "modal": launcher.ModalLauncherConfig,
         "pool": launcher.PoolLauncherConfig,
+        "slurm": launcher.SlurmLauncherConfig,
     },
     "schema/store": {"store": store.StoreConfig, "local": store.LocalStoreConfig, "hub": store.HubStoreConfig},
 }
