@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows, side_file, write_rows
 from fvhydra.evaluation.journal import SCORES, Arrays, Journal, read_arrays, write_arrays
-from fvhydra.evaluation.lane import Outcome
+from fvhydra.evaluation.lane import Outcome, shown
 from fvhydra.evaluation.scoring import Effort, Work, score_all, with_sound
 from fvhydra.evaluation.selection import Prepared, prepare
-from fvhydra.evaluation.summary import fold, summarise
+from fvhydra.evaluation.summary import fold, loaded, summarise
 from fvhydra.metrics.base import Metric, SetMetric
 from fvhydra.metrics.sample import Sample
 
@@ -55,21 +57,29 @@ def evaluate(
         for metric in metrics
         if isinstance(metric, SetMetric)
     }
-    summaries = conclude(folder, metrics, journal.rows, states)
+    assets = {metric.spec.id: loaded(metric) for metric in metrics}
+    summaries = conclude(folder, metrics, journal.rows, states, assets)
     journal.close()
     return summaries, journal.rows
 
 
 def conclude(
-    folder: Path, metrics: Sequence[Metric], rows: list[ScoreRow], states: dict[str, Arrays]
+    folder: Path,
+    metrics: Sequence[Metric],
+    rows: list[ScoreRow],
+    states: dict[str, Arrays],
+    assets: Mapping[str, dict[str, Any]],
 ) -> list[MetricSummary]:
-    """Write ``scores.jsonl``, ``states/`` and ``summary.json``."""
+    """Write ``scores.jsonl``, ``states/`` and ``summary.json``. ``assets`` says which weights each metric loaded."""
     rows.sort(key=lambda row: (row.sample, row.metric))
     write_rows(folder / SCORES, rows)
     for name, state in states.items():
         write_arrays(_state_file(folder, name), state)
     summaries = [
-        summarise(metric, [row for row in rows if row.metric == metric.spec.id], states.get(metric.spec.id))
+        replace(
+            summarise(metric, [row for row in rows if row.metric == metric.spec.id], states.get(metric.spec.id)),
+            assets=assets[metric.spec.id],
+        )
         for metric in metrics
     ]
     files.write_json(folder / "summary.json", summaries)
@@ -105,7 +115,8 @@ def merge(folders: Sequence[Path], metrics: Sequence[Metric], into: Path) -> tup
             for folder in folders:
                 state = metric.merge(state, read_arrays(_state_file(folder, metric.spec.id)))
             states[metric.spec.id] = state
-    return conclude(into, metrics, rows, states), rows
+    assets = {item["metric"]: item["assets"] for item in files.read_json(folders[0] / "summary.json")}
+    return conclude(into, metrics, rows, states, assets), rows
 
 
 def _work(
@@ -124,7 +135,7 @@ def _work(
             if outcome is None:
                 left.append(item)
             else:
-                found.append(outcome)
+                found.append(replace(outcome, row=replace(outcome.row, **shown(heard))))
         if left:
             known[heard.id] = found
             yield heard, contents, left

@@ -171,7 +171,7 @@ class Lane:
         self.outcome = Outcome(self._row(status="failed", code="error", message=message.partition("\n")[0]))
 
     def _row(self, **found: Any) -> ScoreRow:
-        spec, keys = self._metric.spec, self._sample.keys
+        spec = self._metric.spec
         return ScoreRow(
             sample=self._sample.id,
             metric=spec.id,
@@ -179,11 +179,15 @@ class Lane:
             params=self._prepared.digest,
             content=self._content,
             seconds=round(self._seconds, 6),
-            clips={key: str(keys[key]) for key in ("video", "reference", "audio") if keys.get(key) is not None},
-            prompt=str(keys.get("text_prompt") or ""),
-            tags=list(self._sample.tags),
+            **shown(self._sample),
             **found,
         )
+
+
+def shown(sample: Sample) -> dict[str, Any]:
+    """What a row says of its sample beside the scores: it decides none of them."""
+    clips = {key: str(sample.keys[key]) for key in ("video", "reference", "audio") if sample.keys.get(key) is not None}
+    return {"clips": clips, "prompt": str(sample.keys.get("text_prompt") or ""), "tags": list(sample.tags)}
 
 
 def _difference(tracks: Mapping[str, Track], alignment: Alignment) -> str:

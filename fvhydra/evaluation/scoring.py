@@ -87,6 +87,7 @@ def score(
 ) -> list[Outcome]:
     """Score one sample with several metrics; one outcome for each, whatever goes wrong."""
     lanes = [Lane(item, sample, contents[item.metric.spec.id]) for item in prepared]
+    reason: Exception = TypeError("the metric returned no score")
     for lane in lanes:
         lane.check()
     try:
@@ -94,8 +95,9 @@ def score(
     except _Stopped:
         raise
     except Exception as error:  # of the reading itself: a bug, no memory
-        for lane in lanes:
-            lane.fail(error)
+        reason = error
+    for lane in lanes:
+        lane.fail(reason)
     return [lane.outcome for lane in lanes if lane.outcome is not None]
 
 

@@ -56,7 +56,6 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
         message="; ".join(filter(None, (message, _reason(rows, score)))),
         by_tag=_by_tag(metric, ok),
         params=files.plain(metric.params),
-        assets={asset.name: _provenance(metric, asset) for asset in spec.assets},
         comparable_to=list(spec.comparable_to),
         source=spec.source,
     )
@@ -91,9 +90,10 @@ def _reason(rows: Sequence[ScoreRow], score: Score | None) -> str:
     return next((row.message for row in rows if row.message), "")
 
 
-def _provenance(metric: Metric, asset: Any) -> dict[str, Any]:
+def loaded(metric: Metric) -> dict[str, Any]:
+    """Which weights a metric has loaded: name to repository, revision and licence."""
     return {
-        "repo": asset.repo,
-        "revision": metric.assets.revision(metric.spec, asset.name) or asset.revision,
-        "licence": asset.licence,
+        asset.name: {"repo": asset.repo, "revision": revision, "licence": asset.licence}
+        for asset in metric.spec.assets
+        if (revision := metric.assets.revision(metric.spec, asset.name)) is not None
     }

@@ -137,6 +137,17 @@ def test_only_what_changed_is_scored_again(
     assert [names for _, names in scored] == [["toy.brightness"], ["toy.brightness"]]
 
 
+def test_rows_that_are_kept_say_what_is_known_of_the_sample_now(
+    samples: list[Sample], tmp_path: Path, scored: list[tuple[str, list[str]]]
+) -> None:
+    metrics = [toys.make(toys.Toy)]
+    run(samples[:1], tmp_path / "run", metrics)
+    scored.clear()
+    renamed = Sample(samples[0].id, {**samples[0].keys, "text_prompt": "A cat"}, tags=("new",))
+    [summary], [row] = run([renamed], tmp_path / "run", metrics)
+    assert (scored, row.prompt, row.tags, list(summary.by_tag)) == ([], "A cat", ["new"], ["new"])
+
+
 def test_failures_are_tried_again_and_skips_that_lie_in_the_sample_are_not(
     samples: list[Sample], tmp_path: Path, scored: list[tuple[str, list[str]]]
 ) -> None:

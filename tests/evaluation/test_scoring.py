@@ -59,7 +59,16 @@ def test_values_and_series_are_those_of_the_frames(compute: ThreadPoolExecutor, 
 
 
 def test_one_metric_that_fails_takes_no_other_down(compute: ThreadPoolExecutor, make_clip: Make) -> None:
-    kinds = (toys.Toy, toys.Breaks, toys.Nonfinite, toys.Weightless, toys.Unpreparable, toys.Difference, toys.Long)
+    kinds = (
+        toys.Toy,
+        toys.Breaks,
+        toys.Nonfinite,
+        toys.Weightless,
+        toys.Unpreparable,
+        toys.Difference,
+        toys.Long,
+        toys.Silent,
+    )
     found = rows(compute, {"video": make_clip("a.mp4")}, *kinds)
     assert found.pop("brightness").status == "ok"
     assert {name: said(row) for name, row in found.items()} == {
@@ -68,6 +77,7 @@ def test_one_metric_that_fails_takes_no_other_down(compute: ThreadPoolExecutor, 
         "weightless": ("skipped", "no_weights", "weights unavailable: toys/none, 1 MB"),
         "unpreparable": ("failed", "error", "OSError: the disk is on fire"),
         "difference": ("skipped", "missing_input", "the sample has no reference"),
+        "silent": ("failed", "error", "TypeError: the metric returned no score"),
         "long": ("skipped", "too_short", "video has 9 frame(s), 100 are needed"),
     }
     assert all(row.value is None for row in found.values())

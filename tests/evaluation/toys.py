@@ -129,6 +129,15 @@ class Unpreparable(Toy):
         raise OSError("the disk is on fire")
 
 
+class Silent(Toy):
+    """Forgets to return a score."""
+
+    spec = described("silent", "video")
+
+    def begin(self, sample: Sample, clip: Clip) -> Reading:
+        return None  # type: ignore[return-value]
+
+
 class Loudness(Metric):
     """Of sound only: the size of its file."""
 
