@@ -80,7 +80,7 @@ def _needs(config: Config) -> dict[str, Any]:
         "mail_user": slurm.mail_user,
         "mail_type": slurm.mail_type,
         "array_parallelism": slurm.array_parallelism,
-        "setup": slurm.setup,
+        "setup": slurm.setup or None,
         "python": slurm.python or shlex.quote(sys.executable),
         "extra": {**_gpus(config, slurm), "requeue" if slurm.requeue else "no-requeue": True, **extra},
     }
