@@ -78,6 +78,7 @@ class MetricSummary:
         counts: ``ok``, ``skipped``, ``failed``: number of samples.
         reasons: Code to number of samples, for those without a value.
         message: Why there is no value.
+        series: Name of each array a frame or pair of frames to which way of it is better.
         by_tag: Tag to ``{"value": mean, "ok": samples}``, for values of samples.
         params: The metric's parameters.
         assets: Its weights: name to what was loaded: repository, revision, licence.
@@ -101,6 +102,7 @@ class MetricSummary:
     counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     message: str = ""
+    series: dict[str, str] = field(default_factory=dict)
     by_tag: dict[str, dict[str, float]] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     assets: dict[str, dict[str, Any]] = field(default_factory=dict)

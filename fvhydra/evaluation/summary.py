@@ -54,6 +54,7 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
         counts={status: sum(row.status == status for row in rows) for status in ("ok", "skipped", "failed")},
         reasons=dict(sorted(Counter(row.code for row in rows if row.code).items())),
         message="; ".join(filter(None, (message, _reason(rows, score)))),
+        series={output.name: output.direction for output in spec.outputs if output.per != "clip"},
         by_tag=_by_tag(metric, ok),
         params=files.plain(metric.params),
         comparable_to=list(spec.comparable_to),

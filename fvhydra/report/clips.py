@@ -55,7 +55,7 @@ class ClipView:
 
 
 def clip_view(
-    run_dir: Path, name: str, clips: Mapping[str, str], found: Mapping[str, Sequence[float]], direction: str
+    run_dir: Path, name: str, clips: Mapping[str, str], found: Mapping[str, Sequence[float]], direction: str = "none"
 ) -> ClipView:
     """Lay out one or two clips of a sample.
 
@@ -64,7 +64,7 @@ def clip_view(
         name: The sample.
         clips: Label to path, relative to the run folder or absolute; the first is what the others are compared with.
         found: Values by frame or pair of frames, by name, the one that the player follows first.
-        direction: Which way of them is better: ``higher``, ``lower`` or ``none``.
+        direction: Which way of that one is better: ``higher``, ``lower`` or ``none``.
     """
     media = [clip_media(run_dir, label, path) for label, path in clips.items()]
     extent = _extent(run_dir, media)
@@ -102,6 +102,8 @@ def _extent(run_dir: Path, media: Sequence[Media]) -> tuple[float, int] | None:
 
 
 def _worst(values: Sequence[float], direction: str) -> int:
+    """The first frame where nobody can say."""
     finite = [index for index, value in enumerate(values) if math.isfinite(value)]
-    pick = max if direction == "lower" else min
-    return pick(finite, key=values.__getitem__) if finite else 0
+    if not finite or direction == "none":
+        return 0
+    return (max if direction == "lower" else min)(finite, key=values.__getitem__)

@@ -109,12 +109,13 @@ def _cards(run_dir: Path, summary: MetricSummary, rows: Sequence[ScoreRow]) -> l
     ranks = ("lowest", "highest") if summary.direction == "none" else ("worst", "best")
     chosen = [(row, ranks[0]) for row in ordered[:_WORST]]
     chosen += [(row, ranks[1]) for row in ordered[_WORST:][-_BEST:][::-1]]
-    return [Card(row, rank, _clips(run_dir, row, summary.direction)) for row, rank in chosen]
+    return [Card(row, rank, _clips(run_dir, row, summary.series)) for row, rank in chosen]
 
 
-def _clips(run_dir: Path, row: ScoreRow, direction: str) -> ClipView:
+def _clips(run_dir: Path, row: ScoreRow, directions: Mapping[str, str]) -> ClipView:
     clips = {key: row.clips[key] for key in _SHOWN if key in row.clips} or dict(list(row.clips.items())[:2])
-    return clip_view(run_dir, row.sample, clips, _series(run_dir, row), direction)
+    series = _series(run_dir, row)
+    return clip_view(run_dir, row.sample, clips, series, directions.get(next(iter(series), ""), "none"))
 
 
 def _series(run_dir: Path, row: ScoreRow) -> dict[str, list[float]]:

@@ -64,4 +64,4 @@ def _card(run_dir: Path, pair: Pair, direction: str) -> PairCard:
         for side in ("before", "after")
         if (found := pair.clips.get(side)) and (path := found.get("video") or next(iter(found.values())))
     }
-    return PairCard(pair, pair.outcome(direction), clip_view(run_dir, pair.sample, clips, {}, direction))
+    return PairCard(pair, pair.outcome(direction), clip_view(run_dir, pair.sample, clips, {}))

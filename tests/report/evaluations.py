@@ -60,7 +60,14 @@ def evaluated_run(folder: Path) -> Run:
         [found for found in rows if found.metric == name] for name in ("common.ssim", "common.psnr", "common.fvd")
     )
     metrics = [
-        summary("common.ssim", ssim_rows, interval=(0.82, 0.88), params={"window": 11}, std=0.01),
+        summary(
+            "common.ssim",
+            ssim_rows,
+            interval=(0.82, 0.88),
+            params={"window": 11},
+            std=0.01,
+            series={"frames": "higher"},
+        ),
         summary("common.psnr", psnr_rows, by_tag={"tag 0": {"value": 35.0, "ok": 6.0}}),
         summary("common.fvd", fvd_rows, "lower", value=123.4, assets={"i3d": {"repo": "x/y", "revision": "abc"}}),
     ]

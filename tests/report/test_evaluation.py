@@ -16,13 +16,14 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.evaluation.vbench import standing
 from fvhydra.metrics.functional.vbench.leaderboard import DIMENSIONS, leaderboard
 from fvhydra.metrics.functional.vbench.published import COLUMNS
+from fvhydra.report.clips import clip_view
 from fvhydra.report.curve import series
 from fvhydra.report.evaluation import render_evaluation
 from fvhydra.report.histogram import histogram
 from fvhydra.report.paired import render_comparison
 from fvhydra.report.write import write_report
 from tests.report.evaluations import compared_run, evaluated_run, many_samples, vbench_summaries
-from tests.report.run_folders import FRAMES, HOSTILE, Run
+from tests.report.run_folders import FRAMES, HOSTILE, Run, clip, write_clip
 from tests.report.test_html import Page
 
 SHOWN = '"quoted" <script>alert(1)</script> [x](http://evil.test)'
@@ -207,3 +208,21 @@ def test_a_series_has_gaps_where_it_is_not_finite_and_pairs_stand_between_their_
     between = series("change", [1.0] * (FRAMES - 1), FRAMES)
     assert between.lines[0].startswith(f"{round(100 / FRAMES, 3)},50.0")
     assert series("none", [float("nan")], 1).lines == []
+
+
+def test_the_worst_frame_is_by_the_direction_of_the_series(tmp_path: Path) -> None:
+    write_clip(tmp_path, "a.mp4", clip())
+    error = [1.0, 5.0, *[2.0] * (FRAMES - 2)]
+    starts = []
+    for direction in ("higher", "lower", "none"):
+        player = clip_view(tmp_path, "a", {"video": "a.mp4"}, {"error": error}, direction).player
+        assert player
+        starts.append(player.start)
+    assert starts == [0, 1, 0]
+
+
+def test_half_of_vbench_has_the_score_of_that_half() -> None:
+    semantic = tuple(name for name, dimension in DIMENSIONS.items() if dimension.group == "semantic")
+    html = Page(render_evaluation(Path("nowhere"), _vbench_result(semantic), {}))
+    quality = leaderboard(dict.fromkeys(DIMENSIONS, 0.5)).quality
+    assert f"quality {quality:.4f}" in html.all("p")
