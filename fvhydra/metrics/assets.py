@@ -54,7 +54,7 @@ class HubAssets:
         """Why the metric's weights, with its default parameters, are not on this machine. Only looks."""
         if self.tiny:
             return None
-        absent = [asset for asset in metric.assets if _is_needed(asset, metric) and not self._here(asset)]
+        absent = [asset for asset in metric.loads(metric.params()) if not self._here(asset)]
         return Skip("no_weights", "; ".join(map(download.unavailable, absent))) if absent else None
 
     def _here(self, asset: Asset) -> bool:
@@ -79,11 +79,6 @@ class HubAssets:
 
 def _asset(metric: Spec, name: str) -> Asset:
     return next(asset for asset in metric.assets if asset.name == name)
-
-
-def _is_needed(asset: Asset, metric: Spec) -> bool:
-    name, _, value = asset.when.partition("=")
-    return not asset.when or getattr(metric.params(), name) == value
 
 
 def _verified(asset: Asset, path: Path) -> str:

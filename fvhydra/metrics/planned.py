@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic.dataclasses import dataclass
 
-from fvhydra.metrics.spec import Input, Spec
+from fvhydra.metrics.models.weights import CLIP_B32
+from fvhydra.metrics.spec import Asset, Direction, Input, Spec
 
 
 @dataclass
@@ -12,24 +15,175 @@ class NoParams:
     """A metric without parameters."""
 
 
-_VIDEO = Input("video", "video")
+_VIDEO, _REFERENCE = Input("video", "video"), Input("reference", "video")
+_AUDIO, _REFERENCE_AUDIO = Input("audio", "audio"), Input("reference_audio", "audio")
+_PROMPT, _NAMED = Input("text_prompt", "text"), Input("auxiliary_info", "data")
+
+_PASST = Asset(
+    name="passt",
+    repo="https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/passt-s-f128-p16-s10-ap.476-swa.pt",
+    megabytes=None,
+    licence="Apache-2.0 (code; not stated for the weights)",
+)
+_SYNCHFORMER = Asset(
+    name="synchformer",
+    repo="https://github.com/hkchengrex/MMAudio/releases/download/v0.1/synchformer_state_dict.pth",
+    megabytes=950,
+    licence="MIT",
+    commercial=True,
+)
+_IMAGEBIND = Asset(
+    name="imagebind",
+    repo="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
+    megabytes=4500,
+    licence="CC-BY-NC-SA-4.0",
+    commercial=False,
+)
+_AUDIOBOX = Asset("audiobox", "facebook/audiobox-aesthetics", 378, "CC-BY-4.0", commercial=True)
+_WHISPER = Asset("whisper_base", "openai/whisper-base", None, "Apache-2.0 (unconfirmed)")
+_DPFLOW = Asset(
+    name="dpflow",
+    repo="https://github.com/hmorimitsu/ptlflow/releases/download/weights1/dpflow-things-2012b5d6.ckpt",
+    megabytes=40,
+    licence="Apache-2.0",
+    commercial=True,
+)
+_RAFT = Asset("raft", "sbalani/raft-things", 21, "BSD-3-Clause", commercial=True)
+_AMT = Asset(
+    name="amt_s",
+    repo="https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
+    megabytes=12,
+    licence="CC-BY-NC-4.0",
+    commercial=False,
+)
+_MUSIQ = Asset(
+    name="musiq_spaq",
+    repo="https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
+    megabytes=None,
+    licence="not stated (code: PolyForm-Noncommercial-1.0.0)",
+)
+_VBENCH_MODELS = "OpenGVLab/VBench_Used_Models"
+_VICLIP = Asset("viclip", _VBENCH_MODELS, None, "MIT (gated)", files=("ViClip-InternVid-10M-FLT.pth",))
+_GRIT = Asset("grit", _VBENCH_MODELS, None, "MIT (unconfirmed)", files=("grit_b_densecap_objectdet.pth",))
+_UMT = Asset(
+    name="umt",
+    repo=_VBENCH_MODELS,
+    megabytes=None,
+    licence="MIT (unconfirmed)",
+    files=("l16_ptk710_ftk710_ftk400_f16_res224.pth",),
+)
+_TAG2TEXT = Asset("tag2text", _VBENCH_MODELS, None, "Apache-2.0 (code; not stated for the weights)")
+_AVOCADO = Asset("avocado", "AVoCaDO-Captioner/AVoCaDO", None, "Apache-2.0", commercial=True)
+_VIDEOSCORE2 = Asset("videoscore2", "TIGER-Lab/VideoScore2", None, "not confirmed")
+
+_SHARE: dict[str, Any] = {"low": 0.0, "high": 1.0}
+_COSINE: dict[str, Any] = {"low": -1.0, "high": 1.0}
+_VBENCH: dict[str, Any] = {"source": "VBench (Huang et al. 2024)", "comparable_to": ("vbench",)}
+
+
+def _planned(
+    metric: str, title: str, inputs: tuple[Input, ...], *assets: Asset, direction: Direction = "higher", **rest: Any
+) -> Spec:
+    described: dict[str, Any] = {"kind": "sample", "unit": "1", "source": "FastVideo", **rest}
+    return Spec(
+        metric, 0, title, direction=direction, inputs=inputs, params=NoParams, assets=assets, planned=True, **described
+    )
+
 
 _SPECS = (
-    Spec(
-        id="vbench.motion_smoothness",
-        version=0,
-        title="How well every other frame is foretold by its neighbours, through AMT-S",
-        kind="sample",
-        direction="higher",
-        unit="1",
-        low=0.0,
-        high=1.0,
-        inputs=(_VIDEO,),
-        params=NoParams,
-        source="VBench",
-        planned=True,
+    _planned(
+        "audio.audiobox_aesthetics", "Production quality of the sound, about 1 to 10", (_AUDIO,), _AUDIOBOX,
+        source="Tjandra et al. 2025",
     ),
-)
+    _planned(
+        "audio.kl_divergence", "Divergence of the sound's classes from the reference's (PaSST)",
+        (_AUDIO, _REFERENCE_AUDIO), _PASST, direction="lower", low=0.0, source="av-benchmark; Koutini et al. 2022",
+    ),
+    _planned(
+        "audio.frechet_distance_passt", "Fréchet audio distance of PaSST's features",
+        (_AUDIO, Input("reference_audio", "audio", required=False)), _PASST,
+        direction="lower", low=0.0, kind="set", source="av-benchmark; Koutini et al. 2022",
+    ),
+    _planned(
+        "audio.wer_whisper", "Errors of what Whisper hears, per word of what should be said",
+        (_AUDIO, Input("reference_text", "text")), _WHISPER, direction="lower", low=0.0, source="Radford et al. 2023",
+    ),
+    _planned(
+        "audio.desync", "How far sound and picture are apart (Synchformer)", (_VIDEO, _AUDIO), _SYNCHFORMER,
+        direction="lower", low=0.0, high=2.0, unit="s", source="av-benchmark; Iashin et al. 2024",
+    ),
+    _planned(
+        "audio.imagebind_score", "Likeness of sound and picture (ImageBind)", (_VIDEO, _AUDIO), _IMAGEBIND,
+        source="av-benchmark; Girdhar et al. 2023", **_COSINE,
+    ),
+    _planned(
+        "optical_flow.gt_dpflow", "Difference of the optical flow from the reference's, both by DPFlow",
+        (_VIDEO, _REFERENCE), _DPFLOW, direction="lower", unit="px", low=0.0,
+    ),
+    _planned(
+        "optical_flow.synthetic_dpflow", "Difference of the optical flow, by DPFlow, from what the actions foretell",
+        (_VIDEO, Input("actions", "data"), Input("calibration", "data")), _DPFLOW,
+        direction="lower", unit="px", low=0.0,
+    ),
+    _planned(
+        "vbench.background_consistency", "Likeness of each frame to the one before and to the first (CLIP ViT-B/32)",
+        (_VIDEO,), CLIP_B32, **_SHARE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.motion_smoothness", "How well every other frame is foretold by its neighbours (AMT-S)", (_VIDEO,), _AMT,
+        **_SHARE, **_VBENCH,
+    ),
+    _planned("vbench.dynamic_degree", "Whether there is much motion (RAFT)", (_VIDEO,), _RAFT, **_SHARE, **_VBENCH),
+    _planned("vbench.imaging_quality", "Distortions of the frames (MUSIQ, SPAQ)", (_VIDEO,), _MUSIQ, **_VBENCH),
+    _planned(
+        "vbench.object_class", "Share of frames that show the named object (GRiT)", (_VIDEO, _NAMED), _GRIT,
+        **_SHARE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.multiple_objects", "Share of frames that show both named objects (GRiT)", (_VIDEO, _NAMED), _GRIT,
+        **_SHARE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.color", "Share of the frames with the object that show it in the named colour (GRiT)",
+        (_VIDEO, _PROMPT, _NAMED), _GRIT, rule="mean of the videos that show the object", **_SHARE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.spatial_relationship", "Whether two objects stand beside or above each other as said (GRiT)",
+        (_VIDEO, _NAMED), _GRIT, **_SHARE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.human_action", "Whether the named action is recognised (UMT ViT-L)", (_VIDEO, _PROMPT), _UMT,
+        **_SHARE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.scene", "Share of frames whose caption has the words of the scene (Tag2Text)", (_VIDEO, _NAMED),
+        _TAG2TEXT, **_SHARE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.scene_avocado", "Whether a caption of the clip has the words of the scene (AVoCaDO)", (_VIDEO, _NAMED),
+        _AVOCADO, **_SHARE,
+    ),
+    _planned(
+        "vbench.appearance_style", "Likeness of the frames and the named style (CLIP ViT-B/32)", (_VIDEO, _NAMED),
+        CLIP_B32, rule="mean of all frames", **_COSINE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.temporal_style", "Likeness of the clip and a prompt on how it moves (ViCLIP)", (_VIDEO, _PROMPT),
+        _VICLIP, **_COSINE, **_VBENCH,
+    ),
+    _planned(
+        "vbench.overall_consistency", "Likeness of the clip and its prompt (ViCLIP)", (_VIDEO, _PROMPT), _VICLIP,
+        **_COSINE, **_VBENCH,
+    ),
+    _planned(
+        "vlm.videoscore2", "Marks for quality, fidelity to the prompt and physics by a language model",
+        (_VIDEO, _PROMPT), _VIDEOSCORE2, low=1.0, high=5.0, source="He et al. 2025",
+    ),
+    _planned(
+        "vlm.third_person_separation", "How often a remote model prefers how a character is set off",
+        (_VIDEO, _REFERENCE), kind="set", **_SHARE,
+    ),
+)  # fmt: skip
 
 PLANNED: dict[str, Spec] = {spec.id: spec for spec in _SPECS}
 """By id."""

@@ -59,7 +59,7 @@ class Asset:
             resolved commit is recorded.
         files: What is loaded of it; empty for a repository that a library loads by itself.
         sha256: Of the single file, where there is one and its hash is known.
-        megabytes: About how much is downloaded.
+        megabytes: About how much is downloaded; None where nobody has looked.
         licence: SPDX name, or what the authors say.
         commercial: Whether the licence allows commercial use; None where nobody knows.
         when: Parameter and value with which it is loaded, as ``extractor=clip``. Empty: always.
@@ -67,7 +67,7 @@ class Asset:
 
     name: str
     repo: str
-    megabytes: int
+    megabytes: int | None
     licence: str
     revision: str | None = None
     files: tuple[str, ...] = ()
@@ -125,6 +125,11 @@ class Spec:
     def family(self) -> str:
         """What comes before the dot of the id."""
         return self.id.partition(".")[0]
+
+    def loads(self, params: Any) -> tuple[Asset, ...]:
+        """The weights that are loaded with these parameters."""
+        chosen = {f"{name}={value}" for name, value in vars(params).items()}
+        return tuple(asset for asset in self.assets if not asset.when or asset.when in chosen)
 
     def keys(self, medium: Medium) -> tuple[str, ...]:
         """The sample's keys of one medium, optional ones included."""

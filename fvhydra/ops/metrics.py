@@ -56,8 +56,11 @@ class Metrics(Op):
 
 def _row(spec: Spec, assets: Assets, words: dict[str, str]) -> tuple[str, ...]:
     needs = ",".join(item.key for item in spec.inputs if item.required)
-    megabytes = sum(asset.megabytes for asset in spec.assets)
-    weights = f"{megabytes} MB" if megabytes else "-"
+    loaded = spec.loads(spec.params())
+    known = [asset.megabytes for asset in loaded if asset.megabytes is not None]
+    weights = f"{sum(known)} MB" if known else "unknown" if loaded else "-"
+    if any(asset.commercial is False for asset in loaded):
+        weights += ", non-commercial"
     chosen = f"metrics={words[spec.id]}" if spec.id in words else ""
     return spec.id, spec.kind, spec.direction, spec.unit, needs or "-", weights, _state(spec, assets), chosen
 
@@ -111,9 +114,10 @@ def _parameters(spec: Spec) -> list[str]:
 
 def _weights(asset: Asset) -> str:
     commercial = {True: "", False: ", not for commercial use", None: ", commercial use unknown"}[asset.commercial]
+    size = "of unknown size" if asset.megabytes is None else f"{asset.megabytes} MB"
     where = f"{asset.repo} at {asset.revision}" if asset.revision else asset.repo
     return (
-        f"{asset.name}: {where}, {asset.megabytes} MB, licence {asset.licence}{commercial}; "
+        f"{asset.name}: {where}, {size}, licence {asset.licence}{commercial}; "
         f"local copy: metrics.assets.{asset.name}=<path>"
     )
 

@@ -21,7 +21,7 @@ CHANNELS = (64, 192, 384, 256, 256)
 """Of the five stages, after each ReLU."""
 
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-_BYTES_PER_PIXEL = 300
+_BYTES_PER_PIXEL = 140
 """Of a pair of frames and its features, measured."""
 
 
