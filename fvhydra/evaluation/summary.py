@@ -95,6 +95,6 @@ def loaded(metric: Metric) -> dict[str, Any]:
     """Which weights a metric has loaded: name to repository, revision and licence."""
     return {
         asset.name: {"repo": asset.repo, "revision": revision, "licence": asset.licence}
-        for asset in metric.spec.assets
+        for asset in metric.spec.loads(metric.params)
         if (revision := metric.assets.revision(metric.spec, asset.name)) is not None
     }

@@ -158,3 +158,13 @@ def test_given_files_that_hold_no_features(tmp_path: Path) -> None:
     for name, code in codes.items():
         with skips(code, f"{name}.npy"):
             show(metric, audio_features=tmp_path / f"{name}.npy")
+
+
+def test_weights_that_are_not_loaded_decide_nothing(no_features: HubAssets) -> None:
+    """Or what another metric has loaded would make other scores of the same."""
+    from fvhydra.evaluation.selection import prepare
+
+    kind = FrechetDistance.spec.params
+    before = prepare(FrechetDistance(kind(extractor="given"), no_features)).digest
+    of_clap = prepare(FrechetDistance(kind(), no_features)).digest
+    assert prepare(FrechetDistance(kind(extractor="given"), no_features)).digest == before != of_clap
