@@ -101,3 +101,22 @@ def test_a_value_without_a_key_is_refused(given: list[str]) -> None:
 def test_another_configuration_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match="--config-dir"):
         words.refuse_what_hydra_ignores([flag, "x"])
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("runs=[a,b]", ["a", "b"]),
+        ("runs=[ out puts/a (1), b = c's ]", ["out puts/a (1)", "b = c's"]),
+        ("runs=['a, b',\"c\"]", ["a, b", "c"]),
+        ("runs=[]", []),
+    ],
+)
+def test_a_list_of_paths_arrives_as_it_is(word: str, parts: list[str]) -> None:
+    [protected] = words.protect([word])
+    [override] = OverridesParser.create().parse_overrides([protected])
+    assert [str(part) for part in override.value()] == parts  # type: ignore[union-attr]
+
+
+def test_in_a_sweep_lists_of_paths_are_hydras() -> None:
+    assert words.protect(["-m", "runs=[a,b],[a,c]"])[-1] == "runs=[a,b],[a,c]"
