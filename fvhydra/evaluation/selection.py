@@ -75,7 +75,9 @@ def prepare(metric: Metric) -> Prepared:
             skip = skipped.skip
         except Exception as failure:  # a metric that breaks takes no other down
             error = failure
-    revisions = {asset.name: metric.assets.revision(metric.spec, asset.name) for asset in metric.spec.loads(metric.params)}
+    revisions = {
+        asset.name: metric.assets.revision(metric.spec, asset.name) for asset in metric.spec.loads(metric.params)
+    }
     digest = files.sha256_bytes(files.canonical_json({"params": metric.params, "weights": revisions}).encode())
     return Prepared(metric, digest[:16], skip, error)
 
