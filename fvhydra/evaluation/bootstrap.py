@@ -8,7 +8,7 @@ import numpy as np
 
 RESAMPLES = 10_000
 _LEVEL = 0.95
-_DRAWS_AT_ONCE = 2**22
+_DRAWS_AT_ONCE = 2**18  # what stays in the cache
 
 
 def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float] | None:
