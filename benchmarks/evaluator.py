@@ -15,8 +15,9 @@ def evaluate(reference: Path, generated: Path) -> dict[str, float]:
     clip = _tensor(generated)
     levels = clip * 255
     found["vbench.temporal_flickering"] = 1 - float((levels[1:] - levels[:-1]).abs().mean(dim=(1, 2, 3)).mean()) / 255
-    for name, measure in _PHYSICS.items():  # each for itself, as evaluators resolve them
-        found[f"physics_iq.{name}"] = measure(_physics(reference), _physics(generated))
+    recorded, continued = _physics(reference), _physics(generated)  # FastVideo keeps both for the four metrics, too
+    for name, measure in _PHYSICS.items():
+        found[f"physics_iq.{name}"] = measure(recorded, continued)
     return found
 
 
