@@ -5,17 +5,20 @@ A launcher joins with a fixture ``<name>_site`` (see ``launcher_sites.py``) and 
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
-from tests.conftest import Command
-from tests.contracts.launcher_sites import Site, own_machine, read
+from tests.conftest import Command, run_cli
+from tests.contracts.launcher_sites import Site, own_machine, prepared, read
+from tests.servers.modal import ModalServer
 
-LAUNCHERS = ("local", "pool")
+LAUNCHERS = ("local", "modal", "pool")
 
 ODD = "-- a \"quoted\" 'single' $HOME ${seed} `ls` \\ = (1.2), [x] 猫 🎬"
 VERDICTS = [Verdict.DONE, Verdict.INFRASTRUCTURE, Verdict.INFRASTRUCTURE]
@@ -29,6 +32,14 @@ def local_site(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Sit
 @pytest.fixture(scope="module")
 def pool_site(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Site:
     return own_machine("pool", tmp_path_factory.mktemp("pool"), cache_dir)
+
+
+@pytest.fixture(scope="module")
+def modal_site(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Iterator[Site]:
+    folder = prepared(tmp_path_factory.mktemp("home"))
+    with ModalServer(tmp_path_factory.mktemp("modal")) as modal:
+        execute = functools.partial(run_cli, folder, cache_dir, **modal.environment)
+        yield Site("modal", folder, execute, ("launcher.image.sources=[contrary]",))
 
 
 @pytest.fixture(scope="module", params=LAUNCHERS)

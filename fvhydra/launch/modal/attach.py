@@ -38,6 +38,8 @@ def attach(sweep: Path, audience: Audience) -> None:
             audience.ended(job, result, REUSED)
         elif call is None:
             audience.ended(job, not_run(job, "Modal was never given it"), NOT_STARTED)
+        elif call.closed:
+            audience.ended(job, job.folder.result, REUSED)
         else:
             attempts.set_aside(job.folder.path, keep=("job.json",))
             running.append((job, call))

@@ -25,6 +25,7 @@ class Call:
         id: ``fc-...``, by which any process finds it again.
         volume: Name of the Volume that receives the results, in the folder ``folder``.
         detached: Whether it goes on without the process that made it.
+        closed: Whether it has ended and its job's result says how; there is nothing more to come back to.
     """
 
     job: int
@@ -33,6 +34,7 @@ class Call:
     volume: str
     folder: str
     detached: bool
+    closed: bool = False
 
 
 def calls(sweep: Path) -> list[Call]:
@@ -54,9 +56,9 @@ def calls(sweep: Path) -> list[Call]:
 
 
 def remember(sweep: Path, call: Call) -> None:
-    """Add a call to the record."""
-    known = calls(sweep)
-    files.write_json(sweep / _NAME, {"schema_version": SCHEMA_VERSION, "calls": [*known, call]})
+    """Add a call to the record, or replace what it said of the same call."""
+    others = [known for known in calls(sweep) if known.id != call.id]
+    files.write_json(sweep / _NAME, {"schema_version": SCHEMA_VERSION, "calls": [*others, call]})
 
 
 def latest(sweep: Path) -> dict[tuple[int, str], Call]:

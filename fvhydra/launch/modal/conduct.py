@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from fvhydra.launch.job import Job, failed, record
 from fvhydra.launch.modal import follow
 from fvhydra.launch.modal.calls import Call, remember
 from fvhydra.launch.modal.parcel import pack, remote_folder
-from fvhydra.launch.modal.refusals import explanation, unreachable
+from fvhydra.launch.modal.refusals import OutOfReach, explanation, unreachable
 from fvhydra.launch.outcome import ending, outcome
 
 _TOGETHER = 4
@@ -107,19 +108,28 @@ class Conduct:
         from modal import exception
 
         try:
-            answer = await follow.answer(call, self._settings.patience_s, self._comeback)
-            await follow.last_words(log)
-            async with self._fetching:
-                await follow.download(call, answer["files"], job.folder.path, self._settings.patience_s)
+            result = outcome(job, await self._collect(job, call, log))
+        except OutOfReach as error:
+            return failed(job, error)  # the call is left open: there is something to come back to
         except InfrastructureError as error:
-            return failed(job, error)
+            result = failed(job, error)
         except exception.FunctionTimeoutError:
-            return outcome(job, "ran into Modal's time limit")
+            result = outcome(job, "ran into Modal's time limit")
         except (Exception, SystemExit) as error:  # whatever the function raised, or Modal says of its container
             await follow.last_words(log)
-            return outcome(job, f"was lost with its container ({type(error).__name__}: {error})")
+            result = outcome(job, f"was lost with its container ({type(error).__name__}: {error})")
+        remember(self._sweep, replace(call, closed=True))
+        return result
+
+    async def _collect(self, job: Job, call: Call, log: asyncio.Task[None]) -> str:
+        """Wait for the answer and fetch the files; how the worker ended, in words."""
+        patience_s = self._settings.patience_s
+        answer = await follow.answer(call, patience_s, self._comeback)
+        await follow.last_words(log)
+        async with self._fetching:
+            await follow.download(call, answer["files"], job.folder.path, patience_s)
         late = f"ran into launcher.timeout_s={self._settings.timeout_s:g}"
-        return outcome(job, late if answer["late"] else ending(answer["returncode"]))
+        return late if answer["late"] else ending(answer["returncode"])
 
     async def _let_go(self) -> None:
         """Cancel what runs, unless it is to go on."""
@@ -129,6 +139,7 @@ class Conduct:
             if job.number in self._ended:
                 continue
             if not call.detached:
+                remember(self._sweep, replace(call, closed=True))
                 with contextlib.suppress(*unreachable()):
                     await modal.FunctionCall.from_id(call.id).cancel.aio(terminate_containers=True)
             result = outcome(job, "", interrupted=True)

@@ -15,7 +15,7 @@ from fvhydra.core import files
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.progress import Progress
 from fvhydra.launch.modal.calls import Call
-from fvhydra.launch.modal.refusals import unreachable
+from fvhydra.launch.modal.refusals import OutOfReach, unreachable
 from fvhydra.launch.outcome import Follower, job_log
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def answer(call: Call, patience_s: float, comeback: str) -> dict[str, Any]
         comeback: The command that comes back to the call when it is given up.
 
     Raises:
-        InfrastructureError: Modal could not be reached for ``patience_s``; the call may still be running.
+        OutOfReach: Modal could not be reached for ``patience_s``; the call may still be running.
         Exception: What Modal says of a call without an answer: it was cancelled, timed out, or its container was lost.
     """
     import modal
@@ -59,7 +59,7 @@ async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: floa
     """Ask Modal something, again while it cannot be reached.
 
     Raises:
-        InfrastructureError: It was not reached for ``patience_s``; ``left`` says what is left there.
+        OutOfReach: It was not reached for ``patience_s``; ``left`` says what is left there.
     """
     silent_since: float | None = None
     while True:
@@ -70,7 +70,7 @@ async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: floa
             silent_since = silent_since or begun
             if time.monotonic() - silent_since > patience_s:
                 because = f"{type(error).__name__}: {error}"
-                raise InfrastructureError(
+                raise OutOfReach(
                     f"Modal could not be reached for {patience_s:g} s; {left}.", f"The last failure was {because}."
                 ) from error
             await asyncio.sleep(_PAUSE_S)
@@ -118,6 +118,7 @@ async def download(call: Call, digests: dict[str, str], folder: Path, patience_s
 
     Raises:
         InfrastructureError: A file is not there, or is not what the container made.
+        OutOfReach: See :func:`patiently`.
     """
     import modal
 

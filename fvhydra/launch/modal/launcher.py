@@ -63,7 +63,7 @@ class ModalLauncher(SweepLauncher):
         running, new = [], []
         for job in jobs:
             call = known.get((job.number, job.fingerprint))
-            if call is not None and await _is_alive(call):
+            if call is not None and not call.closed and await _is_alive(call):
                 running.append((job, call))
             else:
                 new.append(job)

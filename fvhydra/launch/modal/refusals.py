@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from fvhydra.core.errors import FvhydraError, InfrastructureError, UsageError
 
 
+class OutOfReach(InfrastructureError):
+    """Modal could not be reached for longer than ``launcher.patience_s``; what runs there may go on."""
+
+
 def unreachable() -> tuple[type[Exception], ...]:
     """What the SDK raises for a link that is down and a server that is not well."""
     from modal import exception

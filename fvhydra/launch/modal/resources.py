@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 WEIGHTS = "/root/data"
 CACHE = f"{WEIGHTS}/.cache/fvhydra"
 _OUTPUTS = "/outputs"
-_SOURCE = "/fvhydra"
+_SOURCE, _FURTHER_SOURCES = "/fvhydra", "/root"  # the second is where the SDK puts packages
 _COMMIT_S = 600
 """Time that a container has, beyond that of its job, to unpack it and to commit what it made, s."""
 
-_BESIDE_ENGINES = ("av", "ftfy", "hydra-core", "jinja2", "omegaconf", "pydantic", "rich")
+_BESIDE_ENGINES = ("av", "httpx2", "huggingface-hub", "hydra-core", "jinja2", "omegaconf", "pydantic", "rich")
 """What fvhydra needs beside an engine: all that is added to a registry image, whose own packages decide the output."""
 
 
@@ -76,8 +76,8 @@ def function_options(settings: ModalLauncherConfig, gpu: str | None) -> dict[str
     return {
         "name": "job" if gpu is None else f"job-{gpu.replace(':', '-').lower()}",
         "gpu": gpu,
-        "cpu": settings.cpus or None,
-        "memory": int(settings.memory_gb * 1024) or None,
+        "cpu": settings.cpus_per_job or None,
+        "memory": int(settings.memory_gb_per_job * 1024) or None,
         "timeout": int(settings.timeout_s + _COMMIT_S),
         "retries": settings.retries,
         "max_containers": settings.max_containers,
@@ -127,7 +127,7 @@ def _image(settings: ModalLauncherConfig) -> modal.Image:
         base = modal.Image.from_registry(f"{wanted.registry}:{wanted.tag}", add_python=wanted.python)
     else:
         base = modal.Image.debian_slim(python_version=_python(settings))
-    own = {"HF_HOME": f"{WEIGHTS}/.cache", "PYTHONPATH": _SOURCE}
+    own = {"HF_HOME": f"{WEIGHTS}/.cache", "PYTHONPATH": f"{_SOURCE}:{_FURTHER_SOURCES}"}
     base = base.pip_install(*packages(settings)).env(own | _environment(settings))
     if wanted.commands:
         base = base.run_commands(*wanted.commands)
@@ -148,7 +148,7 @@ def packages(settings: ModalLauncherConfig) -> list[str]:
     required = [requirement for requirement in metadata.requires("fvhydra") or [] if "extra ==" not in requirement]
     names = {re.split(r"[^A-Za-z0-9._-]", requirement)[0]: requirement for requirement in required}
     if wanted.tag is not None:
-        return [names[name] for name in _BESIDE_ENGINES]
+        return [names.get(name, name) for name in _BESIDE_ENGINES]
     # a container has what this machine has; a local version such as 2.13.0+cpu is not on the package index
     return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in names if name != "modal"]
 

@@ -30,7 +30,7 @@ for path in /usr /bin /sbin /lib /lib64 /etc /opt $INTERPRETER; do
 done
 cd "$root"; mkdir -p proc dev sys root home var/tmp run modal tmp; chmod 1777 tmp var/tmp
 mount -t proc proc proc; mount --rbind /dev dev; mount --rbind /sys sys
-mount --bind "$folder/modal" modal
+mount --bind "$INSIDE" modal
 cp -a "$folder/layers/." .
 while IFS="$(printf '\t')" read -r source target; do
   mkdir -p "$root$target"; mount --bind "$source" "$root$target"
@@ -41,21 +41,22 @@ exec env -i /usr/sbin/chroot "$root" /bin/sh /modal/start.sh
 
 @dataclass
 class Container:
-    """What to start, prepared in ``folder``. ``binds`` are folders of this machine, with their path inside."""
+    """What to start, prepared in ``folder``.
+
+    Attributes:
+        inside: The folder that the container sees as ``/modal``. Its path is short: a socket's may have 107 bytes.
+        binds: Folders of this machine, with their path inside.
+    """
 
     folder: Path
+    inside: Path
     environment: dict[str, str] = field(default_factory=dict)
     workdir: str = "/root"
     binds: list[tuple[Path, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in ("layers/root", "modal"):
-            (self.folder / name).mkdir(parents=True)
-
-    @property
-    def inside(self) -> Path:
-        """The folder that the container sees as ``/modal``."""
-        return self.folder / "modal"
+        (self.folder / "layers" / "root").mkdir(parents=True)
+        self.inside.mkdir()
 
     def add_file(self, path: str, source: Path, mode: int) -> None:
         """Put a file of the image in place."""
@@ -77,7 +78,7 @@ class Container:
             *("setpriv", "--pdeathsig", "KILL"),
             *("unshare", *user, "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--propagation", "private"),
             *("/bin/sh", "-c", _ENTER, "enter", str(self.folder)),
-            env={"PATH": os.environ["PATH"], "INTERPRETER": " ".join(_interpreter())},
+            env={"PATH": os.environ["PATH"], "INTERPRETER": " ".join(_interpreter()), "INSIDE": str(self.inside)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

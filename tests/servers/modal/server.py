@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -44,6 +45,7 @@ class ModalServer:
         apps, calls = Apps(self.world, self._scheduler), Calls(self.world, self._scheduler)
         self._for_clients = [apps, calls, images, storage]
         self._for_containers = [work, images, storage]
+        self._sockets = tempfile.TemporaryDirectory(prefix="modal-")
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="modal", daemon=True)
 
@@ -56,6 +58,7 @@ class ModalServer:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
+        self._sockets.cleanup()
 
     # ------------------------------------------------------------------ what tests see
     @property
@@ -152,29 +155,31 @@ class ModalServer:
 
     async def _run(self, task: Task) -> int:
         """Start a container, listen to it, and wait for its end."""
-        socket: GrpcServer | None = None
         try:
             container = await asyncio.to_thread(self._container, task)
             socket = GrpcServer([Wire(self.world, self._for_containers, task)])
             await socket.start(path=str(container.inside / "server.sock"))
-            task.process = await container.start()
-            assert task.process.stdout is not None and task.process.stderr is not None
-            await asyncio.gather(
-                self._scheduler.read(task, task.process.stdout, 1), self._scheduler.read(task, task.process.stderr, 2)
-            )
-            return await task.process.wait()
+            try:
+                return await self._listen_to(task, container)
+            finally:
+                socket.close()
+                await socket.wait_closed()
         except Exception as error:  # a bug of this server: say so, or the client waits for ever
             traceback.print_exc()
             task.result = Result(status=Result.GENERIC_STATUS_FAILURE, exception=f"the local server failed: {error!r}")
             return -1
-        finally:
-            if socket is not None:
-                socket.close()
-                await socket.wait_closed()
+
+    async def _listen_to(self, task: Task, container: Container) -> int:
+        task.process = await container.start()
+        assert task.process.stdout is not None and task.process.stderr is not None
+        await asyncio.gather(
+            self._scheduler.read(task, task.process.stdout, 1), self._scheduler.read(task, task.process.stderr, 2)
+        )
+        return await task.process.wait()
 
     def _container(self, task: Task) -> Container:
         function, app = task.function, task.function.app
-        container = Container(task.folder)
+        container = Container(task.folder, Path(self._sockets.name) / task.id)
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         container.environment |= {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
         furnish(container, self.world, function.definition)

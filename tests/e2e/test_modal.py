@@ -1,0 +1,209 @@
+"""``launcher=modal`` through the command line, with the unmodified SDK and a Modal of our own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.launch.modal.site import TROUBLE, Site, site
+from tests.servers.hub import ALICE, ALICE_READS, HubServer
+
+GENERATE = ("op=generate", "launcher=modal", *TROUBLE)
+ODD = ['-1 cat\'s "hat", {x=$y} [1,2]', "猫が歩く ✨", "two\nlines ${model}"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, cache_dir: Path) -> Iterator[Site]:
+    with site(tmp_path, cache_dir, containers=4) as found:
+        yield found
+
+
+def _everything_sent(here: Site) -> bytes:
+    """Every message that any client or container has sent, and every large argument."""
+    messages = b"".join(request.message.SerializeToString() for request in here.modal.world.requests)
+    return messages + b"".join(path.read_bytes() for path in here.modal.world.folder("blob").iterdir())
+
+
+def _seen(log: str) -> dict[str, Any]:
+    """What the engine of ``kind=tell`` saw where it ran."""
+    [line] = [line for line in log.splitlines() if line.startswith("seen ")]
+    seen: dict[str, Any] = json.loads(line.removeprefix("seen "))
+    return seen
+
+
+def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
+    here.modal.secret("reads", HF_TOKEN="hf_reads_only")
+    kinds = f"engine.options.kind=none,raise,exit,abort,tell engine.options.driver={here.folder}"
+    command = here.run(
+        *("-m", *GENERATE, *kinds.split(), "gpu=l40s", "sampling.num_gpus=2"),
+        *("launcher.secrets=[reads]", "launcher.max_containers=3", "launcher.image.tag=py3.12-latest"),
+        HF_TOKEN="hf_writes",
+        BUILDKITE_COMMIT="c0ffee",
+    )
+    assert command.code == 4 and "5 job(s)" in command.out, command.text
+    verdicts = [here.result("generate", number)["verdict"] for number in range(5)]
+    assert verdicts == ["done", "infrastructure", "infrastructure", "infrastructure", "done"]
+    for sentence, log in (
+        ("job 1: RuntimeError: the kernel is wrong", "1/status/error.log"),
+        ("job 2: The job exited by itself (code 7).", "2/status/error.log"),
+        ("job 3: The worker was killed by SIGABRT: Fatal Python error: Aborted", "3/status/job.log"),
+    ):
+        assert f"{sentence}\n    log: {(here.sweep('generate') / log).relative_to(here.folder)}" in command.out
+    for number in (0, 4):
+        folder = here.sweep("generate") / str(number)
+        [artifact] = json.loads((folder / "manifest.json").read_text())["artifacts"]
+        assert (folder / artifact["path"]).stat().st_size == artifact["bytes"]
+        assert (folder / "report" / "index.html").is_file()
+
+    [function] = here.modal.functions
+    assert function.gpu == "L40S:2" and function.definition.autoscaler_settings.max_containers == 3
+    assert function.definition.single_use_containers and function.definition.retry_policy.retries == 1
+    assert len({request.task for request in here.modal.requests("FunctionGetInputs")}) >= 5
+
+    seen = _seen(here.logs("generate")[4])
+    assert (
+        seen["environment"]["HF_TOKEN"] == "hf_reads_only" and seen["environment"]["IMAGE_VERSION"] == "py3.12-latest"
+    )
+    assert seen["environment"]["BUILDKITE_COMMIT"] == "c0ffee"
+    assert seen["environment"]["BUILDKITE_PULL_REQUEST"] == "false"
+    assert seen["environment"]["HF_HOME"] == "/root/data/.cache"
+    assert not Path("/root/data/.cache/fvhydra").exists(), "it ran on this machine"
+    assert b"hf_writes" not in _everything_sent(here)
+
+
+def test_results_are_on_the_volume_under_the_names_of_the_ecosystem(here: Site) -> None:
+    command = here.run(*GENERATE, "sweep=mine")
+    assert command.code == 0, command.text
+    [folder] = here.modal.volume("fvhydra-outputs").glob("ssim_generated_videos/smoke/*_unknown/mine/0")
+    stamp = folder.parent.parent.name.removesuffix("_unknown")
+    assert time.strptime(stamp, "%Y%m%d_%H%M%S")
+    there = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert Path("result.json") in there and Path("job.json") not in there
+    fetched = here.folder / "multirun" / "generate" / "mine" / "0"
+    assert {path: (fetched / path).read_bytes() for path in there} == there
+
+
+def test_what_a_job_reads_is_sent_with_it_and_a_mismatch_is_told_before_any_number(here: Site) -> None:
+    Image.new("RGB", (300, 200), "teal").save(here.folder / "first frame.png")
+    prompts = [{"text": text, "image": "first frame.png"} for text in ODD]
+    (here.folder / "prompts.json").write_text(json.dumps(prompts), encoding="utf-8")
+    words = ("engine=mock", "launcher=modal", "model=wan22_ti2v_5b", "prompt_file=prompts.json")
+    seeded = here.run("op=seed_ssim", *words, "op.confirm=upload", IMAGE_VERSION="one")
+    assert seeded.code == 0, seeded.text
+    assert f"Published 6 file(s) to {here.folder.parent / 'home' / 'store'}" in seeded.out
+
+    checked = here.run("op=check_ssim", *words, IMAGE_VERSION="two")
+    assert checked.code == 0, checked.text
+    cases = here.result("check_ssim", 0)["cases"]
+    assert [case["prompt"] for case in cases] == ODD and [case["verdict"] for case in cases] == ["pass"] * 3
+    told = "fastvideo-dev:one there, ghcr.io/hao-ai-lab/fastvideo/fastvideo-dev:two here"
+    log = here.logs("check_ssim")[0]
+    assert 0 < log.index(f"launcher.image: ghcr.io/hao-ai-lab/fastvideo/{told}") < log.index("| generate |")
+    differing = {item["key"]: item["run"] for item in cases[0]["environment_difference"]}
+    assert differing["launcher.env.IMAGE_VERSION"] == "two"
+
+    unseeded = here.run("op=check_ssim", *words, "seed=5", IMAGE_VERSION="two")
+    assert unseeded.code == 3, unseeded.text
+
+
+def test_seeding_keeps_the_token_that_writes_at_home(here: Site) -> None:
+    words = ("op=seed_ssim", "launcher=modal", *TROUBLE, "engine.options.kind=tell", "store=hub", "op.confirm=upload")
+    with HubServer() as hub:
+        hub.create("alice/refs")
+        here.modal.secret("reads", HF_TOKEN=ALICE_READS)
+        settings = ("store.repo_id=alice/refs", f"+launcher.env.HF_ENDPOINT={hub.url}", "launcher.secrets=[reads]")
+        environment = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}
+
+        refused = here.run(*words, *settings, **environment, HF_TOKEN=ALICE_READS)
+        assert refused.code == 2 and "write access" in refused.text
+        assert here.modal.calls == []
+
+        accepted = "op.accept=[engine]"
+        seeded = here.run(*words, *settings, accepted, **environment, HF_TOKEN=ALICE)
+        assert seeded.code == 0 and "Published 2 file(s) to hf://datasets/alice/refs" in seeded.out, seeded.text
+        repo = hub.repos["alice/refs"]
+        assert len([path for path in repo.files(repo.branches["main"]) if path.startswith("reference_videos/")]) == 2
+    assert _seen(here.logs("seed_ssim")[0])["environment"]["HF_TOKEN"] == ALICE_READS
+    assert ALICE.encode() not in _everything_sent(here)
+
+
+def test_what_cannot_run_there_is_refused_before_anything_is_paid_for(here: Site) -> None:
+    for words, environment, sentence in (
+        ((), {"MODAL_TOKEN_SECRET": "as-wrong"}, "Modal does not accept this machine's token"),
+        (("launcher.secrets=[gone]",), {}, "Secret 'gone' not found"),
+        (("gpu=a40",), {}, "gpu=a40 is not a GPU that Modal has"),
+        (("op=log",), {}, "op=log has nothing to run on a GPU"),
+    ):
+        command = here.run(*GENERATE, *words, **environment)
+        assert command.code == 2 and sentence in command.err and "Traceback" not in command.text, command.text
+    assert here.modal.calls == [] and here.modal.functions == []
+
+
+def test_a_dry_run_shows_the_function_and_sends_nothing(here: Site) -> None:
+    command = here.run(*GENERATE, "gpu=h100", "launcher.secrets=[reads]", "dry_run=true", "launcher.timeout_s=60")
+    assert command.code == 0, command.text
+    for line in ("gpu: H100", "timeout: 660", "single_use_containers: true", "hf-model-weights: /root/data", "- reads"):
+        assert line in command.out, command.out
+    assert here.modal.world.requests == []
+
+
+def test_ctrl_c_cancels_what_has_been_heard_of_while_it_ran(here: Site) -> None:
+    waiting = ("engine.options.kind=wait", "engine.options.seconds=60")
+    with here.started("-m", *GENERATE, *waiting, "seed=1,2") as process:
+        here.modal.wait(lambda: sum("generating wait" in log for log in here.logs("generate")) == 2)
+        command = here.interrupted(process)
+    assert command.code == 130, command.text
+    assert [here.result("generate", number)["verdict"] for number in (0, 1)] == ["interrupted"] * 2
+    assert "job 1: Interrupted." in command.out and "Traceback" not in command.text
+    assert len(here.modal.requests("FunctionCallCancel")) == 2
+    here.modal.wait(lambda: not here.modal.world.tasks, 5)
+
+
+def test_detached_jobs_go_on_and_another_command_comes_back_to_them(here: Site) -> None:
+    waiting = ("engine.options.kind=wait", "engine.options.seconds=4", "launcher.detach=true")
+    with here.started("-m", *GENERATE, *waiting, "seed=1,2") as process:
+        here.modal.wait(lambda: sum("generating wait" in log for log in here.logs("generate")) == 2)
+        left = here.interrupted(process)
+    assert left.code == 130 and not here.modal.requests("FunctionCallCancel"), left.text
+    [comeback] = {
+        line.partition("python -m fvhydra ")[2].rstrip(".") for line in left.out.splitlines() if "op=attach" in line
+    }
+
+    attached = here.run(*comeback.split())
+    assert attached.code == 0, attached.text
+    assert "job 0 generate case 0" in attached.err, "the log was not shown"
+    assert [here.result("generate", number)["verdict"] for number in (0, 1)] == ["done"] * 2
+    assert len(here.modal.calls) == 2
+
+    again = here.run(*comeback.split())
+    assert again.code == 0 and again.out.count("reused") == 2, again.text
+    elsewhere = here.run("op=attach", "run=own")
+    assert elsewhere.code == 2 and "not the folder of a sweep with launcher=modal" in elsewhere.err
+    as_a_job = here.run("-m", "op=attach", "seed=1,2")
+    assert as_a_job.code == 2 and "op=attach follows jobs" in as_a_job.text
+
+
+def test_a_link_that_is_down_for_a_while_costs_nothing(here: Site) -> None:
+    with here.started(*GENERATE, "engine.options.kind=wait", "engine.options.seconds=4") as process:
+        here.modal.wait(lambda: any("generating wait" in log for log in here.logs("generate")))
+        here.modal.cut()
+        time.sleep(3)
+        here.modal.mend()
+        command = here.ended(process)
+    assert command.code == 0 and "Traceback" not in command.text, command.text
+    assert len(here.modal.calls) == 1 and here.logs("generate")[0].count("generating wait") == 1
+
+
+def test_results_that_were_not_committed_are_no_results(here: Site) -> None:
+    here.modal.world.loses_commits = True
+    command = here.run(*GENERATE, "sweep=mine")
+    assert command.code == 4 and "on the Volume fvhydra-outputs is not what the container made" in command.out
+    here.modal.world.loses_commits = False
+    again = here.run(*GENERATE, "sweep=mine")
+    assert again.code == 0 and here.result("generate", 0)["verdict"] == "done", again.text
