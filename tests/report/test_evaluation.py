@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -21,8 +22,9 @@ from fvhydra.report.curve import series
 from fvhydra.report.evaluation import render_evaluation
 from fvhydra.report.histogram import histogram
 from fvhydra.report.paired import render_comparison
+from fvhydra.report.radar import radar
 from fvhydra.report.write import write_report
-from tests.report.evaluations import compared_run, evaluated_run, many_samples, vbench_summaries
+from tests.report.evaluations import compared_run, evaluated_run, many_samples, summary, vbench_summaries
 from tests.report.run_folders import FRAMES, HOSTILE, Run, clip, write_clip
 from tests.report.test_html import Page
 
@@ -226,3 +228,15 @@ def test_half_of_vbench_has_the_score_of_that_half() -> None:
     html = Page(render_evaluation(Path("nowhere"), _vbench_result(semantic), {}))
     quality = leaderboard(dict.fromkeys(DIMENSIONS, 0.5)).quality
     assert f"quality {quality:.4f}" in html.all("p")
+
+
+def test_each_corner_of_the_radar_lies_at_its_value_on_the_leaderboards_scale() -> None:
+    values = {name: {"subject_consistency": 1.0, "color": 0.0}.get(name, 0.9) for name in DIMENSIONS}
+    metrics = [summary(f"vbench.{name}", [], value=value) for name, value in values.items()]
+    found = radar(standing(metrics) or {})
+    corners = [tuple(map(float, corner.split(","))) for corner in dict(found.shapes)["this run"].split()]
+    radii = dict(zip(DIMENSIONS, (math.hypot(*corner) for corner in corners), strict=True))
+    assert corners[0] == (0.0, -100.0)  # the first points upwards
+    assert radii["color"] == 0.0 and radii["human_action"] == pytest.approx(90, abs=0.02)
+    assert radii["motion_smoothness"] == pytest.approx(100 * (0.9 - 0.706) / (0.9975 - 0.706), abs=0.02)
+    assert radii["temporal_style"] == pytest.approx(100, abs=0.02)  # beyond the scale: at its edge
