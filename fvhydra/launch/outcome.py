@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import re
 import signal
@@ -79,6 +80,7 @@ class Follower:
     def __init__(self, log: Path, listener: Progress) -> None:
         self._log, self._listener = log, listener
         self._position = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._begun = ""
 
     def poll(self) -> None:
@@ -90,7 +92,7 @@ class Follower:
         except OSError:  # not there yet
             return
         self._position += len(new)
-        self.feed(new.decode(errors="replace"))
+        self.feed(self._decoder.decode(new))
 
     def feed(self, text: str) -> None:
         """Take a piece of the log; half a line waits for its end."""

@@ -66,7 +66,7 @@ def receive(folder: Path) -> Job:
         )
     except pydantic.ValidationError as error:
         raise _damaged(folder, first_problem(error)) from error
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from error
 
 

@@ -1,0 +1,143 @@
+"""Composing many jobs, what fits beside what, and which goes first."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from fvhydra.config.launcher import PoolLauncherConfig
+from fvhydra.config.load import build
+from fvhydra.config.problems import ConfigError
+from fvhydra.config.schema import conf_dir
+from fvhydra.launch import durations
+from fvhydra.launch.compose import Composer
+from fvhydra.launch.job import Job
+from fvhydra.launch.slots import Demand, Slots, devices_here
+from tests.launch.jobs import composed, job, know_everything
+
+WORDS = {
+    "model": ("ltx2", "wan21_t2v_1_3b", "hunyuan_i2v"),
+    "gpu": ("cpu", "l40s"),
+    "sampling.num_gpus": ("1", "2"),
+    "sampling.num_inference_steps": ("3", "7"),
+    "seed": ("1", "${sampling.num_inference_steps}", "123"),
+    "prompt": ("null", "'a, cat'", "'${gpu.name} \\U0001f3ac'"),
+    "+engine.options.how": ("none", "1", "{a: 1}", "[1, 2]"),
+    "model.constraints": ("{frames_multiple: 1}", "{size_multiple: 1}"),
+    "store.path": ("here", "there"),
+    "job.threads": ("0", "2"),
+}
+
+
+def test_jobs_composed_together_are_those_composed_alone() -> None:
+    know_everything()
+    chance = random.Random(7)
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        common = loader.load_configuration("config", ["store.path=x"], run_mode=RunMode.MULTIRUN)
+        composer = Composer(loader, common)
+        for number in range(20):
+            keys = ("model", "seed", "prompt", *chance.sample(list(WORDS), 2)) if number % 2 else ("seed", "prompt")
+            words = [f"{key}={chance.choice(WORDS[key])}" for key in dict.fromkeys(keys)]
+            alone = build(loader.load_sweep_config(common, words))
+            assert composer(words, number) == alone, words
+        with pytest.raises(ConfigError, match="seed"):
+            composer(["seed=-1", "prompt=null"], 0)
+        assert composer(["seed=5", "prompt=null"], 0).seed == 5
+
+
+def _slots(devices: str = "", cpus: int = 4, memory_gb: float = 8.0, workers: int = 9) -> Slots:
+    return Slots(devices.split(), cpus, memory_gb, workers)
+
+
+def test_what_is_taken_is_given_back() -> None:
+    slots, chance = _slots("a b c", 8, 16.0, 5), random.Random(3)
+    held: list[tuple[Demand, tuple[str, ...]]] = []
+    for _ in range(500):
+        if held and chance.random() < 0.5:
+            slots.give_back(*held.pop(chance.randrange(len(held))))
+        else:
+            demand = Demand(chance.randint(0, 3), chance.randint(0, 9), chance.choice([0.0, 4.0, 99.0]))
+            devices = slots.take(demand)
+            if devices is not None:
+                assert len(devices) == demand.devices
+                held.append((demand, devices))
+        used = [device for _, devices in held for device in devices]
+        assert len(set(used)) == len(used) and len(held) <= 5
+        assert sum(min(demand.cpus, 8) for demand, _ in held) <= 8
+        assert sum(min(demand.memory_gb, 16.0) for demand, _ in held) <= 16.0
+    for item in held:
+        slots.give_back(*item)
+    assert (sorted(slots.devices), slots.cpus, slots.memory_gb, slots.workers) == (["a", "b", "c"], 8, 16.0, 5)
+
+
+def test_a_job_larger_than_the_machine_runs_alone() -> None:
+    slots = _slots(cpus=2, memory_gb=4.0)
+    assert slots.take(Demand(0, 64, 100.0)) == ()
+    assert slots.take(Demand(0, 1, 0.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("0,1", ["0", "1"]), (" GPU-a , 3", ["GPU-a", "3"]), ("", []), ("-1", []), ("NoDevFiles", [])],
+)
+def test_visible_devices_are_what_the_environment_says(
+    given: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert devices_here() == expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ("GPU 0: NVIDIA L40S (UUID: GPU-1)\nGPU 1: NVIDIA L40S (UUID: GPU-2)\n", ["0", "1"]),
+        ("GPU 0: H100 (UUID: GPU-1)\n  MIG 1g.10gb     Device  0: (UUID: MIG-7)\n", ["MIG-7"]),
+        (None, []),
+    ],
+)
+def test_else_what_the_driver_lists(
+    listed: str | None, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if listed is not None:
+        (tmp_path / "listed").write_text(listed)
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\nexec /bin/cat {tmp_path}/listed\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    assert devices_here() == expected
+
+
+def test_earlier_runs_and_else_the_amount_of_work_say_how_long_a_job_takes(tmp_path: Path) -> None:
+    jobs = [_job(number, tmp_path, number_of_steps) for number, number_of_steps in enumerate([2, 50, 10])]
+    guessed = durations.expected_s(jobs)
+    assert sorted(guessed, key=lambda number: -guessed[number]) == [1, 2, 0]
+    assert [durations.known_s(job) for job in jobs] == [None, None, None]
+    files_of = jobs[0].folder
+    files_of.start(op="generate", model="m", title="", command=[], config={})
+    files_of.update_manifest(created="2026-01-01T00:00:00Z")
+    files_of.set_state("finished", updated="2026-01-01T00:01:40Z")
+    durations.remember(jobs[0])
+    expected = durations.expected_s(jobs)
+    assert expected == pytest.approx({0: 100, 1: 2500, 2: 500})
+
+
+def _job(number: int, folder: Path, steps: int) -> Job:
+    words = ("model=ltx2", f"sampling.num_inference_steps={steps}", f"job.cache_dir={folder}")
+    return job(folder / str(number), *words, number=number)
+
+
+def test_demand_is_what_the_configuration_says() -> None:
+    def demand(*words: str) -> Demand:
+        return Demand.of(composed("launcher=pool", *words))
+
+    assert demand() == Demand(0, 1, 0.0)
+    assert demand("job.threads=3") == Demand(0, 3, 0.0)
+    assert demand("gpu=l40s", "sampling.num_gpus=2") == Demand(2, 0, 0.0)
+    assert demand("launcher.cpus_per_job=5", "launcher.memory_gb_per_job=2.5") == Demand(0, 5, 2.5)
+    assert Slots.here(PoolLauncherConfig(name="pool", devices=["7"], workers=3)).workers == 3
