@@ -5,11 +5,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
+from fvhydra.config.schema import conf_dir
 from fvhydra.core.scores import ScoreRow
-from fvhydra.metrics.base import Score
+from fvhydra.metrics.base import Clip as Reel
+from fvhydra.metrics.base import Score, Track
 from fvhydra.metrics.functional.physics_iq import motion
+from fvhydra.metrics.sample import Sample
 from tests.metrics.golden import load, recipes
 from tests.metrics.running import make, run, score, skips
 
@@ -137,12 +141,15 @@ def test_two_takes_that_share_nothing_are_no_measure() -> None:
         score(make("physics_iq.score", **SETTINGS), fps=FPS, **videos)
 
 
-def test_rates_must_be_equal(tmp_path: Any) -> None:
-    from fvhydra.metrics.base import Clip as Reel
-    from fvhydra.metrics.base import Track
-    from fvhydra.metrics.sample import Sample
-
+def test_rates_must_be_equal() -> None:
     reel = Reel({"video": Track(48, 64, 24, 24), "reference": Track(48, 64, 30, 30)})
     for name in (*MEASURES, "score"):
         with skips("shape", "video 24 and reference 30"):
             make(f"physics_iq.{name}").begin(Sample("a", {}), reel)
+
+
+def test_the_word_leads_to_all_five() -> None:
+    """FastVideo's ``physics_iq`` leads to four, and the score itself cannot be asked for."""
+    chosen = yaml.safe_load((conf_dir() / "metrics" / "physics_iq.yaml").read_text(encoding="utf-8"))["use"]
+    found = {f"physics_iq.{name}" for name in chosen["physics_iq"]}
+    assert found == {*load("resolver_behaviour")["physics_iq_resolves_to"], "physics_iq.score"}

@@ -1,0 +1,97 @@
+"""Clips in chunks of any lengths give what the whole clip gives, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fvhydra.metrics.base import Chunk, Clip, Metric, Score, Shared, Track
+from fvhydra.metrics.catalogue import CLASSES, metric_class
+from fvhydra.metrics.sample import Sample
+from tests.metrics.running import make, run
+from tests.similarity.conftest import textured
+
+IDS = [
+    metric
+    for metric in sorted(CLASSES)
+    if "video" in metric_class(metric).spec.keys("video") and not metric_class(metric).spec.assets
+]
+CONTROLS = {
+    "actions": {"keyboard": [[1, 0, 0, 1, 0, 0]] * 23, "mouse": [[0.1, -0.2]] * 23},
+    "calibration": dict.fromkeys(("alpha_yaw", "alpha_pitch", "alpha_turn", "beta_fwd", "beta_strafe"), 0.01)
+    | {"focal_length": 50.0},
+}
+
+
+def clips(frames: int) -> dict[str, NDArray[np.uint8]]:
+    reference = textured(frames, 48, 64)
+    noise = np.random.default_rng(3).integers(0, 25, (2, *reference.shape)).astype(np.uint8)
+    return {"reference": reference, "video": reference // 2 + noise[0], "reference_take2": reference // 2 + noise[1]}
+
+
+def read(metrics: list[Metric], videos: dict[str, Any], lengths: Iterator[int]) -> list[Score]:
+    tracks = {key: Track(*video.shape[1:3], 24, len(video)) for key, video in videos.items()}
+    clip, sample, start = Clip(tracks), Sample("a", CONTROLS), 0
+    readings = [metric.begin(sample, clip) for metric in metrics]
+    while start < len(videos["video"]):
+        end = start + next(lengths)
+        chunk = Chunk(start, {key: video[start:end] for key, video in videos.items()}, Shared())
+        for reading in readings:
+            reading.update(chunk)
+        start = end
+    return [reading.result() for reading in readings]
+
+
+def same(found: Score, expected: Score) -> None:
+    assert (found.value, found.outputs, found.frames) == (expected.value, expected.outputs, expected.frames)
+    assert {name: values.tolist() for name, values in found.series.items()} == {
+        name: values.tolist() for name, values in expected.series.items()
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_bit_depends_on_the_chunks(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    metrics, videos = [make(metric) for metric in IDS], clips(23)
+    lengths = iter(lambda: int(random.integers(1, 9)), 0)
+    expected = run(metrics, CONTROLS, chunk=23, **videos)
+    for found, whole in zip(read(metrics, videos, lengths), expected, strict=True):
+        same(found, whole)
+
+
+@pytest.mark.parametrize("metric", IDS)
+def test_no_bit_depends_on_other_metrics(metric: str) -> None:
+    videos = clips(9)
+    metrics = [make(each) for each in IDS]
+    controls = CONTROLS | {"actions": {name: values[:9] for name, values in CONTROLS["actions"].items()}}
+    together = run(metrics, controls, chunk=4, **videos)[IDS.index(metric)]
+    same(run([make(metric)], controls, chunk=4, **videos)[0], together)
+
+
+def peak_mb(metric: str, frames: int) -> float:
+    """Largest memory of one metric while frames come that nobody keeps."""
+    tracks = {key: Track(96, 128, 24, frames) for key in ("video", "reference", "reference_take2")}
+    controls = {name: np.zeros((frames, width)).tolist() for name, width in (("keyboard", 6), ("mouse", 2))}
+    reading = make(metric).begin(Sample("a", CONTROLS | {"actions": controls}), Clip(tracks))
+    random = np.random.default_rng(0)
+    tracemalloc.start()
+    for start in range(0, frames, 4):
+        videos = {key: random.integers(0, 255, (4, 96, 128, 3), dtype=np.uint8) for key in tracks}
+        reading.update(Chunk(start, videos, Shared()))
+    reading.result()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 2**20
+
+
+@pytest.mark.parametrize("metric", IDS)
+def test_memory_does_not_grow_with_the_clip(metric: str) -> None:
+    peak_mb(metric, 8)  # what is imported and kept for good
+    short, long = peak_mb(metric, 16), peak_mb(metric, 96)
+    # 80 frames more are 2.8 MB of each video; numbers that are kept of each are not even a tenth
+    assert long < short + 0.3
