@@ -17,6 +17,7 @@ _VBENCH_SAMPLES = {"temporal_flickering": 25}
 """Clips a prompt, by dimension; VBench samples 5 for the others, and leaves out those that move."""
 
 _TAKE = re.compile(r"\d+_perspective-(?P<view>\w+)_take-(?P<take>\d)_trimmed-(?P<scenario>.+)\.mp4")
+_PICTURE = "*_switch-frames_*.jpg"
 _RECORDING = "*_testing-videos_30FPS_perspective-*_take-*_trimmed-*.mp4"
 
 
@@ -77,7 +78,11 @@ def _downloaded(config: SuiteConfig) -> Path | None:
     token = find_token()
     try:
         folder = snapshot_download(
-            config.repo, repo_type="dataset", revision=config.revision, token=token.value if token else None
+            config.repo,
+            repo_type="dataset",
+            revision=config.revision,
+            allow_patterns=[f"*{config.file}", _PICTURE, _RECORDING],
+            token=token.value if token else None,
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise InfrastructureError(
@@ -121,7 +126,7 @@ def _physics_iq(path: Path) -> list[Prompt]:
     First frames and both recordings are named where the folder around the table has them.
     """
     root = path.parent.parent if path.parent.name == "descriptions" else path.parent
-    pictures = {picture.name: picture for picture in root.rglob("*_switch-frames_*")}
+    pictures = {picture.name: picture for picture in root.rglob(_PICTURE)}
     recordings = {_key(name): file for file in root.rglob(_RECORDING) if (name := _plain(file.name))}
     with open(path, encoding="utf-8-sig", newline="") as table:
         return [_scene(row, pictures, recordings) for row in csv.DictReader(table) if "_take-2_" not in row["scenario"]]

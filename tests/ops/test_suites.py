@@ -19,6 +19,7 @@ from fvhydra.launch import plugins
 from fvhydra.ops.cases import cases, file_digests
 from fvhydra.stores.layout import reference_path
 from tests.conftest import Cli
+from tests.servers.hub import ALICE, HubServer
 
 # entries of VBench_full_info.json in each of its shapes
 VBENCH = [
@@ -185,6 +186,22 @@ def test_an_unreachable_hub_is_no_usage_error(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InfrastructureError, match="cannot be fetched at abc"):
         suite("prompts=vbench", "prompts.repo=someone/prompts", "prompts.revision=abc")
+
+
+def test_a_data_set_on_the_hub_is_read_at_its_commit(cli: Cli) -> None:
+    with HubServer() as hub:
+        repo = hub.create("alice/prompts")
+        files = {"README.md": b"new", "data/VBench_full_info.json": json.dumps(VBENCH[:2]).encode(), "big.mp4": b"0"}
+        pinned = repo.commit("main", {path: repo.put("blob", data) for path, data in files.items()}, "alice", "two")
+        files["data/VBench_full_info.json"] = b"[]"
+        repo.commit("main", {path: repo.put("blob", data) for path, data in files.items()}, "alice", "none")
+        words = ("op=generate", "engine=mock", "model=wan21_t2v_1_3b", "prompts=vbench", "prompts.repo=alice/prompts")
+        environment = {"HF_ENDPOINT": hub.url, "HF_TOKEN": ALICE, "HF_HUB_DISABLE_XET": "1"}
+        made = cli(*words, f"prompts.revision={pinned}", "prompts.samples=1", **environment)
+        assert made.code == 0 and "2 artifact(s) generated" in made.text, made.text
+        gone = cli(*words, f"prompts.revision={'0' * 40}", **environment)
+        assert gone.code == 4 and "cannot be fetched at 000" in gone.text, gone.text
+        assert not any("big.mp4" in request.path for request in hub.requests)
 
 
 def test_a_changed_copy_is_another_input(vbench: Path) -> None:
