@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import sys
 import time
@@ -116,6 +118,26 @@ def test_what_was_submitted_is_found_by_name(site: Site) -> None:
     site.go()
     command = driver.end()
     assert command.code == 0 and len(site.diary()) == 1, command.text
+    assert list((site.sweep / "slurm").glob("*.json")) == [note]
+
+
+def test_a_node_that_seems_lost_for_a_moment(site: Site) -> None:
+    """Slurm shows NODE_FAIL for a second or two before it puts a job back into its queue."""
+    shim = site.folder / "bin" / "squeue"
+    shim.parent.mkdir()
+    shim.write_text('#!/bin/sh\n"$REAL" "$@" | if [ -e lost ]; then sed s/RUNNING/NODE_FAIL/; else cat; fi\n')
+    shim.chmod(0o755)
+    real = shutil.which("squeue")
+    assert real
+    driver = site.start("seed=0", WAIT, REAL=real, PATH=f"{shim.parent}:{os.environ['PATH']}")
+    site.wait_for(lambda: len(site.diary()) == 1)
+    (site.folder / "lost").touch()
+    time.sleep(2)
+    (site.folder / "lost").unlink()
+    site.go()
+    command = driver.end()
+    assert command.code == 0, command.text
+    assert "NODE_FAIL" in command.text
 
 
 def test_a_preempted_job_runs_again(site: Site) -> None:
@@ -167,6 +189,16 @@ def test_what_slurm_refuses(site: Site) -> None:
     site.wait_for(lambda: not site.cluster.output("squeue", "-h"))
 
 
+def test_what_slurm_refuses_leaves_alone_what_runs(site: Site) -> None:
+    driver = site.start("seed=0", WAIT)
+    site.wait_for(lambda: len(site.diary()) == 1)
+    driver.end(signal.SIGKILL)
+    command = site.start("seed=0,1", "launcher.partition=nowhere", WAIT).end()
+    assert command.code == 130 and "Invalid partition name specified" in command.text, command.text
+    assert f"job 0: Left to Slurm as {site.ids()[0]}_0" in command.text
+    assert site.states() == ["RUNNING"] and not (site.sweep / "0" / "result.json").exists()
+
+
 def test_slurm_is_asked_for_what_was_said(site: Site) -> None:
     site.cluster.add_account("science")
     driver = site.start(
@@ -200,6 +232,8 @@ def test_jobs_that_need_different_things_are_different_arrays(site: Site) -> Non
     assert command.code == 0, command.text
     verdicts = {number: site.result(number)["verdict"] for number in (2, 3, 4, 5, 6, 7, 1003, 1004)}
     assert set(verdicts.values()) == {"done"}
+    logs = [site.sweep / str(number) / "status" / "job.log" for number in verdicts]
+    assert [log.read_text().count("done: ") for log in logs] == [1] * 8
     assert len(site.ids()) == 4
     indices = sorted(entry["SLURM_ARRAY_TASK_ID"] for entry in site.diary())
     assert indices == sorted(["2", "3", "4", "5", "6", "7", "3", "4"])
