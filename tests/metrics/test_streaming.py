@@ -22,7 +22,7 @@ IDS = [
     if "video" in metric_class(metric).spec.keys("video") and not metric_class(metric).spec.assets
 ]
 CONTROLS = {
-    "actions": {"keyboard": [[1, 0, 0, 1, 0, 0]] * 23, "mouse": [[0.1, -0.2]] * 23},
+    "actions": {"keyboard": [[step % 2, 0, 0, 1, 0, 0] for step in range(23)], "mouse": [[0.1, -0.2]] * 23},
     "calibration": dict.fromkeys(("alpha_yaw", "alpha_pitch", "alpha_turn", "beta_fwd", "beta_strafe"), 0.01)
     | {"focal_length": 50.0},
 }

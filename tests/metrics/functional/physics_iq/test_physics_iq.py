@@ -122,10 +122,11 @@ def test_the_two_aggregations_differ_where_scenarios_do() -> None:
 
 
 def test_longer_clips_count_for_more_frames() -> None:
-    def clip(iou: float, frames: int) -> Judged:
-        return Judged(Means(0.0, iou, 0.5, 0.5), Means(0.0, 1.0, 1.0, 1.0), frames)
+    def clip(mse: float, iou: float, frames: int) -> Judged:
+        return Judged(Means(mse, iou, 0.5, 0.5), Means(0.0, 1.0, 1.0, 1.0), frames)
 
-    assert corpus_score([clip(0.8, 30), clip(0.4, 10)], "peer") == pytest.approx(100 * (0.7 + 0.5 + 0.5) / 3, abs=0.005)
+    expected = 100 * ((0.7 + 0.5 + 0.5) / 3 - 0.125)
+    assert corpus_score([clip(0.1, 0.8, 30), clip(0.2, 0.4, 10)], "peer") == pytest.approx(expected, abs=0.005)
 
 
 def test_units() -> None:
