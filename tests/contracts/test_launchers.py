@@ -5,6 +5,7 @@ A launcher joins with a fixture ``<name>_site`` (see ``launcher_sites.py``) and 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from fvhydra.core.verdict import Verdict
 from tests.conftest import Command, run_cli
 from tests.contracts.launcher_sites import Site, own_machine, prepared, read
 from tests.servers.modal import ModalServer
+from tests.servers.slurm import Cluster
 
-LAUNCHERS = ("local", "modal", "pool")
+LAUNCHERS = ("local", "modal", "pool", "slurm")
 
 ODD = "-- a \"quoted\" 'single' $HOME ${seed} `ls` \\ = (1.2), [x] 猫 🎬"
 VERDICTS = [Verdict.DONE, Verdict.INFRASTRUCTURE, Verdict.INFRASTRUCTURE]
@@ -40,6 +42,12 @@ def modal_site(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Ite
     with ModalServer(tmp_path_factory.mktemp("modal")) as modal:
         execute = functools.partial(run_cli, folder, cache_dir, **modal.environment)
         yield Site("modal", folder, execute, ("launcher.image.sources=[contrary]",))
+
+
+@pytest.fixture(scope="module")
+def slurm_site(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, slurm: Cluster) -> Site:
+    site = own_machine("slurm", tmp_path_factory.mktemp("login"), cache_dir)
+    return dataclasses.replace(site, words=("launcher.poll_s=0.2",))
 
 
 @pytest.fixture(scope="module", params=LAUNCHERS)

@@ -189,6 +189,7 @@ def test_what_slurm_refuses(site: Site) -> None:
     site.wait_for(lambda: not site.cluster.output("squeue", "-h"))
 
 
+@pytest.mark.slow
 def test_what_slurm_refuses_leaves_alone_what_runs(site: Site) -> None:
     driver = site.start("seed=0", WAIT)
     site.wait_for(lambda: len(site.diary()) == 1)
