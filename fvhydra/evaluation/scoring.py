@@ -118,14 +118,17 @@ def _watch(lanes: Sequence[Lane], sample: Sample, compute: Executor, memory_mb: 
     videos = {key: Path(sample.keys[key]) for lane in lanes for key in lane.keys}
     with footage(videos, memory_mb) as shot:
         clip = Clip(shot.tracks)
-        each(partial(Lane.begin, shot=shot, clip=clip))
-        for chunk in shot:
-            if stop.is_set():
-                raise _Stopped
-            if not any(lane.wants_frames for lane in lanes):
-                break
-            each(partial(Lane.see, chunk=chunk, shot=shot))
-        each(partial(Lane.finish, shot=shot))
+        try:
+            each(partial(Lane.begin, shot=shot, clip=clip))
+            for chunk in shot:
+                if stop.is_set():
+                    raise _Stopped
+                if not any(lane.wants_frames for lane in lanes):
+                    break
+                each(partial(Lane.see, chunk=chunk, shot=shot))
+            each(partial(Lane.finish, shot=shot))
+        finally:
+            clip.shared.clear()
 
 
 @contextlib.contextmanager

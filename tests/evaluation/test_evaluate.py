@@ -267,6 +267,18 @@ def test_the_sound_of_a_clip_is_its_audio(tmp_path: Path, make_clip: Make) -> No
     assert rows[1].message == "the sample has no audio"
 
 
+def test_half_a_line_does_not_spoil_the_next(tmp_path: Path) -> None:
+    from fvhydra.evaluation.journal import Journal
+
+    rows = [ScoreRow(name, "toy.x", 1, "", "", "ok") for name in ("a", "b", "c")]
+    Journal(tmp_path).add([Outcome(rows[0])])
+    with open(tmp_path / "journal.jsonl", "a") as journal:
+        journal.write('{"sample": "b", "met')
+    for row in rows[1:]:  # a second kill after the first
+        Journal(tmp_path).add([Outcome(row)])
+    assert list(read_rows(tmp_path / "journal.jsonl")) == rows
+
+
 def test_outcomes_without_arrays_leave_no_files(tmp_path: Path) -> None:
     from fvhydra.evaluation.journal import Journal
 

@@ -36,6 +36,7 @@ def ids(found: Samples) -> list[str]:
         (["a.mp4"], ["a.webm"], {"a.mp4": "a.webm"}),
         (["a.mp4"], ["a.webm", "a.mkv"], {}),
         (["a.mp4", "a.mov"], ["a.webm"], {}),
+        (["a.mp4", "a.mov"], ["a.webm", "a.mkv"], {}),
         (["a.mp4", "a.mov"], ["a.mp4"], {"a.mp4": "a.mp4"}),
         (["b.mp4", "a.mp4"], ["z.mp4", "y.mp4"], {}),
         (["a.b.mp4"], ["a.c.mp4"], {}),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fvhydra.core.scores import ScoreRow
 from fvhydra.evaluation import footage as footage_module
@@ -124,6 +126,10 @@ def test_clips_of_other_sizes_and_rates_are_not_compared(compute: ThreadPoolExec
     assert said(fast) == ("skipped", "shape", "the frame rates differ: video 24 fps, reference 30 fps")
     film = rows(compute, {"video": clip, "reference": make_clip("d.mp4", fps=24000 / 1001)}, toys.Difference)
     assert film["difference"].status == "ok"
+    peer = rows(
+        compute, {"video": clip, "reference": clip.with_name("c.mp4")}, toys.make(toys.Difference, parity="peer")
+    )
+    assert peer["difference"].status == "ok"  # FastVideo does not look at rates
 
 
 def test_a_damaged_clip_costs_only_the_metrics_that_need_it(compute: ThreadPoolExecutor, make_clip: Make) -> None:
@@ -246,3 +252,22 @@ def test_leaving_early_stops_the_clips_on_their_way(make_clip: Make) -> None:
     found.close()  # type: ignore[attr-defined]
     assert len(taken) <= 4  # samples are taken as threads become free
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("compute", "sample"))]
+
+
+class Slow(toys.Toy):
+    seen = 0
+
+    def of(self, tracks: Mapping[str, NDArray[np.uint8]]) -> list[float]:
+        Slow.seen += 1
+        time.sleep(0.02)
+        return super().of(tracks)
+
+
+def test_a_clip_on_its_way_is_left_between_two_chunks(make_clip: Make) -> None:
+    clip, prepared = make_clip("a.mp4", frames=100), [prepare(toys.make(Slow))]
+    missing = Sample("missing", {}), dict.fromkeys(ids(prepared), ""), prepared
+    slow = Sample("slow", {"video": clip}), dict.fromkeys(ids(prepared), ""), prepared
+    found = score_all([slow, missing], Effort(2, MB))
+    assert next(found)[0].row.sample == "missing"
+    found.close()  # type: ignore[attr-defined]
+    assert Slow.seen < 50
