@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 TOKEN_VARIABLES = ("HF_API_KEY", "HUGGINGFACE_HUB_TOKEN", "HF_TOKEN")
@@ -21,8 +24,23 @@ class Token:
     """``HF_TOKEN``, ... or ``the cached login``."""
 
 
+_NOBODY = ContextVar("_NOBODY", default=False)
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[None]:
+    """In this block there is no token: what can be done without?"""
+    reset = _NOBODY.set(True)
+    try:
+        yield
+    finally:
+        _NOBODY.reset(reset)
+
+
 def find_token() -> Token | None:
     """The first of :data:`TOKEN_VARIABLES` that is set, else the cached login, else None."""
+    if _NOBODY.get():
+        return None
     for name in TOKEN_VARIABLES:
         if value := os.environ.get(name, "").strip():
             return Token(value, name)

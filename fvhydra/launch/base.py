@@ -32,16 +32,18 @@ from omegaconf import DictConfig
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
-from fvhydra.core.errors import FvhydraError
+from fvhydra.config.store import HubStoreConfig
+from fvhydra.core.errors import Denied, FvhydraError, UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
-from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE
+from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, find_token, nobody
 from fvhydra.launch import attempts
 from fvhydra.launch.compose import Composer
 from fvhydra.launch.durations import remember
 from fvhydra.launch.job import Job, failed, not_run, refused
 from fvhydra.launch.ship import ship
+from fvhydra.ops.base import open_store
 
 REUSED, NOT_STARTED = "reused", "not started"
 """How a job came by its result without running now."""
@@ -228,6 +230,28 @@ def titles(job_overrides: Sequence[Sequence[str]]) -> list[str]:
     """What tells each job from its neighbours: the overrides that they do not share."""
     shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
     return [" ".join(word for word in words if word not in shared) or "(no overrides)" for words in job_overrides]
+
+
+def check_stores(jobs: Sequence[Job], settings: LauncherConfig) -> None:
+    """Refuse jobs that could not read their store without the tokens that :func:`worker_environment` withholds.
+
+    Raises:
+        UsageError: Names the store, and how to pass a token.
+        StoreError: A store cannot be reached at all.
+    """
+    stores = {store.repo_id: store for job in jobs if isinstance(store := job.config.store, HubStoreConfig)}
+    token = find_token() if stores else None
+    if token is None or token.source in settings.pass_env:
+        return
+    for name, store in stores.items():
+        try:
+            with nobody():
+                open_store(store).head()
+        except Denied as error:
+            raise UsageError(
+                f"Jobs of launcher={settings.name} are given no token, and {name} cannot be read without one.",
+                "Pass one, best one that may only read: launcher.pass_env=[HF_TOKEN].",
+            ) from error
 
 
 def worker_command(job: Job, python: str = sys.executable, folder: str | None = None) -> list[str]:

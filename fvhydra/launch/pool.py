@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fvhydra.config.launcher import PoolLauncherConfig
 from fvhydra.core.errors import UsageError
-from fvhydra.launch.base import SweepLauncher, worker_command, worker_environment
+from fvhydra.launch.base import SweepLauncher, check_stores, worker_command, worker_environment
 from fvhydra.launch.durations import expected_s
 from fvhydra.launch.job import Job
 from fvhydra.launch.outcome import Follower, ending, job_log, outcome
@@ -43,7 +43,8 @@ class PoolLauncher(SweepLauncher):
     settings: PoolLauncherConfig
 
     def check(self, jobs: Sequence[Job]) -> None:
-        """Refuse jobs that need more GPUs than there are."""
+        """Refuse jobs that need more GPUs than there are, or a store that they cannot read."""
+        check_stores(jobs, self.settings)
         devices = Slots.here(self.settings).devices
         wanted = max(job.config.gpu.count for job in jobs)
         if wanted > len(devices):

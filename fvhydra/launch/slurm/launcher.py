@@ -14,7 +14,7 @@ from fvhydra.core.errors import FvhydraError, InfrastructureError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
-from fvhydra.launch.base import SweepLauncher
+from fvhydra.launch.base import SweepLauncher, check_stores
 from fvhydra.launch.job import Job, not_run, record
 from fvhydra.launch.outcome import Follower, job_log, outcome
 from fvhydra.launch.slurm import commands, queue, submissions
@@ -74,6 +74,7 @@ class SlurmLauncher(SweepLauncher):
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse when there is no Slurm here, or when what is asked for cannot be said to it."""
         commands.required()
+        check_stores(jobs, self.settings)
         batches(jobs, "fvhydra")
 
     def describe(self, jobs: Sequence[Job]) -> list[str]:
