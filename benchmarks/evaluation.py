@@ -45,8 +45,10 @@ def make(folder: Path) -> None:
                 path.with_name(f"{copy:04}.mp4").symlink_to(path)
 
 
-def fvhydra(workers: int, copies: int, folder: Path) -> dict[str, float]:
-    """Through the same functions as op=eval, without composing a configuration."""
+def fvhydra(cpus: int, copies: int, folder: Path) -> dict[str, float]:
+    """Through the same functions as op=eval, without composing a configuration, and with as many workers as CPUs."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
     from fvhydra.config.metrics import Choice
     from fvhydra.core.progress import Silent
     from fvhydra.evaluation.evaluate import evaluate
@@ -63,7 +65,7 @@ def fvhydra(workers: int, copies: int, folder: Path) -> dict[str, float]:
         for clip in clips
     ]
     with tempfile.TemporaryDirectory() as run:
-        summaries, _ = evaluate(samples, metrics, Path(run), Silent(), effort=Effort(workers, 64))
+        summaries, _ = evaluate(samples, metrics, Path(run), Silent(), effort=Effort(cpus, 64))
     return {summary.metric: summary.value for summary in summaries if summary.value is not None}
 
 
@@ -86,14 +88,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--way", choices=("usual", "fvhydra", "decode only", "make"), help=argparse.SUPPRESS)
-    parser.add_argument("--workers", type=int, default=2, help=argparse.SUPPRESS)
+    parser.add_argument("--cpus", type=int, default=2, help=argparse.SUPPRESS)
     parser.add_argument("--copies", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("folder", nargs="?", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.way == "make":
         make(given.folder)
     elif given.way:
-        ways = {"usual": usual, "decode only": decode_only, "fvhydra": partial(fvhydra, given.workers, given.copies)}
+        ways = {"usual": usual, "decode only": decode_only, "fvhydra": partial(fvhydra, given.cpus, given.copies)}
         print(json.dumps(ways[given.way](given.folder)))
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -104,8 +106,8 @@ def measure(folder: Path, repeats: int) -> None:
     me = [sys.executable, __file__, "--way"]
     interleaved({"make": [*me, "make", str(folder)]}, 0)
 
-    def scored(size: str, workers: int = 2, copies: int = 1) -> list[str]:
-        return [*me, "fvhydra", "--workers", str(workers), "--copies", str(copies), str(folder / size)]
+    def scored(size: str, cpus: int = 2, copies: int = 1) -> list[str]:
+        return [*me, "fvhydra", "--cpus", str(cpus), "--copies", str(copies), str(folder / size)]
 
     pair = str(folder / "pair")
     print(f"{os.cpu_count()} CPUs, medians of {repeats} runs in turn\n\n### A pair of 81 frames, 480x832\n")
@@ -126,10 +128,10 @@ def measure(folder: Path, repeats: int) -> None:
     print(f"\n{long.peak_mb / short.peak_mb:.2f}x the memory for 1.5x the frames; target: at most 1.3x")
     print(f"\n### {MANY} pairs of 81 frames, and {COPIES['small']} of 9 frames 96x160\n")
     for label, size, copies in ((f"{MANY} pairs", "pair", MANY), (f"{COPIES['small']} short", "small", 1)):
-        cores = interleaved({f"{n} worker(s)": scored(size, n, copies) for n in (1, 2)}, max(1, repeats // 2))
+        cores = interleaved({f"{n} CPU(s)": scored(size, n, copies) for n in (1, 2)}, max(1, repeats // 2))
         print(markdown([label, "wall s", "CPU s", "peak MB"], [(name, *_cells(way)) for name, way in cores.items()]))
         one, two = cores.values()
-        print(f"\n{one.wall_s / two.wall_s:.2f}x with the second worker; target: 1.8x\n")
+        print(f"\n{one.wall_s / two.wall_s:.2f}x with the second CPU; target: 1.8x\n")
 
 
 def _cells(way: Timing) -> tuple[str, str, str]:

@@ -66,7 +66,8 @@ def score_all(work: Iterable[Work], effort: Effort) -> Iterator[list[Outcome]]:
         waiting: set[Future[list[Outcome]]] = set()
         try:
             while True:
-                while len(waiting) < effort.workers and (item := next(remaining, None)) is not None:
+                # one more than are scored at a time: it begins while results are being written
+                while len(waiting) <= effort.workers and (item := next(remaining, None)) is not None:
                     waiting.add(readers.submit(score, *item, compute, effort.memory_mb, stop))
                 if not waiting:
                     return
