@@ -107,7 +107,7 @@ class FrechetDistance(FrechetMetric):
             raise Skipped("unreadable", f"There is no recording {path}.")
         from fvhydra.metrics.models import clap
 
-        content = Sample("", {"audio": path}).content(["audio"])
+        content = Sample("", {"file": path}).content(["file"])
         found = self._cache.get(content)
         if found is None:
             found = clap.audio_embedding(self._clap, recording.load(path, clap.RATE_HZ))

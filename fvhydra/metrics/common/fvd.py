@@ -80,6 +80,11 @@ class Fvd(FrechetMetric):
         self.encoder: VideoEncoder = self.assets.networks(
             ("videos", extractor), lambda: getattr(videos, extractor)(path, device)
         )
+        if self.params.parity == "upstream" and not self.encoder.takes(self.params.frames):
+            raise Skipped(
+                "shape",
+                f"{extractor} takes {self.encoder.frames}, and metrics.use.common.fvd.frames is {self.params.frames}",
+            )
         revision = self.assets.revision(self.spec, asset.name)
         self.cache = FeatureCache(self.assets.cache_dir, {"metric": "fvd 1", "revision": revision, **self.facts()})
 
@@ -115,14 +120,13 @@ class Fvd(FrechetMetric):
         """
         import torch
 
-        count, encoder = sum(map(len, pictures)), self.encoder
-        wanted = count if self.params.parity == "peer" else self.params.frames
-        if count < max(wanted, encoder.fewest):
-            least = (max(wanted, encoder.fewest) - 1) * self.params.stride + 1
+        count = sum(map(len, pictures))
+        if self.params.parity == "upstream" and not self.is_enough(count):
+            least = (self.params.frames - 1) * self.params.stride + 1
             raise Skipped("too_short", f"{key} has fewer than the {least} frames that are needed")
-        if encoder.most is not None and count > encoder.most:
-            raise Skipped("shape", f"{self.params.extractor} takes {encoder.most} frames, not {count}")
-        return encoder.encode(torch.cat(pictures))
+        if not self.encoder.takes(count):
+            raise Skipped("shape", f"{self.params.extractor} takes {self.encoder.frames}, and {key} has {count}")
+        return self.encoder.encode(torch.cat(pictures))
 
 
 class _View:
@@ -130,7 +134,7 @@ class _View:
 
     def __init__(self, metric: Fvd, key: str, sample: Sample) -> None:
         self._metric, self._key = metric, key
-        self._content = Sample("", {key: sample.keys[key]}).content([key])
+        self._content = Sample("", {"file": sample.keys[key]}).content(["file"])
         self._features = metric.cache.get(self._content)
         self._pictures: list[torch.Tensor] = []
 

@@ -35,6 +35,15 @@ class VideoEncoder:
     fewest: int = 1
     most: int | None = None
 
+    def takes(self, frames: int) -> bool:
+        """Whether a clip of so many frames can be encoded."""
+        return self.fewest <= frames <= (self.most or frames)
+
+    @property
+    def frames(self) -> str:
+        """How many it takes, in words."""
+        return f"{self.fewest} frames" if self.fewest == self.most else f"{self.fewest} frames or more"
+
 
 def i3d(path: Path, device: str) -> VideoEncoder:
     """The I3D of FVD (Carreira and Zisserman 2017, Kinetics-400), as StyleGAN-V published it: 400 logits.

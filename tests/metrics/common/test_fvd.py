@@ -137,9 +137,10 @@ def test_peer_takes_every_frame(no_features: HubAssets, show: Callable[..., Scor
     [
         ({}, 15, "too_short", "video has fewer than the 16 frames that are needed"),
         ({"frames": 10, "stride": 3}, 27, "too_short", "fewer than the 28 frames"),
-        ({"parity": "peer"}, 9, "too_short", "fewer than the 10 frames"),
-        ({"parity": "peer", "extractor": "videomae"}, 20, "shape", "videomae takes 16 frames, not 20"),
-        ({"frames": 8}, 20, "too_short", "fewer than the 10 frames"),
+        ({"parity": "peer"}, 9, "shape", "i3d takes 10 frames or more, and video has 9"),
+        ({"parity": "peer", "extractor": "videomae"}, 20, "shape", "videomae takes 16 frames, and video has 20"),
+        ({"frames": 8}, 20, "shape", "i3d takes 10 frames or more, and metrics.use.common.fvd.frames is 8"),
+        ({"frames": 20, "extractor": "videomae"}, 20, "shape", "videomae takes 16 frames, and metrics.use"),
     ],
 )
 def test_lengths_that_do_not_do(
@@ -156,6 +157,8 @@ def test_features_are_kept(no_features: HubAssets, show: Callable[..., Score], m
     monkeypatch.setattr(metric, "encoder", None)  # the network is not asked again, for either side
     assert np.array_equal(show(metric, video=clip).contribution["generated"], first)
     assert np.array_equal(show(metric, role="reference", video=clip).contribution["reference"], first)
+    pair = show(metric, video=clip, reference=clip).contribution
+    assert np.array_equal(pair["reference"], first)
 
 
 @pytest.mark.parametrize("change", [{"frames": 12}, {"stride": 2}, {"extractor": "clip"}, {"parity": "peer"}])
