@@ -67,7 +67,6 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
     """The one case of ``model=ltx2`` with that many steps, and an engine that has loaded it."""
     from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
-    from omegaconf import OmegaConf
 
     from fvhydra.config.load import build
     from fvhydra.config.schema import conf_dir, register

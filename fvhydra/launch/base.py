@@ -41,7 +41,7 @@ from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, find_token, n
 from fvhydra.launch import attempts
 from fvhydra.launch.compose import Composer
 from fvhydra.launch.durations import remember
-from fvhydra.launch.job import Job, failed, not_run, refused
+from fvhydra.launch.job import Job, completed, failed, not_run, refused
 from fvhydra.launch.ship import ship
 from fvhydra.ops.base import open_store
 
@@ -169,7 +169,7 @@ class SweepLauncher(Launcher):
             self.check(todo)
         for job in jobs:
             if job.number in kept:
-                self.audience.ended(job, kept[job.number], REUSED)
+                self.audience.ended(job, completed(job, kept[job.number]), REUSED)
         self._run(todo)
         return [_job_return(job, kept.get(job.number) or self._ended[job.number]) for job in jobs]
 

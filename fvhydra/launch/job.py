@@ -148,6 +148,12 @@ def record(folder: RunFolder, result: RunResult) -> RunResult:
     return result
 
 
+def completed(job: Job, result: RunResult) -> RunResult:
+    """A recorded result whose report is there too: it is not when the job was killed between the two."""
+    whole = not job.op.records or (job.folder.path / "report" / "index.html").is_file()
+    return result if whole else record(job.folder, result)
+
+
 def _broken(folder: RunFolder, result: RunResult, error: Exception) -> RunResult:
     verdict, message, notes = told(error, folder)
     return RunResult(result.op, verdict, f"The report failed: {message}", result.model, result.title, notes=notes)

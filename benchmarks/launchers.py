@@ -1,0 +1,141 @@
+"""Launchers: what a job costs beside itself, how full two cores are kept, and how quickly a finished sweep is resumed.
+
+python benchmarks/launchers.py
+
+Everything runs in one temporary folder with the real command line; ``engine=mock`` makes jobs that are nothing but
+overhead. hydra-joblib-launcher is installed beside it for its own runs only: Hydra loads every plugin that it finds.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from timing import interleaved, markdown
+
+PACKED_TARGET = 1.8
+RESUME_TARGET_S = 5.0
+EMPTY_JOBS = 8
+PACKED_JOBS = 12
+RESUMED_JOBS = 1000
+REPEATS = 3
+
+FVHYDRA = [sys.executable, "-m", "fvhydra", "-m", "op=generate", "engine=mock", "prompt_index=0", "job.progress=none"]
+
+JOBLIB = ("hydra-joblib-launcher==1.2.0", "joblib==1.5.2")
+WITH_JOBLIB = "import os, sys; os.environ['PYTHONPATH'] += ':joblib'; os.execv(sys.executable, sys.argv[1:])"
+
+# The same work for all: two seconds of arithmetic on one core, in a job that loads what fvhydra's jobs load.
+WORK = """
+import time
+
+def work(seed):
+    import numpy as np
+    end = time.process_time() + 2.0
+    values = np.random.default_rng(seed).standard_normal((128, 128))
+    while time.process_time() < end:
+        values = np.tanh(values @ values.T / 128)
+    return float(values.mean())
+"""
+
+ENGINE = """
+from fvhydra.engines.mock import MockEngine
+from work import work
+
+class Worker(MockEngine):
+    def generate(self, case, progress):
+        work(case.seed)
+        return super().generate(case, progress)
+"""
+
+HYDRA_APP = """
+import hydra
+from hydra.core.config_store import ConfigStore
+from work import work
+
+ConfigStore.instance().store(name="config", node={"seed": 0})
+
+@hydra.main(config_path=None, config_name="config", version_base="1.3")
+def main(config):
+    from fvhydra.ops.generate import Generate
+    return work(config.seed)
+
+main()
+"""
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ |= {"FVHYDRA_CACHE": str(folder / "cache"), "PYTHONPATH": str(folder)}
+        for thread_variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[thread_variable] = "1"
+        for file, text in {"work.py": WORK, "worker.py": ENGINE, "app.py": HYDRA_APP}.items():
+            (folder / file).write_text(text)
+        os.chdir(folder)
+        overhead()
+        packed()
+        resumed()
+
+
+def overhead() -> None:
+    """Seconds that each further empty job adds to a sweep."""
+    commands = {
+        f"{launcher} {jobs}": [*FVHYDRA, f"launcher={launcher}", *settings, f"seed=range({jobs})"]
+        for launcher, settings in {"local": [], "pool": ["launcher.workers=1"]}.items()
+        for jobs in (1, 1 + EMPTY_JOBS)
+    }
+    timings = interleaved(commands, REPEATS)
+    rows = []
+    for launcher in ("local", "pool"):
+        one, several = timings[f"{launcher} 1"], timings[f"{launcher} {1 + EMPTY_JOBS}"]
+        rows.append((launcher, f"{one.wall_s:.2f}", f"{(several.wall_s - one.wall_s) / EMPTY_JOBS:.2f}"))
+    print("### Overhead of an empty job, one at a time\n")
+    print(markdown(["launcher", "sweep of one, wall s", "each further job, s"], rows))
+
+
+def packed() -> None:
+    """Twelve jobs of two seconds each."""
+    plain = [sys.executable, "app.py", "-m", f"seed=range({PACKED_JOBS})"]
+    work = [*FVHYDRA, "engine._target_=worker.Worker", f"seed=range({PACKED_JOBS})"]
+    commands = {"Hydra's basic launcher": plain, "launcher=local": work, "launcher=pool": [*work, "launcher=pool"]}
+    if _has_joblib():
+        joblib = [*plain, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={_cores()}"]
+        commands["hydra-joblib-launcher"] = [sys.executable, "-c", WITH_JOBLIB, *joblib]
+    timings = interleaved(commands, REPEATS)
+    base = timings["Hydra's basic launcher"].wall_s
+    print(f"\n### {PACKED_JOBS} jobs of 2 s CPU on {_cores()} cores\n")
+    rows = [(name, f"{timing.wall_s:.1f}", f"{base / timing.wall_s:.2f}x") for name, timing in timings.items()]
+    print(markdown(["launcher", "wall s", "against Hydra's basic launcher"], rows))
+    if "hydra-joblib-launcher" not in commands:
+        print("\nhydra-joblib-launcher could not be installed and was left out.")
+    print(f"\nTarget on two cores: pool at least {PACKED_TARGET}x. Medians of {REPEATS} runs in turn.")
+
+
+def _has_joblib() -> bool:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", "joblib", *JOBLIB]
+    return subprocess.run(pip, capture_output=True, check=False).returncode == 0
+
+
+def resumed() -> None:
+    """A sweep of a thousand jobs that are all done."""
+    command = [*FVHYDRA, f"seed=range({RESUMED_JOBS})", "sweep=done"]
+    begun = time.perf_counter()
+    timing = interleaved({"resumed": command}, REPEATS)["resumed"]  # the unmeasured round runs them
+    first_s = time.perf_counter() - begun - sum(timing.wall)
+    print(f"\n### Resuming a sweep of {RESUMED_JOBS} jobs that are all done\n")
+    rows = [("first time, launcher=local", f"{first_s:.1f}"), ("again", f"{timing.wall_s:.1f}")]
+    print(markdown(["command", "wall s"], rows))
+    print(f"\nTarget: less than {RESUME_TARGET_S:.0f} s.")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    main()
