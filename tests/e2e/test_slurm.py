@@ -187,6 +187,7 @@ def test_what_slurm_refuses(site: Site) -> None:
     assert command.code == 2, command.text
     assert "Slurm refuses the jobs: Batch job submission failed: Invalid partition name specified" in command.text
     site.wait_for(lambda: not site.cluster.output("squeue", "-h"))
+    assert len(list((site.sweep / "slurm").glob("*.json"))) == 1
 
 
 @pytest.mark.slow

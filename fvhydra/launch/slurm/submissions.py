@@ -38,7 +38,12 @@ def submit(sweep: Path, batch: Batch, settings: LauncherConfig) -> None:
     script, note = folder / f"{batch.name}.sh", folder / f"{batch.name}.json"
     files.write_text(script, batch.text)
     files.write_json(note, {"numbers": batch.numbers, "id": None})
-    files.write_json(note, {"numbers": batch.numbers, "id": _sbatch(script, batch.name, _environment(settings))})
+    try:
+        array = _sbatch(script, batch.name, _environment(settings))
+    except UsageError:
+        note.unlink()  # there is nothing to find
+        raise
+    files.write_json(note, {"numbers": batch.numbers, "id": array})
 
 
 def submitted(sweep: Path) -> dict[int, str]:
