@@ -57,8 +57,6 @@ def test_a_pattern_a_manifest_and_a_run(cli: Cli, clips: Path) -> None:
     assert cli("op=eval", "videos=outputs/latest", "metrics=temporal").code == 0
     rows = latest(clips)[2]
     assert len(rows) == 1 and rows[0].prompt
-    again = cli("op=eval", "videos=outputs/latest", "metrics=temporal")
-    assert again.code == 2 and "op=eval left 0 artifact(s) there" in again.text
 
 
 @pytest.mark.parametrize(
@@ -67,11 +65,7 @@ def test_a_pattern_a_manifest_and_a_run(cli: Cli, clips: Path) -> None:
         (('op.gate={common.psnr: ">=20"}',), 0, "pass"),
         (('op.gate={common.psnr: ">=99"}',), 1, "common.psnr value is"),
         (("op.strict=true",), 5, "1 skipped"),
-        (("metrics.use.common.ssim.window=8", "+metrics.use.common.sim={}"), 2, "Did you mean 'common.ssim'?"),
         (("+metrics.use.vbench.motion_smoothness={}",), 2, "is planned and cannot be computed yet"),
-        (("references=absent",), 2, "references=absent does not exist"),
-        (("manifest=x",), 2, "videos= and manifest= are given"),
-        (("op.shard=3",), 2, "does not say of how many"),
         (("metrics=gate",), 2, "chooses no metric"),
     ],
 )
