@@ -29,17 +29,11 @@ from fvhydra.similarity.structure import StructuralSimilarity, levels_that_fit
 _MOST_WORKERS = 4
 """With four, comparing is as fast as decoding; each more would only cost memory."""
 
+_SSIM_MARGIN = 5
+"""Black pixels around each frame, as in ``common.ssim`` of ``op=eval``: one name is one number."""
+
 _FPS_TOLERANCE = 0.005
 """24 and 24000/1001 are different; rounding in a container's time base is not."""
-
-
-@dataclass(frozen=True)
-class FrameSimilarity:
-    """Two frames. ``ssim`` and ``ms_ssim`` are 1 for equal frames; ``psnr_db`` is None then, being infinite."""
-
-    ssim: float
-    ms_ssim: float
-    psnr_db: float | None
 
 
 @dataclass(frozen=True)
@@ -77,21 +71,6 @@ class PixelComparison:
     difference: str | None = None
 
 
-def compare_frames(reference: NDArray[np.uint8], generated: NDArray[np.uint8]) -> FrameSimilarity:
-    """Compare two frames, uint8 ``[H, W, 3]`` RGB, at least 11x11.
-
-    SSIM and MS-SSIM have the values of pytorch-msssim (see ``similarity.structure``); PSNR is in dB over all channels.
-
-    Raises:
-        ValueError: The shapes differ or are too small.
-    """
-    if reference.shape != generated.shape:
-        raise ValueError(f"frames differ in shape: {list(reference.shape)} and {list(generated.shape)}")
-    structure = StructuralSimilarity(*reference.shape[:2])(reference, generated, with_ssim=True)
-    assert structure.ssim is not None
-    return FrameSimilarity(structure.ssim, structure.ms_ssim, _psnr_db(reference, generated))
-
-
 def compare_videos(
     reference: Path,
     generated: Path,
@@ -117,7 +96,10 @@ def compare_videos(
         return replace(found, difference=difference)
     if not levels_that_fit(info.height, info.width):
         raise MediaError(f"{reference}: frames of {info.height}x{info.width} are too small; SSIM needs 11x11.")
-    kernels = [StructuralSimilarity(info.height, info.width) for _ in range(workers or _available_cpus())]
+    margin = _SSIM_MARGIN if "common.ssim" in metrics else 0
+    kernels = [
+        StructuralSimilarity(info.height, info.width, margin=margin) for _ in range(workers or _available_cpus())
+    ]
     with (
         _one_opencv_thread(),
         read_ahead(decode(reference)) as frames,

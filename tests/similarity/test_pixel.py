@@ -16,7 +16,8 @@ from fvhydra.core.errors import MediaError
 from fvhydra.core.progress import Silent
 from fvhydra.media import video
 from fvhydra.media.ahead import read_ahead
-from fvhydra.similarity.pixel import compare_frames, compare_videos
+from fvhydra.metrics.functional import pixel as functional
+from fvhydra.similarity.pixel import compare_videos
 
 from .conftest import Clip, textured
 from .formulas import ms_ssim
@@ -195,35 +196,21 @@ def test_too_small_for_the_window(written: Written) -> None:
         compare_videos(tiny, tiny)
 
 
-def test_compare_frames() -> None:
-    frame = textured(1, 64, 96)[0]
-    same = compare_frames(frame, frame)
-    assert (same.ssim, same.ms_ssim, same.psnr_db) == (1.0, 1.0, None)
-    other = frame.copy()
-    other[::2] = np.where(frame[::2] < 250, frame[::2] + 5, frame[::2] - 5)
-    found = compare_frames(frame, other)
-    assert found.psnr_db == pytest.approx(10 * np.log10(255**2 / 12.5), abs=1e-9)
-    assert found.ssim < 1
-    with pytest.raises(ValueError, match="differ in shape"):
-        compare_frames(frame, frame[:32])
-
-
 def test_comparing_pixels_needs_no_torch() -> None:
     script = "import sys, fvhydra.similarity.pixel; print('torch' in sys.modules, 'diffusers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_further_metrics_are_those_of_the_frames(written: Written) -> None:
+def test_further_metrics_are_those_of_an_evaluation(written: Written) -> None:
     clip = textured(4, 64, 96)
     other = noisy(clip)
     paths = written(clip, "clip"), written(other, "other")
     names = ("common.ssim", "common.psnr")
     found = compare_videos(*paths, metrics=names)
-    expected = [compare_frames(*pair) for pair in zip(*map(video.decode, paths), strict=True)]
-    assert found.metrics == {
-        "common.ssim": [frame.ssim for frame in expected],
-        "common.psnr": [frame.psnr_db for frame in expected],
-    }
+    decoded = [np.stack(list(video.decode(path))) for path in paths]
+    assert found.metrics["common.ssim"] == functional.ssim(*decoded).tolist()
+    assert found.metrics["common.psnr"] == pytest.approx(functional.psnr_db(*decoded).tolist())
+    assert found.per_frame == compare_videos(*paths).per_frame
     assert compare_videos(paths[0], paths[0], metrics=names).metrics["common.psnr"] == [None] * len(clip)
     assert compare_videos(*paths).metrics == {}
