@@ -28,7 +28,6 @@ from fvhydra.launch.claim import claimed
 from fvhydra.launch.foresee import foresee
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
 from fvhydra.launch.merge import merge
-from fvhydra.launch.modal.attach import attach
 from fvhydra.launch.outcome import job_log
 from fvhydra.ops.attach import Attach
 from fvhydra.ops.publish import settle
@@ -86,6 +85,8 @@ class Driver:
         root = Path(config.job.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command, self._overrides)
         if isinstance(job.op, Attach):
+            from fvhydra.launch.modal.attach import attach
+
             with self._display:
                 attach(job.folder.path, self)
             return
@@ -183,7 +184,7 @@ class Driver:
         self.jobs = dict(sorted(self.jobs.items()))
         self._interrupted = any(result.verdict is Verdict.INTERRUPTED for _, result in self.jobs.values())
         for job, result in self.jobs.values():
-            if self.sweep_folder is None or result.details.get("change"):
+            if self.sweep_folder is None or result.details.get("change") or not job.op.records:
                 self.terminal.result(result, _report_of(job))
         for job, result in self.jobs.values():
             if result.details.get("change"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
     command = here.run(
         *("-m", *GENERATE, *kinds.split(), "gpu=l40s", "sampling.num_gpus=2"),
         *("launcher.secrets=[reads]", "launcher.max_containers=3", "launcher.image.tag=py3.12-latest"),
+        *(f"launcher.python={sys.executable}", "launcher.image.packages=[hydra-core]"),
         HF_TOKEN="hf_writes",
         BUILDKITE_COMMIT="c0ffee",
     )
@@ -65,6 +67,10 @@ def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
     assert function.gpu == "L40S:2" and function.definition.autoscaler_settings.max_containers == 3
     assert function.definition.single_use_containers and function.definition.retry_policy.retries == 1
     assert len({request.task for request in here.modal.requests("FunctionGetInputs")}) >= 5
+
+    made = [line for image in here.modal.world.images.values() for line in image.dockerfile_commands]
+    assert "FROM ghcr.io/hao-ai-lab/fastvideo/fastvideo-dev:py3.12-latest" in made
+    assert f"RUN python -m pip --python {sys.executable} install hydra-core" in made
 
     seen = _seen(here.logs("generate")[4])
     assert (

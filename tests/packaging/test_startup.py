@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import clean_environment
 
-HEAVY = ("torch", "diffusers", "transformers", "av", "cv2", "imageio", "huggingface_hub")
+HEAVY = ("torch", "diffusers", "transformers", "av", "cv2", "imageio", "huggingface_hub", "modal")
 
 _PROGRAM = f"""
 import sys

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import yaml
@@ -11,7 +10,6 @@ from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.launch.base import SweepLauncher
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal.calls import Call, latest
-from fvhydra.launch.modal.conduct import Conduct
 from fvhydra.launch.modal.parcel import refuse_unsendable
 from fvhydra.launch.modal.refusals import explained
 from fvhydra.launch.modal.resources import (
@@ -53,12 +51,16 @@ class ModalLauncher(SweepLauncher):
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Come back to the calls that still run, make the others, and follow them to their ends."""
+        import asyncio  # here, so that other commands start without it
+
         with explained():
             interrupted = asyncio.run(self._to_the_end(jobs))
         if interrupted:
             raise KeyboardInterrupt
 
     async def _to_the_end(self, jobs: Sequence[Job]) -> bool:
+        from fvhydra.launch.modal.conduct import Conduct
+
         known = latest(self.sweep_folder)
         running, new = [], []
         for job in jobs:

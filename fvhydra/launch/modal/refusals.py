@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Iterator
 
@@ -29,6 +28,8 @@ def explained() -> Iterator[None]:
         InfrastructureError: Modal cannot be reached, or fails.
         KeyboardInterrupt: Everything has been stopped.
     """
+    import asyncio
+
     try:
         yield
     except asyncio.CancelledError as error:

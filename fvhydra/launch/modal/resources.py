@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -128,7 +129,7 @@ def _image(settings: ModalLauncherConfig) -> modal.Image:
     else:
         base = modal.Image.debian_slim(python_version=_python(settings))
     own = {"HF_HOME": f"{WEIGHTS}/.cache", "PYTHONPATH": f"{_SOURCE}:{_FURTHER_SOURCES}"}
-    base = base.pip_install(*packages(settings)).env(own | _environment(settings))
+    base = _install(base, settings).env(own | _environment(settings))
     if wanted.commands:
         base = base.run_commands(*wanted.commands)
     bytecode = ["**/__pycache__"]
@@ -138,6 +139,14 @@ def _image(settings: ModalLauncherConfig) -> modal.Image:
         base = base.add_local_dir(conf_dir(), f"{_SOURCE}/conf", ignore=bytecode)
     # the SDK would leave out everything that is not Python
     return base.add_local_python_source(*wanted.sources, ignore=bytecode) if wanted.sources else base
+
+
+def _install(base: modal.Image, settings: ModalLauncherConfig) -> modal.Image:
+    """The image with the packages, for the interpreter that runs the jobs; that need not have a pip of its own."""
+    wanted = packages(settings)
+    if settings.python is None:
+        return base.pip_install(*wanted)
+    return base.run_commands(shlex.join(["python", "-m", "pip", "--python", settings.python, "install", *wanted]))
 
 
 def packages(settings: ModalLauncherConfig) -> list[str]:

@@ -1,0 +1,103 @@
+"""What travels to a container: the job, and the files that it reads, under the paths that they have here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from fvhydra.config.launcher import ModalLauncherConfig
+from fvhydra.config.load import build
+from fvhydra.config.schema import conf_dir, register
+from fvhydra.config.store import LocalStoreConfig
+from fvhydra.core.errors import UsageError
+from fvhydra.core.run import RunFolder
+from fvhydra.launch import plugins
+from fvhydra.launch.job import Job
+from fvhydra.launch.modal.calls import Call, calls, latest, remember
+from fvhydra.launch.modal.parcel import pack, refuse_unsendable
+from fvhydra.launch.ship import receive, ship
+from fvhydra.stores.local import LocalStore
+
+OURS = "reference_videos/smoke/CPU_reference_videos/Wan2.2-TI2V-5B-Diffusers/TORCH_SDPA/a cat.mp4"
+OTHERS = "reference_videos/smoke/CPU_reference_videos/another/TORCH_SDPA/a cat.mp4"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FVHYDRA_STORE", "~/store")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "first.png").write_bytes(b"a picture")
+    (tmp_path / "prompts.json").write_text(json.dumps([{"text": "a cat", "image": "~/first.png"}]))
+    return tmp_path
+
+
+def _job(home: Path, *words: str) -> Job:
+    register()
+    plugins.register()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = build(compose("config", ["engine=mock", "model=wan22_ti2v_5b", "launcher=modal", *words]))
+    return Job(0, "title", config, RunFolder(home / "sweep" / "0"), ["fvhydra"], list(words))
+
+
+def _packed(job: Job) -> dict[str, Any]:
+    assert isinstance(job.config.launcher, ModalLauncherConfig)
+    ship(job)
+    return pack(job, job.config.launcher, "results/0")
+
+
+def test_a_parcel_is_data_that_another_python_understands(home: Path) -> None:
+    parcel = _packed(_job(home, "prompt_file=prompts.json"))
+    files = parcel.pop("files")
+    assert json.loads(json.dumps(parcel)) == parcel and all(type(data) is bytes for data in files.values())
+
+
+def test_files_keep_their_paths_and_home_is_spelled_out(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    job = _job(home, "prompt_file='~/prompts.json'", "op=check_ssim")
+    parcel = _packed(job)
+    sent = {path for path in parcel["files"] if not path.startswith(str(home / "store"))}
+    assert sent == {str(home / name) for name in ("sweep/0/job.json", "prompts.json", "first.png")}
+    there = tmp_path_factory.mktemp("there")
+    (there / "job.json").write_bytes(parcel["files"][str(home / "sweep" / "0" / "job.json")])
+    config = receive(there).config
+    assert config.prompt_file == str(home / "prompts.json") and config.job.cache_dir == "/root/data/.cache/fvhydra"
+    assert isinstance(config.store, LocalStoreConfig) and config.store.path == str(home / "store")
+
+
+def test_of_a_local_store_only_what_the_cases_need_is_sent(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = LocalStore(LocalStoreConfig(_target_="", name="local", path="~/store"))
+    store.commit({OURS: b"mine", OTHERS: b"not mine"}, message="both")
+    files = _packed(_job(home, "prompt_file=prompts.json", "op=check_ssim"))["files"]
+
+    there = tmp_path_factory.mktemp("there")
+    for path, data in files.items():
+        (there / Path(path).relative_to("/")).parent.mkdir(parents=True, exist_ok=True)
+        (there / Path(path).relative_to("/")).write_bytes(data)
+    copy = LocalStore(LocalStoreConfig(_target_="", name="local", path=str(there / home.relative_to("/") / "store")))
+    assert copy.head() == store.head() and copy.files() == store.files()
+    assert copy.fetch([OURS], there / "fetched")[OURS].read_bytes() == b"mine"
+    assert b"not mine" not in files.values()
+
+
+@pytest.mark.parametrize("word", ["videos=clips", "op=publish", "run=outputs/latest"])
+def test_what_cannot_be_sent_is_refused(home: Path, word: str) -> None:
+    with pytest.raises(UsageError, match=word.split("=")[0]):
+        refuse_unsendable(_job(home, word))
+
+
+def test_the_record_of_calls_keeps_the_newest_of_a_job_and_says_when_it_is_damaged(tmp_path: Path) -> None:
+    assert calls(tmp_path) == []
+    first, second = (Call(0, "abc", name, "outputs", "results/0", detached=True) for name in ("fc-1", "fc-2"))
+    remember(tmp_path, first)
+    remember(tmp_path, second)
+    assert calls(tmp_path) == [first, second] and latest(tmp_path) == {(0, "abc"): second}
+    for damaged in ("[]", "{", '{"schema_version": 1, "calls": [{"job": 0}]}', '{"schema_version": 9, "calls": []}'):
+        (tmp_path / "modal.json").write_text(damaged)
+        with pytest.raises(UsageError, match=r"modal\.json"):
+            calls(tmp_path)
