@@ -65,6 +65,8 @@ def _run(folder: Path, preflight: bool) -> RunResult:
     if Path(shipped["folder"]).is_dir():
         os.chdir(shipped["folder"])
     job = receive(folder)
+    if not job.op.records:
+        _make_choices_known()
     result = run_job(job, Printed(), preflight=preflight)
     if job.op.records:
         _note_differences(job, shipped["environment"])
@@ -73,6 +75,15 @@ def _run(folder: Path, preflight: bool) -> RunResult:
         files.write_json(folder / "result.json", {**files.plain(result), "exit_code": result.verdict.exit_code})
     print(printable(f"{result.verdict}: {result.message}"), flush=True)
     return result
+
+
+def _make_choices_known() -> None:
+    """For ops that look at the choices themselves, such as the doctor, which composes all; others need no Hydra."""
+    from fvhydra.config.schema import register
+    from fvhydra.launch import plugins
+
+    register()
+    plugins.register()
 
 
 def _note_differences(job: Job, driver: dict[str, str]) -> None:

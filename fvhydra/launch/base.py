@@ -41,7 +41,7 @@ from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, find_token, n
 from fvhydra.launch import attempts
 from fvhydra.launch.compose import Composer
 from fvhydra.launch.durations import remember
-from fvhydra.launch.job import Job, completed, failed, not_run, refused
+from fvhydra.launch.job import Job, completed, failed, not_run, op_class, refused
 from fvhydra.launch.ship import ship
 from fvhydra.ops.base import open_store
 
@@ -156,6 +156,8 @@ class SweepLauncher(Launcher):
         self.settings = configs[0].launcher
         self._ended: dict[int, RunResult] = {}
         dry, resume = configs[0].dry_run, configs[0].resume
+        for config in configs:
+            _refuse_alone(config)
         self.audience.begin(self.sweep_folder, dry)
         jobs = self._jobs(configs, job_overrides, initial_job_idx)
         self.running = set() if dry else self.attached(jobs)  # first: one that ends now has its result after that
@@ -186,7 +188,8 @@ class SweepLauncher(Launcher):
                     self.ended(job, failed(job, error))
         for job in jobs:
             if job.number not in self._ended:
-                self.ended(job, not_run(job, "the sweep was interrupted"))
+                # it may have ended while the interruption was on its way
+                self.ended(job, attempts.settled(job.folder.path) or not_run(job, "the sweep was interrupted"))
 
     def _prepare(self, job: Job) -> bool:
         """Make the folder ready, and ask the op whether the job can succeed; otherwise that is its result."""
@@ -224,6 +227,14 @@ class SweepLauncher(Launcher):
             taken.add(number)
             jobs.append(job.placed(number, self.sweep_folder / str(number)))
         return jobs
+
+
+def _refuse_alone(config: Config) -> None:
+    if config.run is not None and not op_class(config).records:
+        raise UsageError(
+            f"op={config.op.name} works on the folder that run= names, so it runs by itself.",
+            "Leave -m and launcher= away.",
+        )
 
 
 def titles(job_overrides: Sequence[Sequence[str]]) -> list[str]:

@@ -45,6 +45,9 @@ class PoolLauncher(SweepLauncher):
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse jobs that need more GPUs than there are, or a store that they cannot read."""
         check_stores(jobs, self.settings)
+        self._check_devices(jobs)
+
+    def _check_devices(self, jobs: Sequence[Job]) -> None:
         devices = Slots.here(self.settings).devices
         wanted = max(job.config.gpu.count for job in jobs)
         if wanted > len(devices):
@@ -56,6 +59,7 @@ class PoolLauncher(SweepLauncher):
 
     def describe(self, jobs: Sequence[Job]) -> list[str]:
         """How many at a time, and of what."""
+        self._check_devices(jobs)
         slots = Slots.here(self.settings)
         devices = ", ".join(slots.devices) or "none"
         return [

@@ -115,11 +115,22 @@ def test_seeding_through_a_launcher_publishes_from_here_alone(cli: Cli, tmp_path
         assert len(diary(tmp_path)) == 4
 
 
+def test_an_op_without_a_run_folder_says_what_it_found(cli: Cli) -> None:
+    command = cli("op=doctor", "launcher=pool")
+    assert command.code == 0 and "choices compose" in command.out and "1 job(s), worst: done" in command.out, (
+        command.text
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("-m", "model=null,ltx2"), "model=null,ltx2: a job needs one."),
         (("launcher=local,pool",), "launcher=local,pool: all jobs of a command have one launcher."),
+        (
+            ("op=publish", "run=x", "launcher=pool"),
+            "op=publish works on the folder that run= names, so it runs by itself.",
+        ),
         (("op=generate", "sweep=night"), "sweep=night names the folder of a sweep, and this is a single run."),
     ],
 )

@@ -48,6 +48,8 @@ def test_a_job_with_two_gpus_is_given_both(cli: Cli, tmp_path: Path) -> None:
 def test_more_gpus_than_there_are_are_refused_before_anything_runs(cli: Cli, tmp_path: Path) -> None:
     command = cli(*POOL, "gpu=l40s", CUDA_VISIBLE_DEVICES="")
     assert command.code == 2 and "launcher=pool has 0 GPU(s), and a job needs 1." in command.err
+    planned = cli(*POOL, "gpu=l40s", "dry_run=true", CUDA_VISIBLE_DEVICES="")
+    assert planned.code == 2 and planned.err == command.err
     assert not diary(tmp_path)
 
 
