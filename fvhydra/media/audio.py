@@ -73,7 +73,6 @@ def read_audio(path: Path) -> Recording:
             stream = container.streams.audio[0]
             planar = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
             blocks = [out for frame in container.decode(stream) for out in planar.resample(frame)]
-            blocks += planar.resample(None)
     except av.FFmpegError as error:
         raise MediaError(f"{path} cannot be decoded as sound ({error.strerror}).") from error
     if not blocks:

@@ -130,6 +130,11 @@ def test_offline_says_how_to_get_it(hub: HubServer, offline: None, tmp_path: Pat
     assert hub.requests == []
 
 
+def test_offline_asks_no_address(address: str, offline: None, tmp_path: Path) -> None:
+    with skips("no_weights", "HF_HUB_OFFLINE is set"):
+        fresh(tmp_path).path(needing(Asset("head", address, 1, "MIT")), "head")
+
+
 def test_what_the_hub_refuses_skips_and_is_asked_once(hub: HubServer, tmp_path: Path) -> None:
     metric = needing(Asset("net", "alice/gone", 1, "MIT"))
     found = fresh(tmp_path)

@@ -129,7 +129,9 @@ def frechet_distance(generated: FeatureSet, reference: FeatureSet, ridge: float 
     shift = generated.mean - reference.mean
     apart = float(shift @ shift) + sum(float(np.vdot(factor, factor)) for factor in factors)
     product = factors[0] @ factors[1].T
-    overlap, error = _nuclear_norm(product)
+    # of many samples the least directions are tiny, and the fast way would be tried in vain
+    few = 2 * min(product.shape) <= generated.width
+    overlap, error = _nuclear_norm(product) if few else (0.0, math.inf)
     if error > _TOLERANCE * (apart - 2 * overlap):
         overlap = float(np.linalg.svd(product, compute_uv=False).sum())
     return max(apart - 2 * overlap, 0.0)  # equal sets may come out at -1e-14
