@@ -54,7 +54,7 @@ def file_digests(config: Config) -> dict[str, str]:
         for name, path in prompt_files(config).items():
             found[name] = files.sha256_file(path)
         for prompt in prompts(config):
-            if (image := _image(config, prompt)) is not None:
+            if (image := image_of(config, prompt)) is not None:
                 found[str(config.image or prompt.image)] = files.sha256_file(image)
     return found
 
@@ -93,7 +93,7 @@ def _case(config: Config, position: int, index: int, prompt: Prompt, shares_stem
             "not UTF-8.",
             "Write it in UTF-8.",
         )
-    image = _image(config, prompt)
+    image = image_of(config, prompt)
     if config.model.workload == "i2v" and image is None:
         raise UsageError(
             f"model={config.model.name} animates a first frame, and prompt {position} of {source(config)} has none.",
@@ -130,7 +130,12 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _image(config: Config, prompt: Prompt) -> Path | None:
+def image_of(config: Config, prompt: Prompt) -> Path | None:
+    """The first frame that a prompt animates; None without one.
+
+    Raises:
+        UsageError: It is not there.
+    """
     if config.image is not None:
         given, path = f"image={config.image}", Path(config.image).expanduser()
     elif prompt.image is None:

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.config.launcher import ModalLauncherConfig
-from fvhydra.config.prompts import Prompt
+from fvhydra.config.prompts import PromptsConfig
 from fvhydra.config.root import Config
-from fvhydra.config.schema import conf_dir
 from fvhydra.core import files
 from fvhydra.core.environment import FACTS_VARIABLE, git_state
 from fvhydra.core.errors import UsageError
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal.resources import CACHE, facts, mounts
 from fvhydra.ops.base import open_store
-from fvhydra.ops.cases import cases
+from fvhydra.ops.cases import cases, image_of
+from fvhydra.ops.prompts import prompts
 from fvhydra.stores.layout import reference_folder, search_folders
 
-_STAYS_HERE = ("run", "videos", "references", "manifest")
+_STAYS_HERE = ("run", "runs", "videos", "references", "manifest")
 """Keys that name folders of this machine; they can be of any size, and are not sent."""
 
 
@@ -37,7 +37,7 @@ def refuse_unsendable(job: Job) -> None:
             f"op={job.config.op.name} has nothing to run on a GPU, so launcher=modal does not take it.",
             "Leave launcher=modal away.",
         )
-    given = [key for key in _STAYS_HERE if getattr(job.config, key) is not None]
+    given = [key for key in _STAYS_HERE if getattr(job.config, key)]
     if given:
         raise UsageError(
             f"{given[0]}= names files of this machine, and launcher=modal does not send them.",
@@ -63,9 +63,10 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
         settings: The launcher's.
         remote: :func:`remote_folder` of the job.
     """
-    config = _expanded(job.config)
+    config = _self_contained(job.config)
     folder = job.folder.path.resolve()
     record = files.read_json(folder / "job.json") | {"config": files.plain(config)}
+    record["types"] = record["types"] | {"prompts": f"{PromptsConfig.__module__}.{PromptsConfig.__qualname__}"}
     sent = {path: path.read_bytes() for path in sorted(set(_files(config)))}
     return {
         "folder": str(folder),
@@ -82,32 +83,34 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
     }
 
 
-def _expanded(config: Config) -> Config:
-    """The configuration without ``~``, which is another folder there, and with the cache on a Volume."""
-
-    def whole(path: str | None) -> str | None:
-        return None if path is None else str(Path(path).expanduser())
-
-    entries = [Prompt(entry.text, whole(entry.image), entry.negative_prompt) for entry in config.prompts.entries]
-    local: dict[str, Any] = {"path": whole(path)} if (path := getattr(config.store, "path", None)) else {}
+def _self_contained(config: Config) -> Config:
+    """The configuration with its prompts read, their pictures at absolute paths, and the cache on a Volume."""
+    found = prompts(config)
+    pictures = [image_of(config, prompt) for prompt in found]
+    if config.prompt_index is not None:  # the other prompts only count; their pictures would travel for nothing
+        pictures = [pictures[config.prompt_index]] * len(found)
+    entries = [
+        replace(prompt, image=None if picture is None else str(picture.absolute()))
+        for prompt, picture in zip(found, pictures, strict=True)
+    ]
+    local: dict[str, Any] = {}
+    if path := getattr(config.store, "path", None):  # another folder is home there
+        local = {"path": str(Path(path).expanduser())}
     return replace(
         config,
-        prompt_file=whole(config.prompt_file),
-        image=whole(config.image),
-        prompts=replace(config.prompts, entries=entries),
+        prompt=None,
+        prompt_file=None,
+        image=None,
+        prompts=PromptsConfig(name=config.prompts.name, entries=entries),
         store=replace(config.store, **local),
         job=replace(config.job, cache_dir=CACHE),
     )
 
 
 def _files(config: Config) -> Iterator[Path]:
-    """Files of this machine that the job reads, absolute. fvhydra's own pictures are in the image already."""
-    if config.prompt_file is not None:
-        yield Path(config.prompt_file).absolute()
+    """Files of this machine that a self-contained job reads, absolute."""
+    yield from (Path(prompt.image) for prompt in config.prompts.entries if prompt.image is not None)
     wanted = cases(config)
-    for case in wanted:
-        if case.image is not None and not case.image.is_relative_to(conf_dir()):
-            yield case.image.absolute()
     prefixes = {prefix for case in wanted for prefix in search_folders(case)}
     drafts = {reference_folder(case, drafts=True) for case in wanted}
     yield from open_store(config.store).local_files(prefixes | drafts)

@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.config.load import build
+from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.config.store import LocalStoreConfig
 from fvhydra.core.errors import UsageError
@@ -20,6 +21,7 @@ from fvhydra.launch.job import Job
 from fvhydra.launch.modal.calls import Call, calls, latest, remember
 from fvhydra.launch.modal.parcel import pack, refuse_unsendable
 from fvhydra.launch.ship import receive, ship
+from fvhydra.ops.cases import cases
 from fvhydra.stores.local import LocalStore
 
 OURS = "reference_videos/smoke/CPU_reference_videos/Wan2.2-TI2V-5B-Diffusers/TORCH_SDPA/a cat.mp4"
@@ -56,16 +58,37 @@ def test_a_parcel_is_data_that_another_python_understands(home: Path) -> None:
     assert json.loads(json.dumps(parcel)) == parcel and all(type(data) is bytes for data in files.values())
 
 
-def test_files_keep_their_paths_and_home_is_spelled_out(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    job = _job(home, "prompt_file='~/prompts.json'", "op=check_ssim")
+def test_prompts_are_read_here_and_pictures_keep_their_paths(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    job = _job(home, "prompt_file=prompts.json", "op=check_ssim")
     parcel = _packed(job)
     sent = {path for path in parcel["files"] if not path.startswith(str(home / "store"))}
-    assert sent == {str(home / name) for name in ("sweep/0/job.json", "prompts.json", "first.png")}
-    there = tmp_path_factory.mktemp("there")
-    (there / "job.json").write_bytes(parcel["files"][str(home / "sweep" / "0" / "job.json")])
-    config = receive(there).config
-    assert config.prompt_file == str(home / "prompts.json") and config.job.cache_dir == "/root/data/.cache/fvhydra"
+    assert sent == {str(home / name) for name in ("sweep/0/job.json", "first.png")}
+    config = _received(parcel, tmp_path_factory.mktemp("there"))
+    assert config.job.cache_dir == "/root/data/.cache/fvhydra"
     assert isinstance(config.store, LocalStoreConfig) and config.store.path == str(home / "store")
+    assert [case.recipe() for case in cases(config)] == [case.recipe() for case in cases(job.config)]
+
+
+def test_of_the_prompts_that_are_not_asked_for_no_picture_is_sent(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (home / "second.png").write_bytes(b"another picture")
+    prompts = [{"text": "a cat", "image": "first.png"}, {"text": "a dog", "image": "second.png", "samples": 2}]
+    (home / "prompts.json").write_text(json.dumps(prompts))
+    job = _job(home, "prompt_file=prompts.json", "prompt_index=1")
+    parcel = _packed(job)
+    assert b"another picture" in parcel["files"].values() and b"a picture" not in parcel["files"].values()
+    there = cases(_received(parcel, tmp_path_factory.mktemp("there")))
+    assert [(case.index, case.seed) for case in there] == [(case.index, case.seed) for case in cases(job.config)]
+    assert [case.recipe() for case in there] == [case.recipe() for case in cases(job.config)]
+
+
+def _received(parcel: dict[str, Any], there: Path) -> Config:
+    """The configuration that arrives."""
+    (there / "job.json").write_bytes(parcel["files"][f"{parcel['folder']}/job.json"])
+    return receive(there).config
 
 
 def test_of_a_local_store_only_what_the_cases_need_is_sent(
@@ -85,7 +108,7 @@ def test_of_a_local_store_only_what_the_cases_need_is_sent(
     assert b"not mine" not in files.values()
 
 
-@pytest.mark.parametrize("word", ["videos=clips", "op=publish", "run=outputs/latest"])
+@pytest.mark.parametrize("word", ["videos=clips", "op=publish", "run=outputs/latest", "runs=[one,two]"])
 def test_what_cannot_be_sent_is_refused(home: Path, word: str) -> None:
     with pytest.raises(UsageError, match=word.split("=")[0]):
         refuse_unsendable(_job(home, word))
