@@ -72,9 +72,9 @@ def test_recorded_subject_consistency(case: dict[str, Any], chunk: int, assets: 
     assert found.value == pytest.approx(expected["score"], abs=CONSISTENCY["tolerance"])
 
 
-@pytest.mark.parametrize("chunk", [1, 4, 9])
+@pytest.mark.parametrize("chunk", [1, 4])
 def test_aesthetic_quality_of_tiny_weights_in_chunks(assets: HubAssets, chunk: int) -> None:
-    video, metric = textured(9, 60, 90), made(AestheticQuality, assets)
+    video, metric = textured(6, 60, 90), made(AestheticQuality, assets)
     folder, head = (assets.path(metric.spec, asset.name) for asset in metric.spec.assets)
     features = torch.from_numpy(clip.features(clip.load(folder, "cpu"), video, 4096))
     state = loading.state_dict(head)
@@ -84,9 +84,9 @@ def test_aesthetic_quality_of_tiny_weights_in_chunks(assets: HubAssets, chunk: i
     assert found.value == pytest.approx(float(marks.mean() / 10), abs=1e-5)
 
 
-@pytest.mark.parametrize("chunk", [1, 4, 9])
+@pytest.mark.parametrize("chunk", [1, 4])
 def test_subject_consistency_of_tiny_weights_in_chunks(assets: HubAssets, chunk: int) -> None:
-    video, metric = textured(9, 60, 90), made(SubjectConsistency, assets)
+    video, metric = textured(6, 60, 90), made(SubjectConsistency, assets)
     network = dino.load(assets.path(metric.spec, "dino_b16"), "cpu")
     terms = temporal.consistency_terms(dino.features(network, video, 4096))
     found = score(metric, video=video, chunk=chunk)
