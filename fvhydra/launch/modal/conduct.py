@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,22 +53,26 @@ class Conduct:
         try:
             async with asyncio.TaskGroup() as group:
                 for job, call in list(self._running):
-                    group.create_task(self._follow(job, call))
+                    group.create_task(self._ended_by(self._follow(job, call), job))
                 for job, function in new:
-                    group.create_task(self._make_and_follow(job, function))
+                    group.create_task(self._ended_by(self._make_and_follow(job, function), job))
         except (asyncio.CancelledError, KeyboardInterrupt):
             await self._let_go()
             return True
         return False
 
-    async def _make_and_follow(self, job: Job, function: Any) -> None:
+    async def _ended_by(self, course: Coroutine[Any, Any, RunResult], job: Job) -> None:
+        """Tell how a job ended; an error is its own, and stops no other."""
         try:
-            async with self._making:  # in the order of the jobs
-                call = await self._make(job, function)
+            result = await course
         except Exception as error:
-            self._end(job, failed(job, explanation(error) or error))
-        else:
-            await self._follow(job, call)
+            result = failed(job, explanation(error) or error)
+        self._end(job, result)
+
+    async def _make_and_follow(self, job: Job, function: Any) -> RunResult:
+        async with self._making:  # in the order of the jobs
+            call = await self._make(job, function)
+        return await self._follow(job, call)
 
     async def _make(self, job: Job, function: Any) -> Call:
         """Spawn the call of a job. What Modal has been given is kept, whatever happens to this process."""
@@ -89,16 +93,15 @@ class Conduct:
             self._running.append((job, call))
         return call
 
-    async def _follow(self, job: Job, call: Call) -> None:
+    async def _follow(self, job: Job, call: Call) -> RunResult:
         listener = self._listen(job)
         listener.stage("submitted", msg=call.id)
         log = asyncio.create_task(follow.logs(call, job.folder.path, listener))
         try:
-            result = await self._result(job, call, log)
+            return await self._result(job, call, log)
         finally:
             log.cancel()
             await asyncio.gather(log, return_exceptions=True)
-        self._end(job, result)
 
     def _end(self, job: Job, result: RunResult) -> None:
         self._ended.add(job.number)
@@ -109,8 +112,8 @@ class Conduct:
 
         try:
             result = outcome(job, await self._collect(job, call, log))
-        except OutOfReach as error:
-            return failed(job, error)  # the call is left open: there is something to come back to
+        except OutOfReach:
+            raise  # the call is left open: there is something to come back to
         except InfrastructureError as error:
             result = failed(job, error)
         except exception.FunctionTimeoutError:

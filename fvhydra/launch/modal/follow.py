@@ -55,6 +55,28 @@ async def answer(call: Call, patience_s: float, comeback: str) -> dict[str, Any]
             return found
 
 
+async def is_open(call: Call, patience_s: float) -> bool:
+    """Whether a call still runs, or has an answer that nobody has fetched.
+
+    Raises:
+        OutOfReach: See :func:`patiently`.
+    """
+    import modal
+
+    async def ask() -> bool:
+        try:
+            await modal.FunctionCall.from_id(call.id).get.aio(timeout=0)
+        except TimeoutError:  # the builtin: not done yet
+            return True
+        except unreachable():
+            raise
+        except (Exception, SystemExit):  # it has ended without an answer
+            return False
+        return True
+
+    return not call.closed and await patiently(ask, patience_s, "nothing was started")
+
+
 async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: float, left: str) -> _T:
     """Ask Modal something, again while it cannot be reached.
 
@@ -63,11 +85,10 @@ async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: floa
     """
     silent_since: float | None = None
     while True:
-        begun = time.monotonic()
         try:
             return await ask()
         except unreachable() as error:
-            silent_since = silent_since or begun
+            silent_since = silent_since or time.monotonic()
             if time.monotonic() - silent_since > patience_s:
                 because = f"{type(error).__name__}: {error}"
                 raise OutOfReach(

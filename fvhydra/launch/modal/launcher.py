@@ -9,7 +9,7 @@ import yaml
 from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.launch.base import SweepLauncher
 from fvhydra.launch.job import Job
-from fvhydra.launch.modal.calls import Call, latest
+from fvhydra.launch.modal.calls import latest
 from fvhydra.launch.modal.parcel import refuse_unsendable
 from fvhydra.launch.modal.refusals import explained
 from fvhydra.launch.modal.resources import (
@@ -31,15 +31,19 @@ class ModalLauncher(SweepLauncher):
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse jobs that cannot be sent, a GPU that Modal does not have, a token or Secret that it does not know."""
-        for job in jobs:
-            refuse_unsendable(job)
-            gpu_string(job)
+        self.describe(jobs)
         with explained():
             for item in (*map(volume, mounts(self.settings)), *secrets(self.settings)):
                 item.hydrate()
 
     def describe(self, jobs: Sequence[Job]) -> list[str]:
-        """The functions with their parameters, as YAML."""
+        """The functions with their parameters, as YAML.
+
+        Raises:
+            UsageError: A job cannot be sent, or wants a GPU that Modal does not have.
+        """
+        for job in jobs:
+            refuse_unsendable(job)
         shared = {"facts": facts(self.settings), "pip_install": packages(self.settings)}
         shared |= {"volumes": mounts(self.settings), "secrets": [*self.settings.secrets, *self.settings.pass_env]}
         functions = []
@@ -60,12 +64,13 @@ class ModalLauncher(SweepLauncher):
 
     async def _to_the_end(self, jobs: Sequence[Job]) -> bool:
         from fvhydra.launch.modal.conduct import Conduct
+        from fvhydra.launch.modal.follow import is_open
 
         known = latest(self.sweep_folder)
         running, new = [], []
         for job in jobs:
             call = known.get((job.number, job.fingerprint))
-            if call is not None and not call.closed and await _is_alive(call):
+            if call is not None and await is_open(call, self.settings.patience_s):
                 running.append((job, call))
             else:
                 new.append(job)
@@ -76,16 +81,3 @@ class ModalLauncher(SweepLauncher):
         # an interruption comes back as an answer: the SDK would swallow one that passes through here
         async with app.run(detach=self.settings.detach):
             return await conduct.to_the_end([(job, functions[gpu_string(job)]) for job in new])
-
-
-async def _is_alive(call: Call) -> bool:
-    """Whether an earlier call still runs, or has an answer that can be fetched."""
-    import modal
-
-    try:
-        await modal.FunctionCall.from_id(call.id).get.aio(timeout=0)
-    except TimeoutError:
-        return True
-    except (Exception, SystemExit):
-        return False
-    return True
