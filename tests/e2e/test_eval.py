@@ -115,3 +115,28 @@ def test_metrics_are_listed_and_explained(cli: Cli) -> None:
         assert part in explained.out
     unknown = cli("op=metrics", "metric=common.sim")
     assert unknown.code == 2 and "Did you mean 'common.ssim'?" in unknown.text
+
+
+def test_tiny_weights_try_everything_and_are_marked(cli: Cli, tmp_path: Path) -> None:
+    for folder, level in (("gen", 60), ("ref", 100)):
+        for name in ("a.mp4", "b.mp4"):
+            write_clip(tmp_path / folder, name, level, frames=16)
+    done = cli("op=eval", "videos=gen", "references=ref", "metrics=[lpips,fvd,vbench_models]", "metrics.tiny=true")
+    assert done.code == 0, done.text
+    assert "common.lpips" in done.out and "mean nothing: they come of small random weights" in done.out
+    run, _, rows = latest(tmp_path)
+    assert {row.status for row in rows} == {"ok"} and len(rows) == 8
+    summaries = {item["metric"]: item for item in json.loads((run / "summary.json").read_text())}
+    assert summaries["common.fvd"]["value"] > 0
+    report = (run / "report" / "index.html").read_text()
+    assert "small random weights" in report
+
+
+def test_weights_that_are_nowhere_are_a_reason(cli: Cli, clips: Path) -> None:
+    done = cli("op=eval", "videos=gen", "references=ref", "metrics=[lpips,temporal]", HF_HUB_OFFLINE="1")
+    assert done.code == 0, done.text
+    rows = [row for row in latest(clips)[2] if row.metric == "common.lpips" and row.code != "missing_input"]
+    assert {(row.status, row.code) for row in rows} == {("skipped", "no_weights")}
+    assert all("metrics.assets.alexnet=<path>" in row.message for row in rows)
+    listed = cli("op=metrics", HF_HUB_OFFLINE="1")
+    assert "weights missing" in listed.out and "planned" in listed.out
