@@ -20,7 +20,7 @@ from tests.contracts.launcher_sites import Site, own_machine, prepared, read
 from tests.servers.modal import ModalServer
 from tests.servers.slurm import Cluster
 
-LAUNCHERS = ("local", "modal", "pool", "slurm")
+LAUNCHERS = ("local", pytest.param("modal", marks=pytest.mark.slow), "pool", "slurm")
 
 ODD = "-- a \"quoted\" 'single' $HOME ${seed} `ls` \\ = (1.2), [x] 猫 🎬"
 VERDICTS = [Verdict.DONE, Verdict.INFRASTRUCTURE, Verdict.INFRASTRUCTURE]

@@ -42,7 +42,7 @@ def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
     here.modal.secret("reads", HF_TOKEN="hf_reads_only")
     kinds = f"engine.options.kind=none,raise,exit,abort,tell engine.options.driver={here.folder}"
     command = here.run(
-        *("-m", *GENERATE, *kinds.split(), "gpu=l40s", "sampling.num_gpus=2"),
+        *("-m", *GENERATE, *kinds.split(), "gpu=l40s", "sampling.num_gpus=2", "sweep=mine"),
         *("launcher.secrets=[reads]", "launcher.max_containers=3", "launcher.image.tag=py3.12-latest"),
         *(f"launcher.python={sys.executable}", "launcher.image.packages=[hydra-core]"),
         HF_TOKEN="hf_writes",
@@ -63,14 +63,20 @@ def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
         assert (folder / artifact["path"]).stat().st_size == artifact["bytes"]
         assert (folder / "report" / "index.html").is_file()
 
+    [there] = here.modal.volume("fvhydra-outputs").glob("ssim_generated_videos/smoke/*_unknown/mine/0")
+    assert time.strptime(there.parent.parent.name, "%Y%m%d_%H%M%S_unknown")
+    made = {path.relative_to(there): path.read_bytes() for path in there.rglob("*") if path.is_file()}
+    assert Path("result.json") in made and Path("job.json") not in made
+    assert {path: (here.sweep("generate") / "0" / path).read_bytes() for path in made} == made
+
     [function] = here.modal.functions
     assert function.gpu == "L40S:2" and function.definition.autoscaler_settings.max_containers == 3
     assert function.definition.single_use_containers and function.definition.retry_policy.retries == 1
     assert len({request.task for request in here.modal.requests("FunctionGetInputs")}) >= 5
 
-    made = [line for image in here.modal.world.images.values() for line in image.dockerfile_commands]
-    assert "FROM ghcr.io/hao-ai-lab/fastvideo/fastvideo-dev:py3.12-latest" in made
-    assert f"RUN python -m pip --python {sys.executable} install hydra-core" in made
+    layers = [line for image in here.modal.world.images.values() for line in image.dockerfile_commands]
+    assert "FROM ghcr.io/hao-ai-lab/fastvideo/fastvideo-dev:py3.12-latest" in layers
+    assert f"RUN python -m pip --python {sys.executable} install hydra-core" in layers
 
     seen = _seen(here.logs("generate")[4])
     assert (
@@ -83,18 +89,7 @@ def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
     assert b"hf_writes" not in _everything_sent(here)
 
 
-def test_results_are_on_the_volume_under_the_names_of_the_ecosystem(here: Site) -> None:
-    command = here.run(*GENERATE, "sweep=mine")
-    assert command.code == 0, command.text
-    [folder] = here.modal.volume("fvhydra-outputs").glob("ssim_generated_videos/smoke/*_unknown/mine/0")
-    stamp = folder.parent.parent.name.removesuffix("_unknown")
-    assert time.strptime(stamp, "%Y%m%d_%H%M%S")
-    there = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert Path("result.json") in there and Path("job.json") not in there
-    fetched = here.folder / "multirun" / "generate" / "mine" / "0"
-    assert {path: (fetched / path).read_bytes() for path in there} == there
-
-
+@pytest.mark.slow
 def test_what_a_job_reads_is_sent_with_it_and_a_mismatch_is_told_before_any_number(here: Site) -> None:
     Image.new("RGB", (300, 200), "teal").save(here.folder / "first frame.png")
     prompts = [{"text": text, "image": "first frame.png"} for text in ODD]
@@ -143,8 +138,6 @@ def test_what_cannot_run_there_is_refused_before_anything_is_paid_for(here: Site
     for words, environment, sentence in (
         ((), {"MODAL_TOKEN_SECRET": "as-wrong"}, "Modal does not accept this machine's token"),
         (("launcher.secrets=[gone]",), {}, "Secret 'gone' not found"),
-        (("gpu=a40",), {}, "gpu=a40 is not a GPU that Modal has"),
-        (("op=log",), {}, "op=log has nothing to run on a GPU"),
     ):
         command = here.run(*GENERATE, *words, **environment)
         assert command.code == 2 and sentence in command.err and "Traceback" not in command.text, command.text
@@ -171,6 +164,7 @@ def test_ctrl_c_cancels_what_has_been_heard_of_while_it_ran(here: Site) -> None:
     here.modal.wait(lambda: not here.modal.world.tasks, 5)
 
 
+@pytest.mark.slow
 def test_detached_jobs_go_on_and_another_command_comes_back_to_them(here: Site) -> None:
     waiting = ("engine.options.kind=wait", "engine.options.seconds=4", "launcher.detach=true")
     with here.started("-m", *GENERATE, *waiting, "seed=1,2") as process:
@@ -195,6 +189,7 @@ def test_detached_jobs_go_on_and_another_command_comes_back_to_them(here: Site) 
     assert as_a_job.code == 2 and "op=attach follows jobs" in as_a_job.text
 
 
+@pytest.mark.slow
 def test_a_link_that_is_down_for_a_while_costs_nothing(here: Site) -> None:
     with here.started(*GENERATE, "engine.options.kind=wait", "engine.options.seconds=4") as process:
         here.modal.wait(lambda: any("generating wait" in log for log in here.logs("generate")))
@@ -206,6 +201,7 @@ def test_a_link_that_is_down_for_a_while_costs_nothing(here: Site) -> None:
     assert len(here.modal.calls) == 1 and here.logs("generate")[0].count("generating wait") == 1
 
 
+@pytest.mark.slow
 def test_results_that_were_not_committed_are_no_results(here: Site) -> None:
     here.modal.world.loses_commits = True
     command = here.run(*GENERATE, "sweep=mine")

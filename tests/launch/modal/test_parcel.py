@@ -20,6 +20,7 @@ from fvhydra.launch import plugins
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal.calls import Call, calls, latest, remember
 from fvhydra.launch.modal.parcel import pack, refuse_unsendable
+from fvhydra.launch.modal.resources import gpu_string
 from fvhydra.launch.ship import receive, ship
 from fvhydra.ops.cases import cases
 from fvhydra.stores.local import LocalStore
@@ -112,6 +113,13 @@ def test_of_a_local_store_only_what_the_cases_need_is_sent(
 def test_what_cannot_be_sent_is_refused(home: Path, word: str) -> None:
     with pytest.raises(UsageError, match=word.split("=")[0]):
         refuse_unsendable(_job(home, word))
+
+
+def test_a_gpu_that_modal_does_not_have_is_refused(home: Path) -> None:
+    with pytest.raises(UsageError, match="gpu=a40 is not a GPU that Modal has"):
+        gpu_string(_job(home, "gpu=a40"))
+    assert gpu_string(_job(home, "gpu=h200", "tier=default", "model=ltx2")) == "H200:2"
+    assert gpu_string(_job(home, "gpu=b200")) == "B200" and gpu_string(_job(home)) is None
 
 
 def test_the_record_of_calls_keeps_the_newest_of_a_job_and_says_when_it_is_damaged(tmp_path: Path) -> None:
