@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,7 @@ class Footage:
 
 @contextmanager
 def footage(videos: Mapping[str, Path], memory_mb: float) -> Iterator[Footage]:
-    """Decode videos, each in a thread of its own, a chunk ahead of whoever iterates.
+    """Decode videos, each of more than a chunk in a thread of its own, a chunk ahead of whoever iterates.
 
     Args:
         videos: Key of the sample to file.
@@ -77,7 +77,12 @@ def footage(videos: Mapping[str, Path], memory_mb: float) -> Iterator[Footage]:
             errors[key] = error
     length = chunk_length(infos.values(), memory_mb)
     with ExitStack() as stack:
-        readers = {key: stack.enter_context(read_ahead(_chunks(videos[key], length), depth=1)) for key in infos}
+        readers: dict[str, Iterator[Frames]] = {}
+        for key, info in infos.items():
+            chunks = _chunks(videos[key], length)
+            reader: AbstractContextManager[Iterator[Frames]]
+            reader = read_ahead(chunks, depth=1) if _has_several(info, length) else closing(chunks)
+            readers[key] = stack.enter_context(reader)
         found = Footage(infos, readers, length)
         found.errors |= errors
         yield found
@@ -87,6 +92,11 @@ def chunk_length(infos: Iterable[VideoInfo], memory_mb: float) -> int:
     """Frames of a chunk."""
     frame_bytes = sum(info.height * info.width * 3 for info in infos)
     return max(1, int(memory_mb * 1e6 / (_AT_ONCE * frame_bytes))) if frame_bytes else 1
+
+
+def _has_several(info: VideoInfo, length: int) -> bool:
+    """Whether there is anything to decode while a chunk is looked at."""
+    return info.frames is None or info.frames > length
 
 
 def _track(info: VideoInfo, frames: Frames) -> Track:

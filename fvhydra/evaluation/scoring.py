@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 
 import cv2
 
@@ -27,6 +27,45 @@ _LIGHT = 0.01
 
 class _Stopped(Exception):
     """The evaluation was interrupted; the sample is left alone."""
+
+
+class Crew:
+    """Threads that compute for a sample while there are fewer samples than threads.
+
+    With as many samples on their way each computes in its own thread: handing single steps to others would cost more
+    than it brings.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers, "compute")
+        self._idle = workers
+        self._lock = Lock()
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """One sample more is on its way."""
+        with self._lock:
+            self._idle -= 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._idle += 1
+
+    def run(self, steps: Sequence[Callable[[], None]], alone: bool = False) -> None:
+        """Run steps, side by side if threads are idle and ``alone`` is not asked for."""
+        if alone or self._idle < 1 or len(steps) < 2:
+            for step in steps:
+                step()
+        else:
+            for future in [self._pool.submit(step) for step in steps]:
+                future.result()
 
 
 Work = tuple[Sample, Mapping[str, str], Sequence[Prepared]]
@@ -60,7 +99,7 @@ def score_all(work: Iterable[Work], effort: Effort) -> Iterator[list[Outcome]]:
     remaining = iter(work)
     with (
         _no_threads_of_libraries(effort.torch_threads),
-        ThreadPoolExecutor(effort.workers, "compute") as compute,
+        Crew(effort.workers) as crew,
         ThreadPoolExecutor(effort.workers, "sample") as readers,
     ):
         waiting: set[Future[list[Outcome]]] = set()
@@ -68,7 +107,7 @@ def score_all(work: Iterable[Work], effort: Effort) -> Iterator[list[Outcome]]:
             while True:
                 # one more than are scored at a time: it begins while results are being written
                 while len(waiting) <= effort.workers and (item := next(remaining, None)) is not None:
-                    waiting.add(readers.submit(score, *item, compute, effort.memory_mb, stop))
+                    waiting.add(readers.submit(score, *item, crew, effort.memory_mb, stop))
                 if not waiting:
                     return
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -82,7 +121,7 @@ def score(
     sample: Sample,
     contents: Mapping[str, str],
     prepared: Sequence[Prepared],
-    compute: Executor,
+    crew: Crew,
     memory_mb: float,
     stop: Event | None = None,
 ) -> list[Outcome]:
@@ -92,7 +131,8 @@ def score(
     for lane in lanes:
         lane.check()
     try:
-        _watch([lane for lane in lanes if lane.outcome is None], sample, compute, memory_mb, stop or Event())
+        with crew.busy():
+            _watch([lane for lane in lanes if lane.outcome is None], sample, crew, memory_mb, stop or Event())
     except _Stopped:
         raise
     except Exception as error:  # of the reading itself: a bug, no memory
@@ -102,19 +142,17 @@ def score(
     return [lane.outcome for lane in lanes if lane.outcome is not None]
 
 
-def _watch(lanes: Sequence[Lane], sample: Sample, compute: Executor, memory_mb: float, stop: Event) -> None:
+def _watch(lanes: Sequence[Lane], sample: Sample, crew: Crew, memory_mb: float, stop: Event) -> None:
     def each(step: Callable[[Lane], None]) -> None:
         """Take a step in every lane, the slowest first, so that the others fill what time it leaves.
 
-        Lanes that cost next to nothing come after all others, here: they mostly use what others computed for them, and
-        a thread that waits for that is lost to the other samples.
+        Lanes that cost next to nothing come after all others: they mostly use what others computed for them, and a
+        thread that waits for that is lost to the rest.
         """
         ordered = sorted((lane for lane in lanes if lane.outcome is None), key=lambda lane: -lane.cost)
         heavy = [lane for lane in ordered if lane.cost >= _LIGHT * ordered[0].cost]
-        for future in [compute.submit(step, lane) for lane in heavy]:
-            future.result()
-        for lane in ordered[len(heavy) :]:
-            step(lane)
+        crew.run([partial(step, lane) for lane in heavy])
+        crew.run([partial(step, lane) for lane in ordered[len(heavy) :]], alone=True)
 
     videos = {key: Path(sample.keys[key]) for lane in lanes for key in lane.keys}
     with footage(videos, memory_mb) as shot:

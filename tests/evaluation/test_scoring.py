@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from fvhydra.core.scores import ScoreRow
 from fvhydra.evaluation import footage as footage_module
 from fvhydra.evaluation.lane import Outcome
-from fvhydra.evaluation.scoring import Effort, score, score_all
+from fvhydra.evaluation.scoring import Crew, Effort, score, score_all
 from fvhydra.evaluation.selection import Prepared, prepare
 from fvhydra.media import video
 from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Score
@@ -28,39 +27,39 @@ MB = 1e-3  # a frame or two at a time
 
 
 @pytest.fixture
-def compute() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as pool:
-        yield pool
+def crew() -> Iterator[Crew]:
+    with Crew(2) as crew:
+        yield crew
 
 
 def outcomes(
-    compute: ThreadPoolExecutor, keys: dict[str, Any], *kinds: type[Metric] | Metric, memory_mb: float = MB
+    crew: Crew, keys: dict[str, Any], *kinds: type[Metric] | Metric, memory_mb: float = MB
 ) -> dict[str, Outcome]:
     metrics = [kind if isinstance(kind, Metric) else toys.make(kind) for kind in kinds]
     contents = {metric.spec.id: "c" for metric in metrics}
-    found = score(Sample("a", keys), contents, [prepare(metric) for metric in metrics], compute, memory_mb)
+    found = score(Sample("a", keys), contents, [prepare(metric) for metric in metrics], crew, memory_mb)
     return {outcome.row.metric.removeprefix("toy."): outcome for outcome in found}
 
 
-def rows(compute: ThreadPoolExecutor, keys: dict[str, Any], *kinds: type[Metric] | Metric) -> dict[str, ScoreRow]:
-    return {name: outcome.row for name, outcome in outcomes(compute, keys, *kinds).items()}
+def rows(crew: Crew, keys: dict[str, Any], *kinds: type[Metric] | Metric) -> dict[str, ScoreRow]:
+    return {name: outcome.row for name, outcome in outcomes(crew, keys, *kinds).items()}
 
 
 def said(row: ScoreRow) -> tuple[str, str, str]:
     return row.status, row.code, row.message
 
 
-def test_values_and_series_are_those_of_the_frames(compute: ThreadPoolExecutor, make_clip: Make) -> None:
+def test_values_and_series_are_those_of_the_frames(crew: Crew, make_clip: Make) -> None:
     clip = make_clip("a.mp4", 60)
     expected = [frame.mean() for frame in video.decode(clip)]
-    found = outcomes(compute, {"video": clip, "text_prompt": "A cat"}, toys.make(toys.Toy, scale=2.0))["brightness"]
+    found = outcomes(crew, {"video": clip, "text_prompt": "A cat"}, toys.make(toys.Toy, scale=2.0))["brightness"]
     assert found.row.value == 2 * np.mean(expected)
     assert (found.row.status, found.row.frames, found.row.series) == ("ok", 9, ["per_frame"])
     assert (found.row.prompt, found.row.clips, found.row.outputs) == ("A cat", {"video": str(clip)}, {"frames": 9})
     np.testing.assert_array_equal(found.series["per_frame"], expected)
 
 
-def test_one_metric_that_fails_takes_no_other_down(compute: ThreadPoolExecutor, make_clip: Make) -> None:
+def test_one_metric_that_fails_takes_no_other_down(crew: Crew, make_clip: Make) -> None:
     kinds = (
         toys.Toy,
         toys.Breaks,
@@ -71,7 +70,7 @@ def test_one_metric_that_fails_takes_no_other_down(compute: ThreadPoolExecutor, 
         toys.Long,
         toys.Silent,
     )
-    found = rows(compute, {"video": make_clip("a.mp4")}, *kinds)
+    found = rows(crew, {"video": make_clip("a.mp4")}, *kinds)
     assert found.pop("brightness").status == "ok"
     assert {name: said(row) for name, row in found.items()} == {
         "breaks": ("failed", "error", "RuntimeError: a bug"),
@@ -86,7 +85,7 @@ def test_one_metric_that_fails_takes_no_other_down(compute: ThreadPoolExecutor, 
 
 
 def test_each_clip_is_decoded_once_for_all_metrics(
-    compute: ThreadPoolExecutor, make_clip: Make, monkeypatch: pytest.MonkeyPatch
+    crew: Crew, make_clip: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = []
 
@@ -96,50 +95,48 @@ def test_each_clip_is_decoded_once_for_all_metrics(
 
     monkeypatch.setattr(footage_module, "decode", counted)
     keys = {"video": make_clip("a.mp4"), "reference": make_clip("b.mp4", 90)}
-    assert all(row.status == "ok" for row in rows(compute, keys, toys.Toy, toys.Difference, toys.Free).values())
+    assert all(row.status == "ok" for row in rows(crew, keys, toys.Toy, toys.Difference, toys.Free).values())
     assert sorted(decoded) == ["a.mp4", "b.mp4"]
     decoded.clear()
-    rows(compute, keys, toys.Toy)
+    rows(crew, keys, toys.Toy)
     assert decoded == ["a.mp4"]  # nobody asked for the other
 
 
 @pytest.mark.parametrize("frames", [(9, 7), (7, 9), (9, 8), (1, 9)])
 def test_clips_of_other_lengths_are_compared_only_by_who_says_so(
-    compute: ThreadPoolExecutor, make_clip: Make, frames: tuple[int, int]
+    crew: Crew, make_clip: Make, frames: tuple[int, int]
 ) -> None:
     keys = {"video": make_clip("a.mp4", frames=frames[0]), "reference": make_clip("b.mp4", frames=frames[1])}
-    strict = rows(compute, keys, toys.Difference, toys.Free, toys.Toy)
+    strict = rows(crew, keys, toys.Difference, toys.Free, toys.Toy)
     assert said(strict["difference"])[:2] == ("skipped", "shape")
     assert f"{'video' if frames[0] < frames[1] else 'reference'} {min(frames)}" in strict["difference"].message
     assert strict["free"].frames == max(frames)
     assert strict["brightness"].frames == frames[0]
-    cut = rows(compute, keys, toys.make(toys.Difference, parity="peer"))["difference"]
+    cut = rows(crew, keys, toys.make(toys.Difference, parity="peer"))["difference"]
     assert (cut.status, cut.frames) == ("ok", min(frames))
 
 
-def test_clips_of_other_sizes_and_rates_are_not_compared(compute: ThreadPoolExecutor, make_clip: Make) -> None:
+def test_clips_of_other_sizes_and_rates_are_not_compared(crew: Crew, make_clip: Make) -> None:
     clip = make_clip("a.mp4")
-    large = rows(compute, {"video": clip, "reference": make_clip("b.mp4", size=(48, 48))}, toys.Difference, toys.Toy)
+    large = rows(crew, {"video": clip, "reference": make_clip("b.mp4", size=(48, 48))}, toys.Difference, toys.Toy)
     assert said(large["difference"]) == ("skipped", "shape", "the sizes differ: video 32x48, reference 48x48")
     assert large["brightness"].status == "ok"
-    fast = rows(compute, {"video": clip, "reference": make_clip("c.mp4", fps=30)}, toys.Difference)["difference"]
+    fast = rows(crew, {"video": clip, "reference": make_clip("c.mp4", fps=30)}, toys.Difference)["difference"]
     assert said(fast) == ("skipped", "shape", "the frame rates differ: video 24 fps, reference 30 fps")
-    film = rows(compute, {"video": clip, "reference": make_clip("d.mp4", fps=24000 / 1001)}, toys.Difference)
+    film = rows(crew, {"video": clip, "reference": make_clip("d.mp4", fps=24000 / 1001)}, toys.Difference)
     assert film["difference"].status == "ok"
-    peer = rows(
-        compute, {"video": clip, "reference": clip.with_name("c.mp4")}, toys.make(toys.Difference, parity="peer")
-    )
+    peer = rows(crew, {"video": clip, "reference": clip.with_name("c.mp4")}, toys.make(toys.Difference, parity="peer"))
     assert peer["difference"].status == "ok"  # FastVideo does not look at rates
 
 
-def test_a_damaged_clip_costs_only_the_metrics_that_need_it(compute: ThreadPoolExecutor, make_clip: Make) -> None:
+def test_a_damaged_clip_costs_only_the_metrics_that_need_it(crew: Crew, make_clip: Make) -> None:
     whole, cut = make_clip("a.mp4", frames=48), make_clip("b.mp4", frames=48)
     cut.write_bytes(cut.read_bytes()[:-200])
-    found = rows(compute, {"video": whole, "reference": cut}, toys.Toy, toys.Difference)
+    found = rows(crew, {"video": whole, "reference": cut}, toys.Toy, toys.Difference)
     assert found["brightness"].frames == 48
     assert said(found["difference"])[:2] == ("skipped", "unreadable")
     assert str(cut) in found["difference"].message
-    absent = rows(compute, {"video": cut.with_name("absent.mp4")}, toys.Toy)["brightness"]
+    absent = rows(crew, {"video": cut.with_name("absent.mp4")}, toys.Toy)["brightness"]
     assert absent.code == "unreadable"
 
 
@@ -158,21 +155,21 @@ class Glancing(toys.Brightness):
         return True
 
 
-def test_a_metric_that_has_seen_enough_is_shown_no_more(compute: ThreadPoolExecutor, make_clip: Make) -> None:
+def test_a_metric_that_has_seen_enough_is_shown_no_more(crew: Crew, make_clip: Make) -> None:
     clip = make_clip("a.mp4", frames=48)
     clip.write_bytes(clip.read_bytes()[:-200])
-    alone, beside = (rows(compute, {"video": clip}, *kinds) for kinds in ((Glance,), (Glance, toys.Toy)))
+    alone, beside = (rows(crew, {"video": clip}, *kinds) for kinds in ((Glance,), (Glance, toys.Toy)))
     assert said(beside["brightness"])[:2] == ("skipped", "unreadable")
     for found in (alone, beside):  # the same whoever else looks on
         assert found["glance"].status == "ok"
         assert 0 < (found["glance"].frames or 0) < 5
 
 
-def test_metrics_of_sound_need_no_frames(compute: ThreadPoolExecutor, tmp_path: Path) -> None:
+def test_metrics_of_sound_need_no_frames(crew: Crew, tmp_path: Path) -> None:
     sound = tmp_path / "a.wav"
     sound.write_bytes(b"12345")
-    assert rows(compute, {"audio": sound}, toys.Loudness, toys.Toy)["loudness"].value == 5
-    lost = rows(compute, {"audio": tmp_path / "absent.wav"}, toys.Loudness)["loudness"]
+    assert rows(crew, {"audio": sound}, toys.Loudness, toys.Toy)["loudness"].value == 5
+    lost = rows(crew, {"audio": tmp_path / "absent.wav"}, toys.Loudness)["loudness"]
     assert said(lost)[:2] == ("skipped", "unreadable")
 
 
@@ -208,11 +205,11 @@ class Other(Sharing):
     spec = toys.described("other", "video", "reference")
 
 
-def test_what_metrics_share_is_computed_once_a_chunk(compute: ThreadPoolExecutor, make_clip: Make) -> None:
+def test_what_metrics_share_is_computed_once_a_chunk(crew: Crew, make_clip: Make) -> None:
     Sharing.computed.clear()
     keys = {"video": make_clip("a.mp4"), "reference": make_clip("b.mp4", frames=8)}
     five_frames = 5 * 2 * 3 * 32 * 48 * 3 * 1.01 / 1e6
-    found = outcomes(compute, keys, Sharing, toys.make(Other, parity="peer"), memory_mb=five_frames)
+    found = outcomes(crew, keys, Sharing, toys.make(Other, parity="peer"), memory_mb=five_frames)
     assert [item.row.status for item in found.values()] == ["ok", "ok"]
     # the first chunk is shared; of the second one sees all frames, and the other those that the reference has too
     assert sorted(Sharing.computed) == [(0, 5), (5, 3), (5, 4)]
