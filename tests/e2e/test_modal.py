@@ -40,7 +40,7 @@ def _seen(log: str) -> dict[str, Any]:
 
 def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
     here.modal.secret("reads", HF_TOKEN="hf_reads_only")
-    kinds = f"engine.options.kind=none,raise,exit,abort,tell engine.options.driver={here.folder}"
+    kinds = f"engine.options.kind=none,raise,exit,abort,tell engine.options.driver={Path(__file__)}"
     command = here.run(
         *("-m", *GENERATE, *kinds.split(), "gpu=l40s", "sampling.num_gpus=2", "sweep=mine"),
         *("launcher.secrets=[reads]", "launcher.max_containers=3", "launcher.image.tag=py3.12-latest"),
@@ -82,10 +82,13 @@ def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
     assert (
         seen["environment"]["HF_TOKEN"] == "hf_reads_only" and seen["environment"]["IMAGE_VERSION"] == "py3.12-latest"
     )
+    assert seen["more"] and not seen["driver"]
     assert seen["environment"]["BUILDKITE_COMMIT"] == "c0ffee"
     assert seen["environment"]["BUILDKITE_PULL_REQUEST"] == "false"
     assert seen["environment"]["HF_HOME"] == "/root/data/.cache"
-    assert not Path("/root/data/.cache/fvhydra").exists(), "it ran on this machine"
+    for task in {request.task for request in here.modal.requests("FunctionPutOutputs")}:
+        done = [request.rpc for request in here.modal.world.requests if request.task == task]
+        assert done.index("VolumeCommit") < done.index("FunctionPutOutputs"), "whoever hears of it finds no files"
     assert b"hf_writes" not in _everything_sent(here)
 
 

@@ -83,9 +83,10 @@ class Site:
 def site(folder: Path, cache_dir: Path, **settings: Any) -> Iterator[Site]:
     """A site in ``folder``; ``settings`` are those of the server."""
     home = folder / "home"
-    for path in (home / "lib", home / "own" / "engine"):
+    for path in (home / "lib" / "trouble", home / "own" / "engine"):
         path.mkdir(parents=True)
-    shutil.copyfile(Path(__file__).with_name("trouble.py"), home / "lib" / "trouble.py")
+    shutil.copyfile(Path(__file__).with_name("trouble.py"), home / "lib" / "trouble" / "__init__.py")
+    (home / "lib" / "trouble" / "more.yaml").write_text("a package is more than its Python files")
     (home / "own" / "engine" / "trouble.yaml").write_text(_ENGINE)
     with ModalServer(folder / "modal", **settings) as modal:
         yield Site(home, cache_dir, modal)

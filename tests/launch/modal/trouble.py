@@ -30,6 +30,7 @@ class Trouble(MockEngine):
             case "abort":
                 os.abort()
             case "tell":
-                seen = {"environment": dict(os.environ), "driver": Path(options["driver"]).exists()}
+                more = Path(__file__).with_name("more.yaml").is_file()
+                seen = {"environment": dict(os.environ), "driver": Path(options["driver"]).exists(), "more": more}
                 print("seen " + json.dumps(seen), flush=True)
         return super().generate(case, progress)
