@@ -115,7 +115,7 @@ class Driver:
             return None
         return RunResult(
             op=job.config.op.name,
-            model=job.config.model.name,
+            model=job.model,
             verdict=Verdict.DONE,
             message="Not confirmed: nothing was generated and nothing was written.",
         )

@@ -49,7 +49,7 @@ def foresee(jobs: Sequence[Job], kept: dict[int, RunResult]) -> list[Foreseen]:
 
 
 def _look(job: Job) -> RunResult:
-    op, model = job.config.op.name, job.config.model.name
+    op, model = job.config.op.name, job.model
     with TemporaryDirectory() as scratch:
         try:
             context = job.placed(job.number, Path(scratch)).context(Silent())

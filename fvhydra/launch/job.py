@@ -43,6 +43,11 @@ class Job:
         """The operation; its module is imported now."""
         return op_class(self.config)(self.config.op)
 
+    @property
+    def model(self) -> str:
+        """Name of the model that the job is about; empty where it is about none."""
+        return self.config.model.name if op_class(self.config).of_model else ""
+
     @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of what decides the outcome: two jobs that share it are the same job."""
@@ -127,7 +132,7 @@ def start(job: Job) -> None:
     """Make the run folder of a job, with its first manifest."""
     job.folder.start(
         op=job.config.op.name,
-        model=job.config.model.name,
+        model=job.model,
         title=job.title,
         command=job.command,
         config=files.plain(job.config),
@@ -161,7 +166,7 @@ def _broken(folder: RunFolder, result: RunResult, error: Exception) -> RunResult
 
 def _failed(job: Job, error: BaseException, started: bool) -> RunResult:
     verdict, message, notes = told(error, job.folder if started else None)
-    return RunResult(op=job.config.op.name, model=job.config.model.name, verdict=verdict, message=message, notes=notes)
+    return RunResult(op=job.config.op.name, model=job.model, verdict=verdict, message=message, notes=notes)
 
 
 def told(error: BaseException, folder: RunFolder | None = None) -> tuple[Verdict, str, list[str]]:
@@ -187,7 +192,7 @@ def not_run(job: Job, why: str) -> RunResult:
     """The result of a job that was never started; ``why`` ends a sentence."""
     return RunResult(
         op=job.config.op.name,
-        model=job.config.model.name,
+        model=job.model,
         title=job.title,
         verdict=Verdict.INTERRUPTED,
         message=f"Not started: {why}.",
@@ -195,5 +200,6 @@ def not_run(job: Job, why: str) -> RunResult:
 
 
 def job_folder(config: Config, root: Path, run_id: str) -> Path:
-    """Where a single run goes: ``<root>/<op>/<model>/<run id>``."""
-    return root / config.op.name / config.model.name / run_id
+    """Where a single run goes: ``<root>/<op>/<model>/<run id>``, without the model where the op is about none."""
+    model = config.model.name if op_class(config).of_model else ""
+    return root / config.op.name / model / run_id

@@ -28,6 +28,9 @@ class Op(ABC):
     records = True
     """Whether a run folder is made for it. Otherwise ``context.run`` is the folder that ``run=`` names."""
 
+    of_model = True
+    """Whether it is about the model that ``model=`` names; otherwise that name is in no folder and no heading."""
+
     def __init__(self, config: OpConfig) -> None:
         self.config = config
 

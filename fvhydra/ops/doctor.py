@@ -32,6 +32,7 @@ class Doctor(Op):
     """Every finding is a line; exit 0 when nothing is wrong, 4 otherwise."""
 
     records = False
+    of_model = False
 
     def run(self, context: Context) -> RunResult:
         """Look everywhere; one trouble does not hide the next."""

@@ -39,6 +39,7 @@ class Eval(Op):
     """Every clip is decoded once, and every metric sees it."""
 
     config: EvalConfig
+    of_model = False
 
     @property
     def merges(self) -> bool:  # type: ignore[override]  # the jobs of a sweep over op.shard are parts of one answer

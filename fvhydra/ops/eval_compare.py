@@ -20,6 +20,7 @@ class EvalCompare(Op):
     """Pair the samples of two evaluations, and hold the differences to limits where ``op.gate`` gives some."""
 
     config: EvalCompareConfig
+    of_model = False
 
     def preflight(self, context: Context) -> None:
         """Refuse folders that are no evaluations."""

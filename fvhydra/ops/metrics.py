@@ -28,6 +28,7 @@ class Metrics(Op):
 
     config: MetricsOpConfig
     records = False
+    of_model = False
 
     def preflight(self, context: Context) -> None:
         """Refuse a metric that is not there."""
