@@ -55,7 +55,7 @@ def run(
     Raises:
         Skipped: One of them has no value.
     """
-    sample = Sample("a", {**(keys or {}), **dict.fromkeys(videos, Path("a.mp4"))})
+    sample = Sample("a", {**dict.fromkeys(videos, Path("a.mp4")), **(keys or {})})
     clip = Clip({key: Track(*video.shape[1:3], fps, len(video)) for key, video in videos.items()})
     for metric in metrics:
         if skip := metric.check(sample):
