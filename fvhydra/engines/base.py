@@ -73,6 +73,13 @@ class Engine(ABC):
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
 
+    @classmethod  # noqa: B027  nothing to import is a fine default
+    def warm(cls, model: ModelConfig) -> None:
+        """Import what :meth:`load` needs for ``model``, touch no device and start no thread.
+
+        Called once in a process that then divides into several, one for each job.
+        """
+
     @abstractmethod
     def load(self, request: LoadRequest, progress: Progress) -> None:
         """Make the model ready.

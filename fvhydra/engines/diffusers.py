@@ -10,6 +10,7 @@ import diffusers
 import torch
 
 from fvhydra.config.engine import EngineConfig
+from fvhydra.config.model import ModelConfig
 from fvhydra.core.case import Case
 from fvhydra.core.errors import InfrastructureError, UsageError, nearest
 from fvhydra.core.progress import Progress
@@ -45,6 +46,11 @@ class DiffusersEngine(Engine):
             raise UsageError(f"engine.options.offload={self._offload} must be one of: {', '.join(OFFLOADS)}.")
         self._pipe: Any = None
         self._facts: dict[str, Any] = {}
+
+    @classmethod
+    def warm(cls, model: ModelConfig) -> None:
+        with quiet_libraries():
+            getattr(diffusers, model.pipeline, None)  # diffusers imports a pipeline when it is asked for
 
     def load(self, request: LoadRequest, progress: Progress) -> None:
         device_name = device.verify(request.gpu)

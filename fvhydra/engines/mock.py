@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.metadata
 import math
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.config.model import ModelConfig
 from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError
 from fvhydra.core.files import canonical_json, sha256_bytes
@@ -32,6 +34,11 @@ class MockEngine(Engine):
     Serves every model on every machine: ``gpu=`` and ``backend=`` are filed under, not verified, and ``facts`` says so.
     ``tier.perturb_weights`` adds that much noise, so a gate can be seen failing.
     """
+
+    @classmethod
+    def warm(cls, model: ModelConfig) -> None:
+        if model.artifact == "latent":
+            importlib.import_module("torch")  # the format of latents is torch's
 
     def load(self, request: LoadRequest, progress: Progress) -> None:
         progress.stage("load", msg="mock engine")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from fvhydra.launch.durations import expected_s
 from fvhydra.launch.job import Job
 from fvhydra.launch.outcome import Follower, ending, job_log, outcome
 from fvhydra.launch.slots import Demand, Slots, cpus_here
+from fvhydra.launch.workers import Worker, Workers, kill
 
 _POLL_S = 0.05
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -27,7 +25,7 @@ class _Running:
     """A job that runs, and what it holds."""
 
     job: Job
-    process: subprocess.Popen[bytes]
+    process: Worker
     follower: Follower
     demand: Demand
     devices: tuple[str, ...]
@@ -70,45 +68,41 @@ class PoolLauncher(SweepLauncher):
     def run(self, jobs: Sequence[Job]) -> None:
         """Keep the machine as full as the jobs allow."""
         slots, waiting, running = Slots.here(self.settings), _ordered(jobs), list[_Running]()
-        reading, writing = os.pipe()
-        try:
-            while waiting or running:
-                for job in list(waiting):
-                    devices = slots.take(Demand.of(job.config))
-                    if devices is not None:
-                        waiting.remove(job)
-                        running.append(self._start(job, devices, reading))
-                time.sleep(_POLL_S)
-                for item in self._ended_of(running):
-                    slots.give_back(item.demand, item.devices)
-                    result = outcome(item.job, ending(item.process.returncode))
-                    self.ended(item.job, result)
-                    if self.settings.fail_fast and result.verdict.exit_code:
-                        while waiting:
-                            self.skipped(waiting.pop(), f"job {item.job.number} failed, and launcher.fail_fast is set")
-        finally:
-            self._stop(running)
-            os.close(reading)
-            os.close(writing)
+        with Workers() as workers:
+            try:
+                while waiting or running:
+                    for job in list(waiting):
+                        devices = slots.take(Demand.of(job.config))
+                        if devices is not None:
+                            waiting.remove(job)
+                            running.append(self._start(workers, job, devices, alone=len(jobs) == 1))
+                    time.sleep(_POLL_S)
+                    for item in self._ended_of(running):
+                        slots.give_back(item.demand, item.devices)
+                        self._tell(item, waiting)
+            finally:
+                self._stop(running)
 
-    def _start(self, job: Job, devices: tuple[str, ...], tether: int) -> _Running:
-        demand = Demand.of(job.config)
+    def _tell(self, item: _Running, waiting: list[Job]) -> None:
+        result = outcome(item.job, ending(item.process.returncode or 0))
+        self.ended(item.job, result)
+        if self.settings.fail_fast and result.verdict.exit_code:
+            while waiting:
+                self.skipped(waiting.pop(), f"job {item.job.number} failed, and launcher.fail_fast is set")
+
+    def _start(self, workers: Workers, job: Job, devices: tuple[str, ...], alone: bool) -> _Running:
+        demand, config = Demand.of(job.config), job.config
         environment = worker_environment(self.settings)
         environment |= dict.fromkeys(_THREADS, str(demand.cpus or max(cpus_here() // len(devices), 1)))
+        log = job_log(job.folder.path).resolve()
+        log.parent.mkdir(parents=True, exist_ok=True)
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
-        log = job_log(job.folder.path)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "ab") as output:
-            process = subprocess.Popen(
-                [*worker_command(job), "--tether", str(tether)],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=[tether],
-                start_new_session=True,  # Ctrl-C is for the driver, which then stops the jobs in order
-            )
+        if devices or alone:  # CUDA does not survive in a copy
+            process = workers.program(worker_command(job), log, environment)
+        else:
+            alike = (config.op._target_, config.engine._target_, config.model.pipeline, str(demand.cpus))
+            process = workers.copy(worker_command(job), log, environment, alike)
         return _Running(job, process, Follower(log, self.listen(job)), demand, devices)
 
     def _ended_of(self, running: list[_Running]) -> list[_Running]:
@@ -118,7 +112,7 @@ class PoolLauncher(SweepLauncher):
         ended = [item for item in running if item.process.poll() is not None]
         for item in ended:
             item.follower.poll()
-            _kill(item)
+            kill(item.process)
             running.remove(item)
         return ended
 
@@ -131,16 +125,9 @@ class PoolLauncher(SweepLauncher):
             while any(item.process.poll() is None for item in running) and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
         for item in running:
-            _kill(item)
-            item.process.wait()
+            kill(item.process)
             item.follower.poll()
-            self.ended(item.job, outcome(item.job, ending(item.process.returncode), interrupted=True))
-
-
-def _kill(item: _Running) -> None:
-    """End all that is left of a worker's process group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(item.process.pid, signal.SIGKILL)
+            self.ended(item.job, outcome(item.job, ending(item.process.returncode or 0), interrupted=True))
 
 
 def _ordered(jobs: Sequence[Job]) -> list[Job]:

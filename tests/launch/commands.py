@@ -44,7 +44,8 @@ class Diarist(MockEngine):
         return media
 
     def note(self, what, case, **facts):
-        facts |= {"what": what, "seed": case.seed, "time": time.monotonic(), "worker": os.getpid()}
+        facts |= {"what": what, "seed": case.seed, "time": time.monotonic()}
+        facts |= {"worker": os.getpid(), "parent": os.getppid()}
         facts |= {name: os.environ.get(name) for name in NOTED}
         with open("diary", "a") as diary:
             diary.write(json.dumps(facts) + "\\n")

@@ -101,8 +101,8 @@ def test_ctrl_c_stops_the_jobs_and_keeps_the_summary(
     assert "3 job(s), worst: interrupted" in out and "job 2: Not started: the sweep was interrupted." in out
     assert _verdicts(tmp_path) == ["interrupted", "interrupted"]
     assert (tmp_path / "multirun/generate/night/report/index.html").is_file()
-    pids = {entry[key] for entry in diary(tmp_path) for key in ("worker", "pid") if key in entry}
-    assert len(pids) == 4 and not any(map(alive, pids))
+    pids = {entry[key] for entry in diary(tmp_path) for key in ("worker", "pid", "parent") if key in entry}
+    assert len(pids - {process.pid}) == 5 and not any(map(alive, pids))
 
 
 def test_nothing_outlives_a_driver_that_is_killed_and_nobody_shares_its_folder(
@@ -114,7 +114,24 @@ def test_nothing_outlives_a_driver_that_is_killed_and_nobody_shares_its_folder(
         second = cli(*words)
         assert second.code == 2, second.text
         assert f"is in use by another fvhydra (process {process.pid} on" in second.err
-        pids = {entry[key] for entry in diary(tmp_path) for key in ("worker", "pid") if key in entry}
+        pids = {entry[key] for entry in diary(tmp_path) for key in ("worker", "pid", "parent") if key in entry}
         assert all(map(alive, pids))
         process.kill()
         until(lambda: not any(map(alive, pids)), timeout_s=10)
+
+
+def test_libraries_are_loaded_once_for_many_jobs_and_each_is_a_process(cli: Cli, tmp_path: Path) -> None:
+    assert cli(*POOL, "seed=0,1,2,3").code == 0
+    notes = diary(tmp_path)
+    assert len({entry["worker"] for entry in notes}) == 4
+    assert len({entry["parent"] for entry in notes}) == 1
+
+
+@pytest.mark.slow
+def test_a_copy_makes_what_a_fresh_process_makes(cli: Cli) -> None:
+    words = ("model=wan22_ti2v_5b,ltx2", "prompt_index=0")
+    seeded = cli("-m", "op=seed_ssim", *words, "op.confirm=upload")
+    assert seeded.code == 0, seeded.text
+    checked = cli("op=check_ssim", *words, "launcher=pool", "tier.perturb_weights=0,1")
+    assert checked.code == 1 and checked.out.count(" pass  ") >= 2, checked.text
+    assert "4 job(s), worst: regression" in checked.out

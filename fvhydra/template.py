@@ -1,0 +1,109 @@
+"""``python -m fvhydra.template <job folder>``: a process that has loaded what jobs need, and divides for each of them.
+
+Importing a pipeline's libraries takes seconds, and jobs on the CPU often no more than that. This process imports what
+the job in the given folder needs, generates nothing, starts no thread and touches no device; each job is then a copy of
+it with a process group, environment and log of its own. Jobs with GPUs are not run this way: CUDA does not survive it.
+
+It reads one JSON object a line, ``{"id", "arguments", "log", "environment"}``, and answers ``{"id", "pid"}`` when that
+worker has started and ``{"id", "status"}`` when it has ended (as ``subprocess`` counts: negative for signals). It ends
+when nobody writes to it any more; the workers have a tether of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from fvhydra import worker
+from fvhydra.core.loading import load_class
+from fvhydra.engines.base import Engine
+from fvhydra.launch.ship import receive
+
+
+def main() -> None:
+    """Serve until the other end is closed."""
+    woken, waker = os.pipe()
+    for end in (woken, waker):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    with contextlib.suppress(Exception):  # whatever is wrong, the job itself says so
+        _load(Path(sys.argv[1]))
+    gc.freeze()  # collecting in a worker would copy every page
+    ids: dict[int, int] = {}
+    asked = b""
+    while True:
+        ready, _, _ = select.select([0, woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+        if 0 in ready:
+            data = os.read(0, 65536)
+            if not data:
+                return
+            *lines, asked = (asked + data).split(b"\n")
+            for line in lines:
+                request = json.loads(line)
+                pid = _divide(request)
+                ids[pid] = request["id"]
+                _answer(id=request["id"], pid=pid)
+        while (ended := _ended()) is not None:
+            _answer(id=ids.pop(ended[0]), status=os.waitstatus_to_exitcode(ended[1]))
+
+
+def _load(folder: Path) -> None:
+    import fvhydra.report.write  # noqa: F401  every job writes a report
+
+    job = receive(folder)
+    if job.op.records:
+        load_class(job.config.engine._target_, "engine", Engine).warm(job.config.model)
+
+
+def _divide(request: dict[str, Any]) -> int:
+    """Start a worker; returns its process id in the parent, and never in the child."""
+    pid = os.fork()
+    if pid:
+        with contextlib.suppress(OSError):  # it has done so itself
+            os.setpgid(pid, pid)
+        return pid
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        code = worker.main(request["arguments"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _ended() -> tuple[int, int] | None:
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status) if pid else None
+
+
+def _answer(**facts: int) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+if __name__ == "__main__":
+    main()
