@@ -39,9 +39,9 @@ def test_jobs_keep_their_numbers_and_changed_ones_are_new(cli: Cli, tmp_path: Pa
     assert [entry["seed"] for entry in diary(tmp_path) if entry["what"] == "end"] == [5, 6, 6, 7, 7]
     assert (tmp_path / NIGHT / "1" / "attempts" / "1" / "manifest.json").is_file()
 
-    everything = cli(*sweep, "seed=5,6", "resume=false")
+    everything = cli(*sweep, "seed=8,5,6", "resume=false")
     assert everything.code == 0 and "reused" not in everything.out, everything.text
-    assert sorted(path.name for path in (tmp_path / NIGHT).glob("[0-9]*")) == ["0", "1", "2", "3"]
+    assert sorted(path.name for path in (tmp_path / NIGHT).glob("[0-9]*")) == ["0", "1", "2", "3", "4"]
     assert [path.name for path in sorted((tmp_path / NIGHT).glob("*/attempts/*"))] == ["1", "1", "2"]
 
 

@@ -46,6 +46,8 @@ def test_jobs_composed_together_are_those_composed_alone() -> None:
             words = [f"{key}={chance.choice(WORDS[key])}" for key in dict.fromkeys(keys)]
             alone = build(loader.load_sweep_config(common, words))
             assert composer(words, number) == alone, words
+        for count in (1, 2, 1):  # gpu.count is a reference to it
+            assert composer(["gpu=l40s", f"sampling.num_gpus={count}"], 0).gpu.count == count
         with pytest.raises(ConfigError, match="seed"):
             composer(["seed=-1", "prompt=null"], 0)
         assert composer(["seed=5", "prompt=null"], 0).seed == 5
