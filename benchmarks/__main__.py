@@ -6,7 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup.py", "wrapping.py", "smoke.py", "compare_pair.py", "evaluation.py", "frechet.py", "stores.py", "launchers.py")
+SCRIPTS = (
+    "startup.py",
+    "wrapping.py",
+    "smoke.py",
+    "compare_pair.py",
+    "evaluation.py",
+    "frechet.py",
+    "stores.py",
+    "launchers.py",
+)
 
 folder = Path(__file__).parent
 for script in sys.argv[1:] or SCRIPTS:
