@@ -33,6 +33,14 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @staticmethod
+    def is_at(path: Path) -> bool:
+        """Whether ``path`` is a run folder, of any version; other programs write a ``manifest.json`` too."""
+        if not (path / "manifest.json").is_file():
+            return False
+        manifest = files.read_json(path / "manifest.json")
+        return isinstance(manifest, dict) and {"schema_version", "op"} <= manifest.keys()
+
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """An existing run folder (a link such as ``outputs/latest`` is followed).

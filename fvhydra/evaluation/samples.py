@@ -70,7 +70,7 @@ def read_samples(
     if videos is not None and references is not None:
         return _paired(videos, references)
     folder = Path(run or videos or "").expanduser()
-    if run is not None or (folder / "manifest.json").is_file():
+    if run is not None or RunFolder.is_at(folder):
         return Samples(_of_run(RunFolder.open(folder), {*PATHS, *path_keys}))
     return Samples(_unpaired(_found("videos", str(videos))))
 
@@ -125,7 +125,7 @@ def _unpaired(found: Mapping[str, Path], references: Mapping[str, Path] | None =
 def _found(key: str, given: str) -> dict[str, Path]:
     """Files by their path relative to the folder, or to what comes before the first wildcard of a pattern."""
     path = Path(given).expanduser()
-    if (path / "manifest.json").is_file():
+    if RunFolder.is_at(path):
         samples = _of_run(RunFolder.open(path))
         return {sample.id: sample.keys.get("video") or sample.keys["audio"] for sample in samples}
     if path.is_file():
@@ -136,7 +136,9 @@ def _found(key: str, given: str) -> dict[str, Path]:
     else:
         base = _before_wildcard(path)
         files = list(base.glob(str(path.relative_to(base)))) if glob.has_magic(given) else []
-    found = {file.relative_to(base).as_posix(): file.absolute() for file in files if file.is_file()}
+    # a link that leads nowhere is a clip that was lost, and is told of as such
+    kept = (file for file in files if file.is_file() or (file.is_symlink() and not file.exists()))
+    found = {file.relative_to(base).as_posix(): file.absolute() for file in kept}
     if not found:
         what = "has no videos" if path.is_dir() else "does not exist, and no file matches it as a pattern"
         raise UsageError(

@@ -59,6 +59,19 @@ def test_a_folder_is_searched_and_what_has_no_partner_is_listed(tmp_path: Path) 
     assert [sample.role for sample in found.samples] == ["generated"] * 3 + ["reference"]
 
 
+def test_a_link_that_leads_nowhere_is_a_clip_that_was_lost(tmp_path: Path) -> None:
+    touch(tmp_path / "gen", "a.mp4", "folder.mp4/b.mp4")
+    (tmp_path / "gen" / "lost.mp4").symlink_to("nowhere")
+    assert ids(read(videos=str(tmp_path / "gen"))) == ["a.mp4", "folder.mp4/b.mp4", "lost.mp4"]
+
+
+def test_a_manifest_of_others_does_not_make_a_run(tmp_path: Path) -> None:
+    touch(tmp_path / "gen", "a.mp4")
+    for content in ('{"version": 3}', "[1, 2]"):
+        (tmp_path / "gen" / "manifest.json").write_text(content)
+        assert ids(read(videos=str(tmp_path / "gen"), references=str(tmp_path / "gen"))) == ["a.mp4"]
+
+
 def test_ids_of_a_pattern_begin_at_its_first_wildcard(tmp_path: Path) -> None:
     touch(tmp_path, "gen/x/1.mp4", "gen/y/2.mp4", "gen/y/2.txt")
     assert ids(read(videos=str(tmp_path / "gen/*/*.mp4"))) == ["x/1.mp4", "y/2.mp4"]
