@@ -21,7 +21,7 @@ from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.measures import measures
-from fvhydra.report.wording import change_cells, score_cells
+from fvhydra.report.wording import change_cells, score_cells, unmeasured
 
 if TYPE_CHECKING:
     from fvhydra.launch.foresee import Foreseen
@@ -131,6 +131,7 @@ class Terminal:
         """What was measured, or how it moved, a line a metric; then the gates."""
         self._table(("metric", "value", "samples"), map(score_cells, result.metrics))
         self._table(("metric", "difference", "wins/losses/ties"), map(change_cells, result.comparisons))
+        self.say([f"  {metrics}: {why}" for metrics, why in unmeasured(result)])
         for gate in result.gates:
             self.out.print(f"  [{_style(gate.verdict)}]{gate.verdict}[/]  {escape(gate.limit)}: {escape(gate.message)}")
             self.say([f"      {line}" for line in gate.worst])
@@ -138,7 +139,7 @@ class Terminal:
     def _table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table = Table(box=None, pad_edge=False)
         for name in head:
-            table.add_column(name, overflow="fold")
+            table.add_column(name, overflow="fold", no_wrap=name == head[0])  # a name in two halves is none
         for row in rows:
             table.add_row(*map(escape, row))
         if table.row_count:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.scores import MetricSummary
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.terminal import Bars, Lines, Row, Terminal
@@ -125,4 +126,21 @@ def test_scores_comparisons_and_gates_are_tables_of_plain_text(
     assert "common.ssim ↑ -0.0667 [-0.2000, 0.0500], 0.7500 → 0.6833 1/1/1 of 3 pairs, p = 1" in lines
     assert "pass >= 30: common.psnr value is 35.5, allowed >= 30." in lines
     assert "set/0 odd #name? 50%.mp4: 0.5" in lines
+    assert any(line.startswith("common.psnr: version 1 there A cat") for line in lines)
     assert not {"\x00", "\x1b", "\ud800"} & set(shown)
+
+
+def test_a_reason_stands_below_the_table_once_and_a_name_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    why = "weights unavailable: a/b, 343 MB; get it with `hf download a/b --revision 0123456789abcdef0123456789abcdef`"
+    names = ("vbench.temporal_flickering_as_published", "vbench.subject_consistency_as_published")
+    metrics = [
+        MetricSummary(name, 1, "", "sample", "higher", "1", None, counts={"skipped": 9}, reasons={"no_weights": 9},
+                      message=why) for name in names
+    ]  # fmt: skip
+    Terminal().result(RunResult("eval", Verdict.INCONCLUSIVE, metrics=metrics), None)
+    shown = capsys.readouterr().out
+    assert all(f"  {name} ↑" in shown for name in names)
+    assert shown.splitlines()[-1] == f"  {', '.join(names)}: {why}"

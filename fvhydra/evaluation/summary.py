@@ -36,6 +36,9 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
     ok = sorted((row for row in rows if row.value is not None), key=lambda row: row.sample)
     values = [row.value for row in ok if row.value is not None]
     score, message = _over_all(metric, ok, state)
+    reason = "" if score else next((row.message for row in rows if row.message), "")
+    if reason and all(row.status != "ok" for row in rows):
+        message = ""  # that a set has no samples follows from it
     averaged = spec.kind == "sample" and spec.rule == "mean"
     return MetricSummary(
         metric=spec.id,
@@ -53,7 +56,7 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
         outputs={} if score is None else files.plain(score.outputs),
         counts={status: sum(row.status == status for row in rows) for status in ("ok", "skipped", "failed")},
         reasons=dict(sorted(Counter(row.code for row in rows if row.code).items())),
-        message="; ".join(filter(None, (message, _reason(rows, score)))),
+        message="; ".join(filter(None, (message, reason))),
         series={output.name: output.direction for output in spec.outputs if output.per != "clip"},
         by_tag=_by_tag(metric, ok),
         params=files.plain(metric.params),
@@ -82,13 +85,6 @@ def _by_tag(metric: Metric, rows: Sequence[ScoreRow]) -> dict[str, dict[str, flo
         if score is not None and score.value is not None:
             found[tag] = {"value": score.value, "ok": len(tagged)}
     return found
-
-
-def _reason(rows: Sequence[ScoreRow], score: Score | None) -> str:
-    """Where no sample has a value: the first reason of the samples."""
-    if score is not None:
-        return ""
-    return next((row.message for row in rows if row.message), "")
 
 
 def loaded(metric: Metric) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from fvhydra.report.wording import (
     run_name,
     score_cells,
     tally,
+    unmeasured,
     value_text,
     verdict_word,
 )  # fmt: skip
@@ -99,7 +100,8 @@ def _metrics(result: RunResult) -> list[str]:
     for head, cells in tables:
         if rows := [list(map(code, row)) for row in cells]:
             lines += [*_table(head, rows), ""]
-    return lines
+    reasons = [f"- {code(metrics)}: {code(why)}" for metrics, why in unmeasured(result)]
+    return [*lines, *reasons, ""] if reasons else lines
 
 
 def _gates(result: RunResult) -> list[str]:

@@ -102,7 +102,7 @@ def span(interval: tuple[float, float] | None) -> str:
 
 def score_cells(found: MetricSummary) -> tuple[str, str, str]:
     """A line of the table ``metric, value, samples``: name and direction, value with its interval, counts."""
-    value = "none" + (f": {found.message}" if found.message else "")
+    value = "none"
     if found.value is not None:
         unit = "" if found.unit == "1" else found.unit
         value = " ".join(filter(None, (number(found.value), unit, span(found.interval))))
@@ -112,16 +112,25 @@ def score_cells(found: MetricSummary) -> tuple[str, str, str]:
 
 
 def change_cells(found: MetricComparison) -> tuple[str, str, str]:
-    """A line of the table ``metric, difference, wins/losses/ties``: how far it moved, or why it was not compared."""
+    """A line of the table ``metric, difference, wins/losses/ties``: how far it moved."""
     name = f"{found.metric} {arrow(found.direction)}"
     if found.difference is None:
-        return name, f"not compared: {found.message}", ""
+        return name, "not compared", ""
     ends = f"{number(found.before)} → {number(found.after)}"
     difference = f"{' '.join(filter(None, (f'{found.difference:+.4g}', span(found.interval))))}, {ends}"
     if found.wins is None:
         return name, difference, f"{found.pairs} pairs" if found.pairs else "one value each"
     p_value = "" if found.p_value is None else f", p = {found.p_value:.2g}"
     return name, difference, f"{found.wins}/{found.losses}/{found.ties} of {found.pairs} pairs{p_value}"
+
+
+def unmeasured(result: RunResult) -> list[tuple[str, str]]:
+    """Why metrics have no value, or were not compared: metrics and reason. Reasons are too long for a table's cell."""
+    found: dict[str, list[str]] = {}
+    for item in (*result.metrics, *result.comparisons):
+        if item.message:
+            found.setdefault(item.message, []).append(item.metric)
+    return [(", ".join(metrics), message) for message, metrics in found.items()]
 
 
 def case_name(case: CaseResult) -> str:

@@ -97,4 +97,5 @@ def test_an_evaluation_is_a_table_of_metrics_and_one_of_gates(tmp_path: Path) ->
 def test_a_comparison_is_a_table_of_differences(tmp_path: Path) -> None:
     text = render_markdown(compared_run(tmp_path).result)
     assert "`-0.0667 [-0.2000, 0.0500], 0.7500 → 0.6833` | `1/1/1 of 3 pairs, p = 1` |" in text
-    assert "not compared: version 1 there A cat \\| " in text
+    assert "| `common.psnr ↑` | `not compared` |" in text
+    assert "- `common.psnr`: ``version 1 there A cat \\| " in text
