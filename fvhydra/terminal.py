@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _STYLES = {0: "green", 1: "bold red", 130: "yellow"}
 _PROMPT_WIDTH = 60
 _BAR_WIDTH = 20
+_SILENT_S = 30
+"""Seconds after which a log is told where a stage is; CI systems end jobs that say nothing."""
 
 
 class Stream(Console):
@@ -209,16 +212,24 @@ class Row:
 
 
 class Lines:
-    """Progress as one line for each stage; steps are silent."""
+    """Progress as one line for each stage, and for the step that a long one has come to, now and then."""
 
     def __init__(self, console: Console, title: str, quiet: bool = False) -> None:
         self._console, self._title, self._quiet = console, title, quiet
+        self._doing, self._said_at = title, time.monotonic()
 
     def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
-        if not self._quiet:
-            self._console.print(escape(_activity(self._title, stage, clip, msg)))
+        self._doing = _activity(self._title, stage, clip, msg)
+        self._say(self._doing)
 
-    def step(self, done: int, total: int) -> None: ...
+    def step(self, done: int, total: int) -> None:
+        if time.monotonic() - self._said_at >= _SILENT_S:
+            self._say(f"{self._doing}, step {done}/{total}")
+
+    def _say(self, line: str) -> None:
+        self._said_at = time.monotonic()
+        if not self._quiet:
+            self._console.print(escape(line))
 
     def end(self, verdict: Verdict) -> None:
         """The job has ended; only jobs of a sweep say so here."""

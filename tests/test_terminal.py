@@ -102,6 +102,20 @@ def test_an_op_and_its_stage_of_one_name_are_said_once(capsys: pytest.CaptureFix
     assert capsys.readouterr().err.splitlines() == ["job 2 generate | load mock", "job 2 generate case 0 A cat"]
 
 
+def test_a_log_hears_of_a_long_stage_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("fvhydra.terminal.time.monotonic", lambda: now)
+    lines = Lines(Terminal().err, "eval")
+    lines.stage("score", msg="90 sample(s)")
+    for done in range(1, 91):
+        now = float(done)
+        lines.step(done, 90)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["eval | score 90 sample(s)"] + [f"eval | score 90 sample(s), step {n}/90" for n in (30, 60, 90)]
+
+
 def test_a_sweep_names_its_folder_above_the_table(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

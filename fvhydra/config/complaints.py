@@ -6,6 +6,7 @@ those that are fine, so that every wrong one is named at once, with what is allo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,8 +69,10 @@ def _sentence(
         unknown = [word for word in value.strip("[]").split(",") if word.strip() not in options]
         if not unknown:  # and what it leads to is missing
             return f"{override}: {_first_line(trouble)}"
-        meant = nearest(unknown[0].strip(), options)
-        return f"{override}: there is no such {key}.{meant} Allowed: {', '.join(options)}."
+        word = unknown[0].strip()
+        if key == "metrics" and re.fullmatch(r"\w+\.\w+", word):
+            return f"{override}: this chooses sets ({', '.join(options)}); to add {word}: '+metrics.use.{word}={{}}'."
+        return f"{override}: there is no such {key}.{nearest(word, options)} Allowed: {', '.join(options)}."
     if key in ("hydra/launcher", "hydra/sweeper"):
         return f"{override}: {_first_line(trouble)}"
     cause = trouble.__cause__

@@ -94,6 +94,8 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
         result.notes += _without_effect(job) if started else []
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         result = _failed(job, error, started)
+        if started and isinstance(error, KeyboardInterrupt) and not job.title:  # a sweep goes on as a whole
+            result.notes += op.goes_on(context)
     result.title = job.title
     return record(job.folder, result) if started else result
 

@@ -56,6 +56,10 @@ class Op(ABC):
         """
         return None
 
+    def goes_on(self, context: Context) -> list[str]:
+        """Notes on how a run that was interrupted can be taken up where it stopped."""
+        return []
+
     merges = False
     """Whether the jobs of a sweep are parts of one answer, which :meth:`merge` then makes."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,10 @@ class Eval(Op):
         if shards > 1:  # limits are for the whole
             return self._result(summaries, rows, Verdict.DONE, [])
         return self._judged(summaries, rows, _unpaired(found))
+
+    def goes_on(self, context: Context) -> list[str]:
+        """Nothing that was scored is lost."""
+        return [f"To go on from here, add op.resume_from={shlex.quote(str(context.run.path))}"]
 
     def merge(self, context: Context, jobs: Sequence[SweepJob]) -> RunResult:
         """One evaluation out of its shards."""

@@ -127,9 +127,10 @@ def change_cells(found: MetricComparison) -> tuple[str, str, str]:
 def unmeasured(result: RunResult) -> list[tuple[str, str]]:
     """Why metrics have no value, or were not compared: metrics and reason. Reasons are too long for a table's cell."""
     found: dict[str, list[str]] = {}
-    for item in (*result.metrics, *result.comparisons):
-        if item.message:
-            found.setdefault(item.message, []).append(item.metric)
+    measured = [(item.metric, item.message) for item in result.metrics]
+    for metric, message in measured + [(item.metric, item.message) for item in result.comparisons]:
+        if message:
+            found.setdefault(message, []).append(metric)
     return [(", ".join(metrics), message) for message, metrics in found.items()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,18 @@ def test_a_metric_of_ones_own(cli: Cli, clips: Path) -> None:
     assert done.code == 0, done.text
     values = {row.sample: row.value for row in latest(clips)[2] if row.metric == "toy.brightness"}
     assert values["a, [1].mp4"] == pytest.approx(2 * 64, abs=6)
+
+
+def test_what_was_interrupted_says_how_to_go_on(cli: Cli, tmp_path: Path) -> None:
+    for name in ("a.mp4", "z.mp4"):
+        write_clip(tmp_path / "gen", name)
+    words = ("op=eval", "videos=gen", "metrics=temporal", "op.workers=1")
+    target = "+metrics.use.toy.interrupts._target_=tests.evaluation.toys.Interrupts"
+    stopped = cli(*words, target, PYTHONPATH=str(ROOT))
+    assert stopped.code == 130, stopped.text
+    [word] = re.findall(r"To go on from here, add (\S+)", stopped.out)
+    assert cli(*words, word).code == 0
+    assert len(latest(tmp_path)[2]) == 2
 
 
 def test_shards_of_a_sweep_become_one_evaluation(cli: Cli, clips: Path) -> None:

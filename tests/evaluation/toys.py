@@ -79,6 +79,17 @@ class Brightness:
         return Score(self.metric.params.scale * float(np.mean(self.values)), {"frames": len(self.values)}, series)
 
 
+class Interrupts(Toy):
+    """Somebody presses Ctrl-C at the last sample."""
+
+    spec = described("interrupts", "video")
+
+    def check(self, sample: Sample) -> Skip | None:
+        if sample.id.startswith("z"):
+            raise KeyboardInterrupt
+        return super().check(sample)
+
+
 class Difference(Toy):
     spec = described("difference", "video", "reference")
 
