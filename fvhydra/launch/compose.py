@@ -7,6 +7,7 @@ differ in nothing else that was composed, so a thousand of them take seconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -56,7 +57,7 @@ class Composer:
         except OmegaConfBaseException:
             pass  # Hydra says better what is wrong
         composed = self._loader.load_sweep_config(self._common, list(overrides))
-        self._composed[key] = _Composed(composed, values)
+        self._composed[key] = _Composed(composed)
         return self._composed[key].with_values(values, number)
 
     def _plain_value(self, word: str) -> tuple[str, Any]:
@@ -73,22 +74,29 @@ class Composer:
 class _Composed:
     """A composed configuration on which plain values are set, one job after the other."""
 
-    def __init__(self, composed: DictConfig, values: dict[str, Any]) -> None:
+    def __init__(self, composed: DictConfig) -> None:
         self._composed = composed
         raw = OmegaConf.to_container(composed, resolve=False)
         assert isinstance(raw, dict)
-        moving = {key.partition(".")[0] for key in values}
-        self._still = [str(name) for name, part in raw.items() if name not in moving and not _refers(part)]
+        self._referring = {str(name) for name, part in raw.items() if _refers(part)}
+        self._values: dict[str, str] = {}
         self._built: dict[str, Any] = {}
 
     def with_values(self, values: dict[str, Any], number: int) -> Config:
-        for key, value in values.items():
-            OmegaConf.update(self._composed, key, value)
+        """The configuration with these values; what they do not touch is that of the job before."""
+        spelt = {key: repr(value) for key, value in values.items()}
+        changed = [key for key in values if self._values.get(key) != spelt[key]]
+        for key in changed:
+            OmegaConf.update(self._composed, key, values[key])
+        self._values = spelt
         with open_dict(self._composed):
             self._composed.hydra.job.num = number
             self._composed.hydra.job.id = str(number)
+        refer = [key for key, value in values.items() if _refers(value)]
+        touched = self._referring | {key.partition(".")[0] for key in (*changed, *refer)}
+        self._built = {name: part for name, part in self._built.items() if name not in touched}
         config = build(self._composed, self._built)
-        self._built = {name: getattr(config, name) for name in self._still if hasattr(config, name)}
+        self._built = {field.name: getattr(config, field.name) for field in fields(config)}
         return config
 
 
