@@ -44,7 +44,12 @@ def find_token() -> Token | None:
     for name in TOKEN_VARIABLES:
         if value := os.environ.get(name, "").strip():
             return Token(value, name)
+    cached = cached_login()
+    return Token(cached, "the cached login") if cached else None
+
+
+def cached_login() -> str | None:
+    """What ``hf auth login`` left on this machine."""
     from huggingface_hub import get_token
 
-    cached = get_token()
-    return Token(cached, "the cached login") if cached else None
+    return get_token()

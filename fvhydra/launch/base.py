@@ -17,7 +17,6 @@ On Ctrl-C and SIGTERM ``run`` gets a ``KeyboardInterrupt``: it stops what it sta
 
 from __future__ import annotations
 
-import os
 import sys
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -32,18 +31,16 @@ from omegaconf import DictConfig
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
-from fvhydra.config.store import HubStoreConfig
-from fvhydra.core.errors import Denied, FvhydraError, UsageError
+from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
-from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, find_token, nobody
 from fvhydra.launch import attempts
 from fvhydra.launch.compose import Composer
 from fvhydra.launch.durations import remember
 from fvhydra.launch.job import Job, completed, failed, not_run, op_class, refused
 from fvhydra.launch.ship import ship
-from fvhydra.ops.base import open_store
+from fvhydra.launch.tokens import passed
 
 REUSED, NOT_STARTED = "reused", "not started"
 """How a job came by its result without running now."""
@@ -158,6 +155,7 @@ class SweepLauncher(Launcher):
         dry, resume = configs[0].dry_run, configs[0].resume
         for config in configs:
             _refuse_alone(config)
+        passed(self.settings)  # a name that is not set here is said before anything else
         self.audience.begin(self.sweep_folder, dry)
         jobs = self._jobs(configs, job_overrides, initial_job_idx)
         self.running = set() if dry else self.attached(jobs)  # first: one that ends now has its result after that
@@ -208,7 +206,8 @@ class SweepLauncher(Launcher):
             try:
                 configs.append(compose(overrides, number))
             except ConfigError as error:
-                problems += [f"job {number} ({title}): {problem}" for problem in error.problems]
+                prefix = f"job {number} ({title}): " if len(job_overrides) > 1 else ""
+                problems += [f"{prefix}{problem}" for problem in error.problems]
         if problems:
             raise ConfigError(problems)
         return configs
@@ -239,30 +238,10 @@ def _refuse_alone(config: Config) -> None:
 
 def titles(job_overrides: Sequence[Sequence[str]]) -> list[str]:
     """What tells each job from its neighbours: the overrides that they do not share."""
-    shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
+    if len(job_overrides) == 1:
+        return ["(the only one)"]
+    shared = set.intersection(*map(set, job_overrides))
     return [" ".join(word for word in words if word not in shared) or "(no overrides)" for words in job_overrides]
-
-
-def check_stores(jobs: Sequence[Job], settings: LauncherConfig) -> None:
-    """Refuse jobs that could not read their store without the tokens that :func:`worker_environment` withholds.
-
-    Raises:
-        UsageError: Names the store, and how to pass a token.
-        StoreError: A store cannot be reached at all.
-    """
-    stores = {store.repo_id: store for job in jobs if isinstance(store := job.config.store, HubStoreConfig)}
-    token = find_token() if stores else None
-    if token is None or token.source in settings.pass_env:
-        return
-    for name, store in stores.items():
-        try:
-            with nobody():
-                open_store(store).head()
-        except Denied as error:
-            raise UsageError(
-                f"Jobs of launcher={settings.name} are given no token, and {name} cannot be read without one.",
-                "Pass one, best one that may only read: launcher.pass_env=[HF_TOKEN].",
-            ) from error
 
 
 def worker_command(job: Job, python: str = sys.executable, folder: str | None = None) -> list[str]:
@@ -273,20 +252,6 @@ def worker_command(job: Job, python: str = sys.executable, folder: str | None = 
         folder: The job's folder there, when it is not the same path.
     """
     return [python, "-m", "fvhydra.worker", folder or str(job.folder.path.resolve()), "--no-preflight"]
-
-
-def worker_environment(settings: LauncherConfig) -> dict[str, str]:
-    """This process's environment for a worker, without tokens: what is made is published by the driver.
-
-    ``launcher.pass_env`` names those that a job is given all the same, to read what only a token can read.
-    """
-    withheld = {name for name in TOKEN_VARIABLES if name not in settings.pass_env}
-    kept = {name: value for name, value in os.environ.items() if name not in withheld}
-    if set_here := sorted(withheld & set(os.environ)):
-        kept[WITHHELD_VARIABLE] = ",".join(set_here)
-    if len(withheld) == len(TOKEN_VARIABLES):
-        kept["HF_TOKEN_PATH"] = os.devnull  # nor the cached login
-    return kept
 
 
 def _job_return(job: Job, result: RunResult) -> JobReturn:

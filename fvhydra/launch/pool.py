@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from fvhydra.config.launcher import PoolLauncherConfig
 from fvhydra.core.errors import UsageError
-from fvhydra.launch.base import SweepLauncher, check_stores, worker_command, worker_environment
+from fvhydra.launch.base import SweepLauncher, worker_command
 from fvhydra.launch.durations import expected_s
 from fvhydra.launch.job import Job
 from fvhydra.launch.outcome import Follower, ending, job_log, outcome
 from fvhydra.launch.slots import Demand, Slots, cpus_here
+from fvhydra.launch.tokens import check_stores, worker_environment
 from fvhydra.launch.workers import Worker, Workers, kill
 
 _POLL_S = 0.05

@@ -126,10 +126,14 @@ def test_seeding_keeps_the_token_that_writes_at_home(here: Site) -> None:
 
         refused = here.run(*words, *settings, **environment, HF_TOKEN=ALICE_READS)
         assert refused.code == 2 and "write access" in refused.text
+        blind = here.run(*words, *settings[:2], **environment, HF_TOKEN=ALICE)
+        assert blind.code == 2 and "alice/refs cannot be read without one" in blind.err, blind.text
         assert here.modal.calls == []
 
         accepted = "op.accept=[engine]"
-        seeded = here.run(*words, *settings, accepted, **environment, HF_TOKEN=ALICE)
+        tokens = {"HF_API_KEY": ALICE, "HF_TOKEN": ALICE_READS}  # the first one counts where both are
+        passing = (*settings[:2], "launcher.pass_env=[HF_TOKEN]")
+        seeded = here.run(*words, *passing, accepted, **environment, **tokens)
         assert seeded.code == 0 and "Published 2 file(s) to hf://datasets/alice/refs" in seeded.out, seeded.text
         repo = hub.repos["alice/refs"]
         assert len([path for path in repo.files(repo.branches["main"]) if path.startswith("reference_videos/")]) == 2
@@ -141,6 +145,7 @@ def test_what_cannot_run_there_is_refused_before_anything_is_paid_for(here: Site
     for words, environment, sentence in (
         ((), {"MODAL_TOKEN_SECRET": "as-wrong"}, "Modal does not accept this machine's token"),
         (("launcher.secrets=[gone]",), {}, "Secret 'gone' not found"),
+        (("launcher.image.sources=[gone]",), {}, "no Python package of that name is here"),
     ):
         command = here.run(*GENERATE, *words, **environment)
         assert command.code == 2 and sentence in command.err and "Traceback" not in command.text, command.text
@@ -178,6 +183,8 @@ def test_detached_jobs_go_on_and_another_command_comes_back_to_them(here: Site) 
         line.partition("python -m fvhydra ")[2].rstrip(".") for line in left.out.splitlines() if "op=attach" in line
     }
 
+    looked = here.run(*comeback.split(), "dry_run=true")
+    assert looked.code == 0 and "fc-" not in looked.text, looked.text
     attached = here.run(*comeback.split())
     assert attached.code == 0, attached.text
     assert "job 0 generate case 0" in attached.err, "the log was not shown"

@@ -24,9 +24,10 @@ from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch import attempts
-from fvhydra.launch.base import worker_environment
+from fvhydra.launch.base import titles
 from fvhydra.launch.outcome import Follower, ending, error_line
 from fvhydra.launch.ship import receive, ship
+from fvhydra.launch.tokens import passed, worker_environment
 from tests.conftest import clean_environment
 from tests.launch.jobs import job
 
@@ -216,7 +217,25 @@ def test_no_token_reaches_a_worker_that_was_not_named(monkeypatch: pytest.Monkey
     none, one = (worker_environment(LauncherConfig(name="pool", pass_env=allowed)) for allowed in ([], ["HF_TOKEN"]))
     assert "hf_planted" not in none.values() and none["HF_TOKEN_PATH"] == os.devnull
     assert none["HOME"] == "/somebody"
-    assert [name for name in TOKEN_VARIABLES if name in one] == ["HF_TOKEN"] and "HF_TOKEN_PATH" not in one
+    assert [name for name in TOKEN_VARIABLES if name in one] == ["HF_TOKEN"]
+
+
+def test_a_token_that_is_named_is_there_or_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TOKEN_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(
+        UsageError, match=r"launcher.pass_env=\[HF_TOKN\]: the environment of this command has no HF_TOKN"
+    ):
+        passed(LauncherConfig(name="pool", pass_env=["HF_TOKN"]))
+    (tmp_path / "token").write_text("hf_logged_in")
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
+    given = worker_environment(LauncherConfig(name="pool", pass_env=["HF_TOKEN"]))
+    assert given["HF_TOKEN"] == "hf_logged_in" and given["HF_TOKEN_PATH"] == os.devnull
+
+
+def test_what_tells_a_job_from_its_neighbours() -> None:
+    assert titles([["op=generate", "seed=0"], ["op=generate", "seed=1"]]) == ["seed=0", "seed=1"]
+    assert titles([["op=generate", "seed=0"]]) == ["(the only one)"]
 
 
 def test_the_worker_by_hand(tmp_path: Path, cache_dir: Path) -> None:

@@ -18,10 +18,12 @@ from fvhydra.launch.modal.resources import (
     function_options,
     gpu_string,
     mounts,
+    named_secrets,
     packages,
-    secrets,
+    sources,
     volume,
 )
+from fvhydra.launch.tokens import check_stores
 
 
 class ModalLauncher(SweepLauncher):
@@ -32,8 +34,10 @@ class ModalLauncher(SweepLauncher):
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse jobs that cannot be sent, a GPU that Modal does not have, a token or Secret that it does not know."""
         self.describe(jobs)
+        if not self.settings.secrets:  # one may hold a token; what is in them is Modal's secret
+            check_stores(jobs, self.settings)
         with explained():
-            for item in (*map(volume, mounts(self.settings)), *secrets(self.settings)):
+            for item in (*map(volume, mounts(self.settings)), *named_secrets(self.settings)):
                 item.hydrate()
 
     def describe(self, jobs: Sequence[Job]) -> list[str]:
@@ -45,6 +49,7 @@ class ModalLauncher(SweepLauncher):
         for job in jobs:
             refuse_unsendable(job)
         shared = {"facts": facts(self.settings), "pip_install": packages(self.settings)}
+        shared |= {"sources": sources(self.settings)}
         shared |= {"volumes": mounts(self.settings), "secrets": [*self.settings.secrets, *self.settings.pass_env]}
         functions = []
         for gpu in sorted({gpu_string(job) for job in jobs}, key=str):

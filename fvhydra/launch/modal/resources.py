@@ -5,12 +5,11 @@ Volumes are mounted where the ecosystem's CI has them: weights at ``/root/data``
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
 from collections.abc import Sequence
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from fvhydra.config.schema import conf_dir
 from fvhydra.core.errors import UsageError
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal import container
+from fvhydra.launch.tokens import passed
 
 if TYPE_CHECKING:
     import modal
@@ -114,9 +114,16 @@ def secrets(settings: ModalLauncherConfig) -> list[modal.Secret]:
     """The named Secrets, and the tokens of this process that ``pass_env`` names. Nothing else of it gets there."""
     import modal
 
-    passed: dict[str, str | None] = {name: os.environ[name] for name in settings.pass_env if name in os.environ}
-    own = [modal.Secret.from_dict(passed)] if passed else []
-    return [*(modal.Secret.from_name(name) for name in settings.secrets), *own]
+    tokens: dict[str, str | None] = {**passed(settings)}
+    own = [modal.Secret.from_dict(tokens)] if tokens else []
+    return named_secrets(settings) + own
+
+
+def named_secrets(settings: ModalLauncherConfig) -> list[modal.Secret]:
+    """Those that the person keeps at Modal."""
+    import modal
+
+    return [modal.Secret.from_name(name) for name in settings.secrets]
 
 
 def _image(settings: ModalLauncherConfig) -> modal.Image:
@@ -138,7 +145,7 @@ def _image(settings: ModalLauncherConfig) -> modal.Image:
     if not conf_dir().is_relative_to(package):
         base = base.add_local_dir(conf_dir(), f"{_SOURCE}/conf", ignore=bytecode)
     # the SDK would leave out everything that is not Python
-    return base.add_local_python_source(*wanted.sources, ignore=bytecode) if wanted.sources else base
+    return base.add_local_python_source(*sources(settings), ignore=bytecode) if wanted.sources else base
 
 
 def _install(base: modal.Image, settings: ModalLauncherConfig) -> modal.Image:
@@ -147,6 +154,21 @@ def _install(base: modal.Image, settings: ModalLauncherConfig) -> modal.Image:
     if settings.python is None:
         return base.pip_install(*wanted)
     return base.run_commands(shlex.join(["python", "-m", "pip", "--python", settings.python, "install", *wanted]))
+
+
+def sources(settings: ModalLauncherConfig) -> list[str]:
+    """Python packages of this machine that are put there beside fvhydra.
+
+    Raises:
+        UsageError: One cannot be imported here.
+    """
+    for name in settings.image.sources:
+        if util.find_spec(name.partition(".")[0]) is None:
+            raise UsageError(
+                f"launcher.image.sources=[{name}]: no Python package of that name is here.",
+                "Install it, or put the folder that it is in on PYTHONPATH.",
+            )
+    return settings.image.sources
 
 
 def packages(settings: ModalLauncherConfig) -> list[str]:

@@ -46,7 +46,7 @@ def call(*words: str, environment: Mapping[str, str] | None = None) -> Answer:
 
 def complaint(answer: Answer) -> str:
     """What a command that failed said, in one line, without its name."""
-    lines = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
+    lines = [line.strip() for line in answer.stderr.splitlines() if line.strip() and not line.startswith("Try ")]
     return (
         lines[-1].removeprefix(f"{answer.args[0]}: ").removeprefix("error: ") if lines else f"exit {answer.returncode}"
     )

@@ -14,12 +14,13 @@ from fvhydra.core.errors import FvhydraError, InfrastructureError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
-from fvhydra.launch.base import SweepLauncher, check_stores
+from fvhydra.launch.base import SweepLauncher
 from fvhydra.launch.job import Job, not_run, record
 from fvhydra.launch.outcome import Follower, job_log, outcome
 from fvhydra.launch.slurm import commands, queue, submissions
 from fvhydra.launch.slurm.batch import batches
 from fvhydra.launch.slurm.queue import Standing
+from fvhydra.launch.tokens import check_stores
 
 _COMES_BACK_S = 20.0
 """How long a job that lost its node may read as ended before Slurm puts it back into the queue."""

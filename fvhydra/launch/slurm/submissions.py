@@ -14,10 +14,10 @@ from pathlib import Path
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.core import files
 from fvhydra.core.errors import InfrastructureError, UsageError
-from fvhydra.launch.base import worker_environment
 from fvhydra.launch.slurm import queue
 from fvhydra.launch.slurm.batch import THOUSAND, Batch
 from fvhydra.launch.slurm.commands import call, complaint
+from fvhydra.launch.tokens import worker_environment
 
 _SILENT = ("unable to contact", "timed out", "connect failure", "temporarily", "try again")
 """What Slurm's commands say when it does not answer, in any of its versions' words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from fvhydra.config.launcher import SlurmLauncherConfig
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.launch.slurm import queue, submissions
 from fvhydra.launch.slurm.batch import Batch
+from fvhydra.launch.slurm.commands import complaint
 from fvhydra.launch.slurm.queue import Standing
 from tests.servers.slurm import Cluster
 
@@ -140,3 +142,8 @@ def test_how_an_end_is_said(standing: Standing, how: str) -> None:
 @pytest.mark.parametrize("state", ["PENDING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "SIGNALING", "NEW"])
 def test_states_that_are_no_end(state: str) -> None:
     assert not Standing(state).ended
+
+
+def test_what_a_command_complains_of() -> None:
+    said = "sbatch: unrecognized option '--nonsense'\nTry \"sbatch --help\" for more information\n"
+    assert complaint(subprocess.CompletedProcess(("sbatch",), 255, "", said)) == "unrecognized option '--nonsense'"

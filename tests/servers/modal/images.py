@@ -83,8 +83,12 @@ class Images:
     async def SecretGetOrCreate(
         self, message: pb.SecretGetOrCreateRequest, task: Task | None
     ) -> pb.SecretGetOrCreateResponse:
+        if message.object_creation_type == pb.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP:
+            unnamed = self._world.new_id("st")
+            self._world.secrets[unnamed] = ("", dict(message.env_dict))
+            return pb.SecretGetOrCreateResponse(secret_id=unnamed)
         if message.object_creation_type != pb.OBJECT_CREATION_TYPE_UNSPECIFIED:
-            refuse(Status.UNIMPLEMENTED, "secrets are made by ModalServer.secret")
+            refuse(Status.UNIMPLEMENTED, "secrets with a name are made by ModalServer.secret")
         name = message.deployment_name
         secret_id = next((key for key, (known, _) in self._world.secrets.items() if known == name), None)
         if secret_id is None:

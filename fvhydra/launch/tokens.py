@@ -1,0 +1,68 @@
+"""Which tokens of this machine a job is given: none, unless ``launcher.pass_env`` names them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from fvhydra.config.launcher import LauncherConfig, ModalLauncherConfig
+from fvhydra.config.store import HubStoreConfig
+from fvhydra.core.errors import Denied, UsageError
+from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, cached_login, find_token, nobody
+from fvhydra.launch.job import Job
+from fvhydra.ops.base import open_store
+
+
+def passed(settings: LauncherConfig) -> dict[str, str]:
+    """The variables that ``launcher.pass_env`` names, with their values. ``HF_TOKEN`` may be the cached login.
+
+    Raises:
+        UsageError: One is not set here.
+    """
+    found = {name: os.environ.get(name) for name in settings.pass_env}
+    if "HF_TOKEN" in found:
+        found["HF_TOKEN"] = found["HF_TOKEN"] or cached_login()
+    if missing := [name for name, value in found.items() if not value]:
+        raise UsageError(
+            f"launcher.pass_env=[{','.join(missing)}]: the environment of this command has no {missing[0]}.",
+            f"Set it (export {missing[0]}=...), or leave it out.",
+        )
+    return {name: value for name, value in found.items() if value}
+
+
+def worker_environment(settings: LauncherConfig) -> dict[str, str]:
+    """This process's environment for a worker, without tokens: what is made is published by the driver.
+
+    ``launcher.pass_env`` names those that a job is given all the same, to read what only a token can read.
+    """
+    allowed = passed(settings)
+    withheld = set(TOKEN_VARIABLES) - set(allowed)
+    kept = {name: value for name, value in os.environ.items() if name not in withheld} | allowed
+    if set_here := sorted(withheld & set(os.environ)):
+        kept[WITHHELD_VARIABLE] = ",".join(set_here)
+    kept["HF_TOKEN_PATH"] = os.devnull  # nor the cached login
+    return kept
+
+
+def check_stores(jobs: Sequence[Job], settings: LauncherConfig) -> None:
+    """Refuse jobs that could not read their store without the tokens that they are not given.
+
+    Raises:
+        UsageError: Names the store, and how to pass a token.
+        StoreError: A store cannot be reached at all.
+    """
+    stores = {store.repo_id: store for job in jobs if isinstance(store := job.config.store, HubStoreConfig)}
+    if not stores or set(passed(settings)) & set(TOKEN_VARIABLES) or find_token() is None:
+        return
+    hint = "Pass one, best one that may only read: launcher.pass_env=[HF_TOKEN]"
+    if isinstance(settings, ModalLauncherConfig):
+        hint += ", or name a Secret that has one: launcher.secrets=[<name>]"
+    for name, store in stores.items():
+        try:
+            with nobody():
+                open_store(store).head()
+        except Denied as error:
+            raise UsageError(
+                f"Jobs of launcher={settings.name} are given no token, and {name} cannot be read without one.",
+                f"{hint}.",
+            ) from error
