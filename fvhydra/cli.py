@@ -10,12 +10,16 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from fvhydra import words
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from fvhydra.driver import Driver
 
 
 def main() -> None:
@@ -66,8 +70,6 @@ def _log(error: Exception) -> str:
 
 
 def _compose_and_run(given: list[str]) -> int:
-    import hydra
-
     from fvhydra.config.schema import register
     from fvhydra.driver import Driver
     from fvhydra.launch import plugins
@@ -78,6 +80,13 @@ def _compose_and_run(given: list[str]) -> int:
     protected = words.protect(given)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise instead of printing: what went wrong is ours to say
     sys.argv = [sys.argv[0], *protected]
+    with driver.claim:
+        return _run(driver, protected)
+
+
+def _run(driver: Driver, protected: Sequence[str]) -> int:
+    import hydra
+
     try:
         hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(driver)()
     except (FvhydraError, ConfigError):

@@ -49,7 +49,8 @@ class Driver:
         """Of a job that did not run now: ``reused`` or ``not started``."""
         self.sweep_folder: Path | None = None
         self._composed: DictConfig | None = None
-        self._claim = ExitStack()
+        self.claim = ExitStack()
+        """Holds the folder of the sweep, until whoever made this leaves it."""
         self._display = ExitStack()
         self._board: Board | None = None
         self._listeners: dict[int, Lines | Bars] = {}
@@ -84,7 +85,7 @@ class Driver:
             )
         root = Path(config.job.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command, self._overrides)
-        if isinstance(job.op, Attach):
+        if isinstance(job.op, Attach) and not config.dry_run:
             from fvhydra.launch.modal.attach import attach
 
             with self._display:
@@ -142,7 +143,7 @@ class Driver:
         if self.sweep_folder is None:
             self.sweep_folder = folder
             if not dry_run:
-                self._claim.enter_context(claimed(folder))
+                self.claim.enter_context(claimed(folder))
 
     def listen(self, job: Job) -> Progress:
         """A listener of its own for each job; several may run at once."""
@@ -170,10 +171,6 @@ class Driver:
     # ------------------------------------------------------------------ the end
     def conclude(self) -> int:
         """Show the results, apply what is confirmed, write the sweep's report; return the exit code."""
-        with self._claim:
-            return self._conclude()
-
-    def _conclude(self) -> int:
         self._display.close()
         if self._composed is not None:
             self._run_single(self._composed)

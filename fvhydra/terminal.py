@@ -21,6 +21,7 @@ from rich.text import Text
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
+from fvhydra.launch.attempts import AGAIN
 from fvhydra.report.measures import measures
 from fvhydra.report.wording import change_cells, score_cells, unmeasured
 
@@ -149,7 +150,7 @@ class Terminal:
             self.out.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def sweep(self, rows: Sequence[Row], report: Path, verdict: Verdict) -> None:
-        """Every job of a sweep; then the first line of every failure, and where to read on."""
+        """Every job of a sweep; then the first line of every failure, where to read on, and what to do about it."""
         folder = report.parent.parent
         self.out.print(f"Reports in {escape(str(folder))}:")
         table = Table(box=None, pad_edge=False)
@@ -160,11 +161,16 @@ class Terminal:
             where = escape(str(row.report.relative_to(folder))) if row.report else "-"
             table.add_row(str(row.number), f"{_styled(row.result.verdict)}{how}", escape(row.title), where)
         self.out.print(table)
+        hints: dict[str, None] = {}
         for row in rows:
             if row.result.verdict.exit_code:
                 self.out.print(f"  job {row.number}: {escape(row.result.message.partition(chr(10))[0])}")
                 if row.log:
                     self.out.print(f"    log: {escape(str(row.log))}")
+            if row.result.verdict in AGAIN:
+                hints |= dict.fromkeys(note for note in row.result.notes if not (row.log and str(row.log) in note))
+        for hint in hints:  # once, however many jobs it is for
+            self.out.print(f"  {escape(hint)}")
         self.out.print(f"[{_style(verdict)}]{len(rows)} job(s), worst: {verdict}[/]  report: {escape(str(report))}")
 
     def plan(self, jobs: Sequence[Foreseen], described: Sequence[str], verdict: Verdict) -> None:

@@ -120,7 +120,7 @@ def refuse_what_hydra_ignores(words: Sequence[str]) -> None:
     if bare and not any(word.startswith("launcher=") for word in words):
         options = ", ".join(f"launcher={name}" for name in sorted(_groups(words)["launcher"]))
         raise UsageError(
-            f"{bare[0]}: jobs would not run there (Hydra ignores it in a single run).",
+            f"{bare[0]}: jobs would not run there.",
             f"Write one of these instead: {options}.",
         )
     _refuse_groups_without_option(words)

@@ -127,6 +127,16 @@ def test_a_sweep_names_its_folder_above_the_table(
     assert lines[:3] == [f"Reports in {tmp_path}:", "job verdict overrides report", "0 done seed=1 0/report/index.html"]
 
 
+def test_what_to_do_about_failures_is_said_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    log = Path("0/status/error.log")
+    result = RunResult(
+        "generate", Verdict.USAGE_ERROR, "No.", notes=["Set HF_TOKEN.", f"The traceback is in /here/{log}."]
+    )
+    Terminal().sweep([Row(number, "", result, None, log=log) for number in (0, 1)], tmp_path / "a" / "b", Verdict.DONE)
+    shown = capsys.readouterr().out
+    assert shown.count("Set HF_TOKEN.") == 1 and "traceback" not in shown
+
+
 def test_scores_comparisons_and_gates_are_tables_of_plain_text(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

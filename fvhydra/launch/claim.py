@@ -17,22 +17,36 @@ from fvhydra.core.errors import UsageError
 def claimed(folder: Path) -> Iterator[None]:
     """Hold a sweep's folder, made if need be. However this process ends, the system lets go of it.
 
+    A folder that nothing came into is removed again: all jobs were refused.
+
     Raises:
         UsageError: Another process holds it, or it cannot be written.
     """
+    path = folder / ".claim"
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".claim"
-    with files.explained(path), open(path, "a+", encoding="utf-8") as claim:
+        claim = open(path, "a+", encoding="utf-8")  # noqa: SIM115  closed below
+    with claim:
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             claim.seek(0)
-            raise UsageError(
-                f"{folder} is in use by another fvhydra ({claim.read().strip() or 'unknown process'}).",
-                "Wait until it has ended, or give this sweep another name: sweep=<name>.",
-            ) from error
+            raise _in_use(folder, claim.read().strip()) from error
+        if not path.exists() or not os.path.samestat(os.fstat(claim.fileno()), path.stat()):
+            raise _in_use(folder, "")  # whoever held it has just removed it
         claim.truncate(0)
         claim.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         claim.flush()
-        yield
+        try:
+            yield
+        finally:
+            if list(folder.iterdir()) == [path]:
+                path.unlink()
+                folder.rmdir()
+
+
+def _in_use(folder: Path, whom: str) -> UsageError:
+    return UsageError(
+        f"{folder} is in use by another fvhydra ({whom or 'unknown process'}).",
+        "Wait until it has ended, or give this sweep another name: sweep=<name>.",
+    )

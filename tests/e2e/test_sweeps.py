@@ -100,6 +100,7 @@ def test_seeding_through_a_launcher_publishes_from_here_alone(cli: Cli, tmp_path
         hidden = cli(*words, "store.repo_id=alice/hidden", **here)
         assert hidden.code == 2 and "alice/hidden cannot be read without one" in hidden.err, hidden.text
         assert "launcher.pass_env=[HF_TOKEN]" in hidden.err and not diary(tmp_path)
+        assert len(list((tmp_path / "multirun/seed_ssim").iterdir())) == 1, "a command that is refused leaves nothing"
 
         made = cli(*words, "sweep=first", **here)
         assert made.code == 0 and made.out.count("Nothing was written to hf://") == 2, made.text
