@@ -34,7 +34,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Card:
-    """A clip beside its score. ``rank`` says why it is shown: ``worst``, ``best``."""
+    """A clip beside its score. ``rank`` says why it is shown: ``worst 1``, ``best 1``."""
 
     row: ScoreRow
     rank: str
@@ -107,9 +107,12 @@ def _cards(run_dir: Path, summary: MetricSummary, rows: Sequence[ScoreRow]) -> l
     sign = -1.0 if summary.direction == "lower" else 1.0
     ordered = sorted(rows, key=lambda row: (sign * (row.value or 0.0), row.sample))
     ranks = ("lowest", "highest") if summary.direction == "none" else ("worst", "best")
-    chosen = [(row, ranks[0]) for row in ordered[:_WORST]]
-    chosen += [(row, ranks[1]) for row in ordered[_WORST:][-_BEST:][::-1]]
-    return [Card(row, rank, _clips(run_dir, row, summary.series)) for row, rank in chosen]
+    ends = zip(ranks, (ordered[:_WORST], ordered[_WORST:][-_BEST:][::-1]), strict=True)
+    return [
+        Card(row, f"{rank} {place}", _clips(run_dir, row, summary.series))
+        for rank, chosen in ends
+        for place, row in enumerate(chosen, 1)
+    ]
 
 
 def _clips(run_dir: Path, row: ScoreRow, directions: Mapping[str, str]) -> ClipView:

@@ -48,7 +48,8 @@ def test_the_worst_clips_come_first_then_the_best_and_a_set_metric_has_none(tmp_
     names = [text for text in html.all("h3") if text.split()[0] in ("worst", "best")]
     numbers = [text.split("set/")[1].split()[0] for text in names]
     assert numbers == ["0", "1", "2", "3", "4", "5", "11", "10", "9"] * 2
-    assert [text.split()[0] for text in names[:9]] == ["worst"] * 6 + ["best"] * 3
+    places = [f"worst {place}" for place in range(1, 7)] + [f"best {place}" for place in range(1, 4)]
+    assert [text.split(":")[0] for text in names[:9]] == places
 
 
 def test_where_lower_is_better_the_highest_come_first(tmp_path: Path) -> None:
