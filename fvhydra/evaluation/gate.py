@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from fvhydra.config.gates import Limit, limits
-from fvhydra.config.problems import nearest
+from fvhydra.config.problems import listing, nearest
+from fvhydra.core.errors import UsageError
 from fvhydra.core.paired import MetricComparison, Pair
 from fvhydra.core.result import GateResult
 from fvhydra.core.scores import MetricSummary, ScoreRow
@@ -38,6 +39,24 @@ class Measured:
     without: int = 0
     why: str = ""
     noun: str = "value"
+
+
+def refuse_unknown(gate: Mapping[str, Any], metrics: Collection[str]) -> None:
+    """Refuse limits on metrics that are not going to be measured, before anything is.
+
+    Raises:
+        UsageError: Lists all of them.
+    """
+    listed = ", ".join(sorted(metrics))
+    problems = [
+        f"op.gate names {name}, which metrics= does not choose.{nearest(name, metrics)} Chosen: {listed}."
+        for name in gate
+        if name not in metrics
+    ]
+    if problems:
+        raise UsageError(
+            listing(problems), "Choose it with metrics= or +metrics.use.<id>={}; `fvhydra op=metrics` lists all."
+        )
 
 
 def hold(gate: Mapping[str, Any], measured: Mapping[str, Measured]) -> list[GateResult]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".wav", ".flac", ".
 """Files that a folder is searched for, the last three for metrics of sound."""
 
 _SOUND = SUFFIXES[-3:]
+
+_REFERENCES = {"video": "reference", "audio": "reference_audio"}
 
 
 @dataclass(frozen=True)
@@ -67,25 +69,30 @@ def read_samples(
         raise UsageError("references= goes with videos= only; a manifest names each sample's reference itself.")
     if manifest is not None:
         return Samples(read_manifest(Path(manifest).expanduser(), path_keys))
-    if videos is not None and references is not None:
-        return _paired(videos, references)
-    folder = Path(run or videos or "").expanduser()
-    if run is not None or RunFolder.is_at(folder):
-        return Samples(_of_run(RunFolder.open(folder), {*PATHS, *path_keys}))
-    return Samples(_unpaired(_found("videos", str(videos))))
+    paths = {*PATHS, *path_keys}
+    if run is not None:
+        return Samples(_of_run(RunFolder.open(Path(run).expanduser()), paths))
+    found = _found("videos", str(videos), paths)
+    if references is None:
+        return Samples(found)
+    approved = {sample.id: _clip(sample) for sample in _found("references", references, paths)}
+    one_each = all(Path(given).expanduser().is_file() for given in (str(videos), references))
+    return _paired(found, approved, {found[0].id: next(iter(approved))} if one_each else {})
 
 
-def _paired(videos: str, references: str) -> Samples:
-    """Pairs by relative path; two single files are a pair whatever their names."""
-    generated, approved = _found("videos", videos), _found("references", references)
-    if Path(videos).expanduser().is_file() and Path(references).expanduser().is_file():
-        partners = dict(zip(generated, approved, strict=True))
-    else:
-        partners = pairs(generated, approved)
-    samples = _unpaired(generated, {name: approved[other] for name, other in partners.items()})
+def _paired(samples: Sequence[Sample], approved: Mapping[str, Path], known: Mapping[str, str]) -> Samples:
+    """Pairs that are ``known`` (two single files, whatever their names), else by relative path."""
+    partners = known or pairs([sample.id for sample in samples], approved)
+    paired = []
+    for sample in samples:
+        keys = {key: value for key, value in sample.keys.items() if key not in _REFERENCES.values()}
+        if sample.id in partners:
+            reference = approved[partners[sample.id]]
+            keys[_REFERENCES[_key(reference)]] = reference
+        paired.append(replace(sample, keys=keys))
     unused = sorted(set(approved) - set(partners.values()))
-    samples += [Sample(f"reference/{name}", {_key(approved[name]): approved[name]}, "reference") for name in unused]
-    return Samples(samples, sorted(set(generated) - set(partners)), unused)
+    paired += [Sample(f"reference/{name}", {_key(approved[name]): approved[name]}, "reference") for name in unused]
+    return Samples(paired, sorted({sample.id for sample in samples} - set(partners)), unused)
 
 
 def pairs(names: Collection[str], others: Collection[str]) -> dict[str, str]:
@@ -112,39 +119,32 @@ def _key(path: Path) -> str:
     return "audio" if path.suffix.lower() in _SOUND else "video"
 
 
-def _unpaired(found: Mapping[str, Path], references: Mapping[str, Path] | None = None) -> list[Sample]:
-    samples = []
-    for name, path in sorted(found.items()):
-        keys: dict[str, Any] = {_key(path): path}
-        if references and name in references:
-            keys["reference_audio" if _key(references[name]) == "audio" else "reference"] = references[name]
-        samples.append(Sample(name, keys))
-    return samples
+def _clip(sample: Sample) -> Path:
+    path: Path = sample.keys.get("video") or sample.keys["audio"]
+    return path
 
 
-def _found(key: str, given: str) -> dict[str, Path]:
-    """Files by their path relative to the folder, or to what comes before the first wildcard of a pattern."""
+def _found(key: str, given: str, path_keys: Collection[str]) -> list[Sample]:
+    """Those of a run folder, or files by their path relative to the folder, or to what comes before a wildcard."""
     path = Path(given).expanduser()
     if RunFolder.is_at(path):
-        samples = _of_run(RunFolder.open(path))
-        return {sample.id: sample.keys.get("video") or sample.keys["audio"] for sample in samples}
+        return _of_run(RunFolder.open(path), path_keys)
     if path.is_file():
-        return {path.name: path.absolute()}
-    if path.is_dir():
-        base = path
-        files = [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
+        base, files = path.parent, [path]
+    elif path.is_dir():
+        base, files = path, [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
     else:
         base = _before_wildcard(path)
         files = list(base.glob(str(path.relative_to(base)))) if glob.has_magic(given) else []
     # a link that leads nowhere is a clip that was lost, and is told of as such
     kept = (file for file in files if file.is_file() or (file.is_symlink() and not file.exists()))
-    found = {file.relative_to(base).as_posix(): file.absolute() for file in kept}
+    found = [Sample(file.relative_to(base).as_posix(), {_key(file): file.absolute()}) for file in kept]
     if not found:
         what = "has no videos" if path.is_dir() else "does not exist, and no file matches it as a pattern"
         raise UsageError(
             f"{key}={given} {what}.", f"Give a folder, a run folder, a file or a pattern such as {key}='gen/*.mp4'."
         )
-    return found
+    return sorted(found, key=lambda sample: sample.id)
 
 
 def _before_wildcard(pattern: Path) -> Path:
@@ -152,7 +152,7 @@ def _before_wildcard(pattern: Path) -> Path:
     return next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
 
 
-def _of_run(run: RunFolder, path_keys: Collection[str] = PATHS) -> list[Sample]:
+def _of_run(run: RunFolder, path_keys: Collection[str]) -> list[Sample]:
     """The clips of an earlier run, each with its prompt, what its suite said of it, and what it was compared with."""
     manifest = run.manifest
     cases = {case["index"]: case for case in manifest["cases"]}

@@ -48,8 +48,9 @@ class Eval(Op):
         return self.config.shard is not None
 
     def preflight(self, context: Context) -> None:
-        """Refuse what cannot be scored: no samples, unknown or planned metrics, wrong parameters."""
+        """Refuse what cannot be scored: no samples, unknown or planned metrics, wrong parameters, limits on others."""
         metrics = _metrics(context.config)
+        gate.refuse_unknown(self.config.gate, {metric.spec.id for metric in metrics})
         _samples(context.config, metrics)
         number_of_shards(self.config.shard, self.config.shards, context.command)
         if self.config.resume_from is not None and not Path(self.config.resume_from).expanduser().is_dir():

@@ -55,9 +55,15 @@ def test_a_pattern_a_manifest_and_a_run(cli: Cli, clips: Path) -> None:
     rows = latest(clips)[2]
     assert {(row.prompt, row.tags[0], row.status) for row in rows} == {("A cat", "dimension=color", "ok")}
     assert cli("op=generate", "engine=mock", "sampling.num_frames=9", "model=wan22_ti2v_5b").code == 0
-    assert cli("op=eval", "videos=outputs/latest", "metrics=temporal").code == 0
-    rows = latest(clips)[2]
-    assert len(rows) == 1 and rows[0].prompt
+    made = (clips / "outputs" / "latest").resolve()
+    for words in ((f"run={made}",), (f"videos={made}",), (f"videos={made}", f"references={made}")):
+        assert cli("op=eval", *words, "metrics=[pixel,temporal]").code == 0
+        rows = {row.metric: row for row in latest(clips)[2]}
+        assert all(row.prompt for row in rows.values())
+        paired = len(words) == 2
+        assert (rows["common.psnr"].status, rows["common.psnr"].code) == (
+            ("ok", "") if paired else ("skipped", "missing_input")
+        )
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,7 @@ def test_a_pattern_a_manifest_and_a_run(cli: Cli, clips: Path) -> None:
     [
         (('op.gate={common.psnr: ">=20"}',), 0, "pass"),
         (('op.gate={common.psnr: ">=99"}',), 1, "common.psnr value is"),
+        (('op.gate={common.sism: ">=0.9"}',), 2, "metrics= does not choose. Did you mean 'common.ssim'?"),
         (("op.strict=true",), 5, "1 skipped"),
         (("+metrics.use.vbench.motion_smoothness={}",), 2, "is planned and cannot be computed yet"),
         (("metrics=gate",), 2, "chooses no metric"),
