@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.errors import UsageError
+from fvhydra.core.files import canonical_json
 from fvhydra.metrics.sample import Sample
 
 PATHS = ("video", "reference", "audio", "reference_audio", "image")
@@ -51,6 +52,12 @@ def read_manifest(path: Path, path_keys: Iterable[str]) -> list[Sample]:
     if not samples:
         raise UsageError(f"manifest={path} has no samples.", 'Write one a line: {"video": "a.mp4", "prompt": "A cat"}')
     return [samples[name] for name in sorted(samples)]
+
+
+def manifest_of(samples: Iterable[Sample]) -> bytes:
+    """The inverse of :func:`read_manifest`: lines of JSON with absolute paths."""
+    lines = [{**sample.keys, "id": sample.id, "role": sample.role, "tags": sample.tags} for sample in samples]
+    return "".join(f"{canonical_json(line)}\n" for line in lines).encode()
 
 
 def tags_of(keys: Mapping[str, Any]) -> tuple[str, ...]:

@@ -68,16 +68,23 @@ def read_samples(
     if references is not None and videos is None:
         raise UsageError("references= goes with videos= only; a manifest names each sample's reference itself.")
     if manifest is not None:
-        return Samples(read_manifest(Path(manifest).expanduser(), path_keys))
+        return _some_paired(read_manifest(Path(manifest).expanduser(), path_keys))
     paths = {*PATHS, *path_keys}
     if run is not None:
-        return Samples(_of_run(RunFolder.open(Path(run).expanduser()), paths))
+        return _some_paired(_of_run(RunFolder.open(Path(run).expanduser()), paths))
     found = _found("videos", str(videos), paths)
     if references is None:
-        return Samples(found)
+        return _some_paired(found)
     approved = {sample.id: _clip(sample) for sample in _found("references", references, paths)}
     one_each = all(Path(given).expanduser().is_file() for given in (str(videos), references))
     return _paired(found, approved, {found[0].id: next(iter(approved))} if one_each else {})
+
+
+def _some_paired(samples: list[Sample]) -> Samples:
+    """Samples that name their references themselves: where some do, those that do not are listed."""
+    generated = [sample for sample in samples if sample.role == "generated"]
+    alone = [sample.id for sample in generated if not set(_REFERENCES.values()) & set(sample.keys)]
+    return Samples(samples, alone if len(alone) < len(generated) else [])
 
 
 def _paired(samples: Sequence[Sample], approved: Mapping[str, Path], known: Mapping[str, str]) -> Samples:

@@ -14,6 +14,7 @@ from fvhydra.core.loading import load_class
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.engines.base import Engine
 from fvhydra.ops.cases import file_digests
+from fvhydra.ops.packing import Packed, pack_cases
 from fvhydra.stores.base import Store
 
 
@@ -59,6 +60,22 @@ class Op(ABC):
     def goes_on(self, context: Context) -> list[str]:
         """Notes on how a run that was interrupted can be taken up where it stopped."""
         return []
+
+    def packed(self, context: Context) -> Packed:
+        """The job for a worker that sees no file of this machine, with the files that go with it.
+
+        Raises:
+            UsageError: Something that it reads cannot be read.
+        """
+        return pack_cases(context.config, open_store(context.config.store))
+
+    def unpackable(self, config: Config) -> list[str]:
+        """What of the command names files that :meth:`packed` leaves behind: ``key=value``."""
+        return [
+            f"{key}={value}"
+            for key in ("run", "runs", "videos", "references", "manifest")
+            if (value := getattr(config, key))
+        ]
 
     merges = False
     """Whether the jobs of a sweep are parts of one answer, which :meth:`merge` then makes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ from fvhydra.core.scores import MetricSummary, ScoreRow
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.evaluation import gate
+from fvhydra.evaluation.manifest import manifest_of
 from fvhydra.evaluation.samples import Samples, read_samples
 from fvhydra.evaluation.selection import select
 from fvhydra.evaluation.shards import number_of_shards, shard_of
 from fvhydra.evaluation.vbench import standing
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Metric
+from fvhydra.metrics.sample import Sample
 from fvhydra.ops.base import Op
+from fvhydra.ops.packing import Packed
 
 CONVERSION = (
     "libswscale to RGB, 8 bit, full range; matrix and range as the stream says, BT.601 and limited where it does not; "
@@ -68,6 +72,20 @@ class Eval(Op):
                 found[sample.id] = "missing"
         return {"samples": files.sha256_bytes(files.canonical_json(found).encode())}
 
+    def packed(self, context: Context) -> Packed:
+        """The samples of this shard as a manifest, with their files."""
+        config, manifest = context.config, context.run.path.absolute() / "status" / "samples.jsonl"
+        samples, _ = self._own(_samples(config, _metrics(config)), context)
+        read = {value for sample in samples for value in sample.keys.values() if isinstance(value, Path)}
+        sent = dict.fromkeys(sorted(path for path in read if path.is_file()))  # the worker tells of the others
+        there = replace(config, videos=None, references=None, run=None, manifest=str(manifest))
+        return Packed(there, {manifest: manifest_of(samples), **sent})
+
+    def unpackable(self, config: Config) -> list[str]:
+        """Weights, which can be of any size, and an earlier evaluation."""
+        kept = {f"metrics.assets.{name}": path for name, path in config.metrics.assets.items()}
+        return [f"{key}={path}" for key, path in {**kept, "op.resume_from": self.config.resume_from}.items() if path]
+
     def run(self, context: Context) -> RunResult:
         """Leave ``scores.jsonl``, ``summary.json``, ``frames/`` and ``states/``."""
         from fvhydra.evaluation.evaluate import evaluate
@@ -75,9 +93,7 @@ class Eval(Op):
 
         metrics = _metrics(context.config)
         found = _samples(context.config, metrics)
-        shards = number_of_shards(self.config.shard, self.config.shards, context.command)
-        own = self.config.shard or 0
-        samples = [sample for sample in found.samples if shards == 1 or shard_of(sample, shards) == own]
+        samples, shards = self._own(found, context)
         context.run.update_manifest(evaluation=self._provenance(found, len(samples), shards))
         summaries, rows = evaluate(
             samples,
@@ -113,6 +129,12 @@ class Eval(Op):
         folders = [context.run.path.parent / job.folder for job in sorted(jobs, key=lambda job: job.number)]
         summaries, rows = merge(folders, metrics, context.run.path)
         return self._judged(summaries, rows, _unpaired(found))
+
+    def _own(self, found: Samples, context: Context) -> tuple[list[Sample], int]:
+        """Those of this shard, and how many shards there are."""
+        shards = number_of_shards(self.config.shard, self.config.shards, context.command)
+        own = self.config.shard or 0
+        return [sample for sample in found.samples if shards == 1 or shard_of(sample, shards) == own], shards
 
     def _provenance(self, found: Samples, samples: int, shards: int) -> dict[str, Any]:
         import av

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from fvhydra.core.scores import read_rows
+from tests.evaluation.clips import write_clip
 from tests.launch.modal.site import TROUBLE, Site, site
 from tests.servers.hub import ALICE, ALICE_READS, HubServer
 
@@ -139,6 +141,25 @@ def test_seeding_keeps_the_token_that_writes_at_home(here: Site) -> None:
         assert len([path for path in repo.files(repo.branches["main"]) if path.startswith("reference_videos/")]) == 2
     assert _seen(here.logs("seed_ssim")[0])["environment"]["HF_TOKEN"] == ALICE_READS
     assert ALICE.encode() not in _everything_sent(here)
+
+
+def test_clips_are_scored_there_shard_by_shard(here: Site) -> None:
+    for folder in ("gen", "ref"):
+        for index, name in enumerate(("a, [1].mp4", "s/猫=b.mp4", "s/c.mp4", f"{folder} alone.mp4")):
+            write_clip(here.folder / folder, name, 60 + 20 * index + (folder == "ref"))
+    (here.folder / "gen" / "gone.mp4").symlink_to("nowhere.mp4")
+    words = ("op=eval", "videos=gen", "references=ref", "metrics=[pixel,temporal]")
+    assert here.run(*words).code == 0
+    there = here.run("-m", *words, "op.shard=range(0,2)", "launcher=modal", "sweep=mine")
+    assert there.code == 0 and "2 job(s)" in there.out, there.text
+    assert [here.result("eval", number)["verdict"] for number in (0, 1)] == ["done", "done"]
+    assert "2 video(s) without a reference: gen alone.mp4, gone.mp4" in there.out
+    [merged] = here.sweep("eval").glob("merged*/scores.jsonl")
+    told = [
+        [(row.sample, row.metric, row.value, row.code, row.message, row.clips) for row in read_rows(path)]
+        for path in (merged, here.folder / "outputs" / "latest" / "scores.jsonl")
+    ]
+    assert told[0] == told[1] and len(told[0]) == 5 * 4
 
 
 def test_what_cannot_run_there_is_refused_before_anything_is_paid_for(here: Site) -> None:

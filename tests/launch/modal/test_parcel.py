@@ -109,10 +109,33 @@ def test_of_a_local_store_only_what_the_cases_need_is_sent(
     assert b"not mine" not in files.values()
 
 
-@pytest.mark.parametrize("word", ["videos=clips", "op=publish", "run=outputs/latest", "runs=[one,two]"])
-def test_what_cannot_be_sent_is_refused(home: Path, word: str) -> None:
-    with pytest.raises(UsageError, match=word.split("=")[0]):
-        refuse_unsendable(_job(home, word))
+@pytest.mark.parametrize(
+    "words",
+    [
+        "op=generate videos=clips",
+        "op=publish",
+        "op=generate run=outputs/latest",
+        "op=eval_compare runs=[one,two]",
+        "op=eval videos=clips op.resume_from=outputs/latest",
+        "op=eval videos=clips metrics=lpips metrics.assets.lpips_alex=weights",
+    ],
+)
+def test_what_cannot_be_sent_is_refused(home: Path, words: str) -> None:
+    named = words.split()[-1].partition("=")[0]
+    with pytest.raises(UsageError, match=named):
+        refuse_unsendable(_job(home, *words.split()))
+
+
+def test_too_much_for_one_job_is_refused(home: Path) -> None:
+    (home / "clips").mkdir()
+    with open(home / "clips" / "long.mp4", "wb") as handle:
+        handle.truncate(2**30)  # takes no room on the disk
+    words = ("op=eval", "videos=clips", "metrics=temporal")
+    with pytest.raises(UsageError, match=r"1\.0 GiB"):
+        refuse_unsendable(_job(home, *words))
+    with open(home / "clips" / "long.mp4", "wb") as handle:
+        handle.truncate(2**20)
+    refuse_unsendable(_job(home, *words))
 
 
 def test_a_gpu_that_modal_does_not_have_is_refused(home: Path) -> None:
