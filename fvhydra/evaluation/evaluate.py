@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from fvhydra.core.progress import Progress
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows, side_file, write_rows
 from fvhydra.evaluation.journal import SCORES, Arrays, Journal, read_arrays, write_arrays
 from fvhydra.evaluation.lane import Outcome, shown
-from fvhydra.evaluation.scoring import Effort, Work, score_all, with_sound
+from fvhydra.evaluation.processes import pays, processes
+from fvhydra.evaluation.scoring import Effort, Work, score_all, threads, with_sound
 from fvhydra.evaluation.selection import Prepared, prepare
 from fvhydra.evaluation.summary import fold, loaded, summarise
 from fvhydra.metrics.base import Metric, SetMetric
@@ -49,7 +50,9 @@ def evaluate(
         prepared.append(prepare(metric))
     progress.stage("score", msg=f"{len(samples)} sample(s)")
     known: dict[str, list[Outcome]] = {}
-    for done, outcomes in enumerate(score_all(_work(samples, prepared, journal, known), effort), 1):
+    work = _work(samples, prepared, journal, known)
+    where = processes if pays(prepared, len(samples), effort) else threads
+    for done, outcomes in enumerate(score_all(work, effort, where), 1):
         journal.add([*known.pop(outcomes[0].row.sample), *outcomes])
         progress.step(done, len(samples))
     states = {
@@ -127,7 +130,7 @@ def _work(
     for sample in samples:
         heard = with_sound(sample) if hears else sample
         fitting = [item for item in prepared if heard.role != "reference" or item.metric.spec.kind == "set"]
-        contents = {item.metric.spec.id: _content(item.metric, heard) for item in fitting}
+        contents = _contents(fitting, heard)
         found, left = [], []
         for item in fitting:
             spec = item.metric.spec
@@ -143,9 +146,16 @@ def _work(
             journal.add(found)
 
 
-def _content(metric: Metric, sample: Sample) -> str:
+def _contents(prepared: Sequence[Prepared], sample: Sample) -> dict[str, str]:
+    """What each metric reads of a sample, hashed: once for all that read the same."""
+    keys = {item.metric.spec.id: frozenset(read.key for read in item.metric.spec.inputs) for item in prepared}
+    hashes = {read: _content(sample, read) for read in set(keys.values())}
+    return {metric: hashes[read] for metric, read in keys.items()}
+
+
+def _content(sample: Sample, keys: Iterable[str]) -> str:
     try:
-        return sample.content(item.key for item in metric.spec.inputs)
+        return sample.content(keys)
     except OSError:  # the row will say so
         return ""
 

@@ -59,6 +59,11 @@ class Lane:
         """Whether more frames would change anything."""
         return self._reading is not None and bool(self.keys) and not self._closed
 
+    @property
+    def divided(self) -> bool:
+        """Whether another lane does a part of its work, see :class:`~fvhydra.metrics.series.SeriesReading`."""
+        return getattr(self._reading, "divided", False)
+
     def check(self) -> None:
         """Before anything is decoded."""
         if self._prepared.error is not None:

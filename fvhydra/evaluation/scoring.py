@@ -6,10 +6,12 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
+from typing import Protocol
 
 import cv2
 
@@ -23,6 +25,13 @@ from fvhydra.metrics.sample import Sample
 
 _LIGHT = 0.01
 """Of the slowest lane's cost."""
+
+
+class Stop(Protocol):
+    """An event of this process or of several."""
+
+    def is_set(self) -> bool:
+        """Whether to leave the sample alone."""
 
 
 class _Stopped(Exception):
@@ -77,8 +86,8 @@ class Effort:
     """What a pass may use.
 
     Attributes:
-        workers: Samples at a time, and threads that compute. Decoding has threads of its own, which wait while the
-            frames are not taken.
+        workers: Samples at a time, and threads or processes that compute. Decoding has threads of its own, which wait
+            while the frames are not taken.
         memory_mb: For the decoded frames of one sample.
         torch_threads: Inside of each network; 0 leaves torch's default.
     """
@@ -88,33 +97,47 @@ class Effort:
     torch_threads: int = 1
 
 
-def score_all(work: Iterable[Work], effort: Effort) -> Iterator[list[Outcome]]:
-    """Score samples, several at a time, and yield what came of each as soon as it is known, in any order.
+Submit = Callable[[Work], "Future[list[Outcome]]"]
+"""Begins to score a sample somewhere."""
 
-    Args:
-        work: Taken one by one as threads become free.
-        effort: Threads and memory.
-    """
+
+@contextlib.contextmanager
+def threads(effort: Effort) -> Iterator[Submit]:
+    """One thread for each worker; where there are fewer samples, they share the metrics of one."""
     stop = Event()
-    remaining = iter(work)
     with (
-        _no_threads_of_libraries(effort.torch_threads),
+        no_threads_of_libraries(effort.torch_threads),
         Crew(effort.workers) as crew,
         ThreadPoolExecutor(effort.workers, "sample") as readers,
     ):
-        waiting: set[Future[list[Outcome]]] = set()
         try:
-            while True:
-                # one more than are scored at a time: it begins while results are being written
-                while len(waiting) <= effort.workers and (item := next(remaining, None)) is not None:
-                    waiting.add(readers.submit(score, *item, crew, effort.memory_mb, stop))
-                if not waiting:
-                    return
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+            yield lambda work: readers.submit(score, *work, crew, effort.memory_mb, stop)
         finally:
             stop.set()
+
+
+def score_all(
+    work: Iterable[Work], effort: Effort, where: Callable[[Effort], AbstractContextManager[Submit]] = threads
+) -> Iterator[list[Outcome]]:
+    """Score samples, several at a time, and yield what came of each as soon as it is known, in any order.
+
+    Args:
+        work: Taken one by one as workers become free.
+        effort: Workers and memory.
+        where: :func:`threads`, or :func:`fvhydra.evaluation.processes.processes`.
+    """
+    remaining = iter(work)
+    waiting: set[Future[list[Outcome]]] = set()
+    with where(effort) as submit:
+        while True:
+            # twice as many as are scored at a time: the next begin while results are being written
+            while len(waiting) < 2 * effort.workers and (item := next(remaining, None)) is not None:
+                waiting.add(submit(item))
+            if not waiting:
+                return
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
 
 
 def score(
@@ -123,7 +146,7 @@ def score(
     prepared: Sequence[Prepared],
     crew: Crew,
     memory_mb: float,
-    stop: Event | None = None,
+    stop: Stop | None = None,
 ) -> list[Outcome]:
     """Score one sample with several metrics; one outcome for each, whatever goes wrong."""
     lanes = [Lane(item, sample, contents[item.metric.spec.id]) for item in prepared]
@@ -142,17 +165,19 @@ def score(
     return [lane.outcome for lane in lanes if lane.outcome is not None]
 
 
-def _watch(lanes: Sequence[Lane], sample: Sample, crew: Crew, memory_mb: float, stop: Event) -> None:
+def _watch(lanes: Sequence[Lane], sample: Sample, crew: Crew, memory_mb: float, stop: Stop) -> None:
     def each(step: Callable[[Lane], None]) -> None:
         """Take a step in every lane, the slowest first, so that the others fill what time it leaves.
 
-        Lanes that cost next to nothing come after all others: they mostly use what others computed for them, and a
-        thread that waits for that is lost to the rest.
+        Lanes that divide their work among them come after those that do not: they end together, however late they
+        begin. Lanes that cost next to nothing come after all others: they mostly use what others computed for them,
+        and a thread that waits for that is lost to the rest.
         """
-        ordered = sorted((lane for lane in lanes if lane.outcome is None), key=lambda lane: -lane.cost)
-        heavy = [lane for lane in ordered if lane.cost >= _LIGHT * ordered[0].cost]
+        left = [lane for lane in lanes if lane.outcome is None]
+        least = _LIGHT * max((lane.cost for lane in left), default=0)
+        heavy = sorted((lane for lane in left if lane.cost >= least), key=lambda lane: (lane.divided, -lane.cost))
         crew.run([partial(step, lane) for lane in heavy])
-        crew.run([partial(step, lane) for lane in ordered[len(heavy) :]], alone=True)
+        crew.run([partial(step, lane) for lane in left if lane not in heavy], alone=True)
 
     videos = {key: Path(sample.keys[key]) for lane in lanes for key in lane.keys}
     with footage(videos, memory_mb) as shot:
@@ -171,7 +196,7 @@ def _watch(lanes: Sequence[Lane], sample: Sample, crew: Crew, memory_mb: float, 
 
 
 @contextlib.contextmanager
-def _no_threads_of_libraries(torch_threads: int) -> Iterator[None]:
+def no_threads_of_libraries(torch_threads: int) -> Iterator[None]:
     """Samples are spread over threads already; those of OpenCV and torch would only fight with them."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)

@@ -109,6 +109,10 @@ class Shared:
                 value.set_exception(error)
         return value.result()  # type: ignore[no-any-return]  # as what make returned
 
+    def __reduce__(self) -> tuple[type[Shared], tuple[()]]:
+        """In another process it begins empty."""
+        return Shared, ()
+
     def clear(self) -> None:
         """Let everything go. What is shared may know its clip, and would otherwise stay until cycles are collected."""
         self._values.clear()

@@ -32,6 +32,8 @@ class SeriesReading:
         name: Of the series in the side file.
         finish: The clip's value of all values ``[T]``.
         outputs: Further values of the clip.
+        divided: Whether it and another metric do parts of each other's work, see ``chunk.shared``: they begin last, and
+            so end together.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class SeriesReading:
         name: str = "per_frame",
         finish: Callable[[Values], float] = mean,
         outputs: Mapping[str, Any] | None = None,
+        divided: bool = False,
     ) -> None:
         self._measure = measure
         self._name = name
         self._finish = finish
         self._outputs = dict(outputs or {})
+        self.divided = divided
         self._frames = 0
         self._parts: list[Values] = [np.empty(0)]
 

@@ -59,13 +59,13 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """Which samples were decoded for which metrics."""
     calls: list[tuple[str, list[str]]] = []
 
-    def watched(work: Any, effort: Effort) -> Any:
+    def watched(work: Any, effort: Effort, where: Any) -> Any:
         def listed() -> Any:
             for sample, contents, prepared in work:
                 calls.append((sample.id, [item.metric.spec.id for item in prepared]))
                 yield sample, contents, prepared
 
-        return score_all(listed(), effort)
+        return score_all(listed(), effort, where)
 
     monkeypatch.setattr(module, "score_all", watched)
     return calls

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -12,12 +14,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fvhydra.config.metrics import Choice
+from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.scores import ScoreRow
 from fvhydra.evaluation import footage as footage_module
 from fvhydra.evaluation.lane import Outcome
-from fvhydra.evaluation.scoring import Crew, Effort, score, score_all
-from fvhydra.evaluation.selection import Prepared, prepare
+from fvhydra.evaluation.processes import pays, processes
+from fvhydra.evaluation.scoring import Crew, Effort, score, score_all, threads
+from fvhydra.evaluation.selection import Prepared, prepare, select
 from fvhydra.media import video
+from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Score
 from fvhydra.metrics.sample import Sample
 from tests.evaluation import toys
@@ -215,19 +221,19 @@ def test_what_metrics_share_is_computed_once_a_chunk(crew: Crew, make_clip: Make
     assert sorted(Sharing.computed) == [(0, 5), (5, 3), (5, 4)]
 
 
-def test_results_do_not_depend_on_threads_or_order(make_clip: Make) -> None:
+def test_results_do_not_depend_on_workers_or_order(make_clip: Make) -> None:
     clips = [make_clip(f"{index}.mp4", 20 * index + 20) for index in range(5)]
     prepared = [prepare(toys.make(kind)) for kind in (toys.Toy, toys.Difference)]
 
-    def run(workers: int, backwards: bool) -> dict[tuple[str, str], float | None]:
+    def run(workers: int, backwards: bool, where: Any = threads) -> dict[tuple[str, str], float | None]:
         work = [
             (Sample(clip.name, {"video": clip, "reference": clips[0]}), dict.fromkeys(ids(prepared), ""), prepared)
             for clip in clips[:: -1 if backwards else 1]
         ]
-        found = [outcome.row for group in score_all(work, Effort(workers, MB)) for outcome in group]
+        found = [outcome.row for group in score_all(work, Effort(workers, MB), where) for outcome in group]
         return {(row.sample, row.metric): row.value for row in found}
 
-    assert run(1, False) == run(2, False) == run(4, True)
+    assert run(1, False) == run(2, False) == run(4, True) == run(2, False, processes)
 
 
 def ids(prepared: list[Prepared]) -> list[str]:
@@ -268,3 +274,25 @@ def test_a_clip_on_its_way_is_left_between_two_chunks(make_clip: Make) -> None:
     assert next(found)[0].row.sample == "missing"
     found.close()  # type: ignore[attr-defined]
     assert Slow.seen < 50
+
+
+class Dies(toys.Toy):
+    def of(self, tracks: Mapping[str, NDArray[np.uint8]]) -> list[float]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return []
+
+
+def test_a_process_that_dies_ends_the_pass_with_a_sentence(make_clip: Make) -> None:
+    clip, prepared = make_clip("a.mp4"), [prepare(toys.make(Dies))]
+    work = [(Sample(str(index), {"video": clip}), dict.fromkeys(ids(prepared), ""), prepared) for index in range(4)]
+    with pytest.raises(InfrastructureError, match="has died"):
+        list(score_all(work, Effort(2, MB), processes))
+
+
+def test_processes_are_for_many_clips_without_networks() -> None:
+    light = [prepare(toys.make(toys.Toy))]
+    heavy = [*light, prepare(select([Choice("common.lpips", {})], HubAssets("cpu", Path(), tiny=True))[0])]
+    assert pays(light, 64, Effort(2, MB))
+    assert not pays(light, 63, Effort(2, MB))
+    assert not pays(light, 64, Effort(1, MB))
+    assert not pays(heavy, 64, Effort(2, MB))

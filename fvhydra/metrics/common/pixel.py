@@ -85,7 +85,7 @@ class Ssim(Metric):
             _require_sides(clip, window)
         if (border, window) == ("zero", SIDE) and _scales(clip):
             structures = Structures.of(clip, "ssim")
-            return SeriesReading(lambda chunk: structures.ssim(*_pair(chunk), chunk.shared))
+            return SeriesReading(lambda chunk: structures.ssim(*_pair(chunk), chunk.shared), divided=True)
         return SeriesReading(lambda chunk: pixel.ssim(*_pair(chunk), border, window))
 
 
@@ -113,7 +113,9 @@ class MsSsim(Metric):
         _require_sides(clip, SIDE)
         structures = Structures.of(clip, "ms_ssim")
         return SeriesReading(
-            lambda chunk: structures.ms_ssim(*_pair(chunk), chunk.shared), outputs={"scales": _scales(clip)}
+            lambda chunk: structures.ms_ssim(*_pair(chunk), chunk.shared),
+            outputs={"scales": _scales(clip)},
+            divided=True,
         )
 
 

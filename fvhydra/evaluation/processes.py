@@ -1,0 +1,94 @@
+"""Scoring in several processes: threads of one Python wait for each other where calls are short or CPUs are many."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from fvhydra.core.errors import InfrastructureError
+from fvhydra.evaluation.lane import Outcome
+from fvhydra.evaluation.scoring import Crew, Effort, Submit, Work, no_threads_of_libraries, score
+from fvhydra.evaluation.selection import Prepared
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
+_FEWEST = 32
+"""Samples for each process; with fewer, starting them takes longer than they save."""
+
+_mine: tuple[Crew, Effort, Event]
+"""What a process that scores has been given when it began."""
+
+
+def pays(prepared: Sequence[Prepared], samples: int, effort: Effort) -> bool:
+    """Whether processes are quicker than threads: many samples, and no network that each would have to load."""
+    light = not any(item.metric.spec.loads(item.metric.params) for item in prepared)
+    return light and effort.workers > 1 and samples >= _FEWEST * effort.workers and _can_be_sent(prepared)
+
+
+@contextlib.contextmanager
+def processes(effort: Effort) -> Iterator[Submit]:
+    """One process for each worker; each scores a sample at a time, in one thread beside those that decode.
+
+    Raises:
+        InfrastructureError: One of them died.
+    """
+    import multiprocessing  # here, because it takes a while and a few clips do not need it
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    # not forked: this process may have threads, and a lock that one of them holds would stay locked in the copy
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(effort.workers, context, _begin, (effort, stop))
+
+    def submit(work: Work) -> Future[list[Outcome]]:
+        return pool.submit(_score, work)
+
+    try:
+        yield submit
+    except BrokenProcessPool as error:
+        raise InfrastructureError(
+            "A process that scored clips has died, as when memory runs out or a decoder crashes.",
+            "What was scored is kept: op.resume_from=<the run folder> goes on. op.workers=1 needs less memory.",
+        ) from error
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _can_be_sent(prepared: Sequence[Prepared]) -> bool:
+    """A metric of someone's own may hold what belongs to one process."""
+    try:
+        pickle.loads(pickle.dumps(prepared))
+    except Exception:
+        return False
+    return True
+
+
+def _begin(effort: Effort, stop: Event) -> None:
+    """Ctrl-C is for the process that waits for this one, which then says stop; when it is gone, so is this one."""
+    global _mine
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    no_threads_of_libraries(effort.torch_threads).__enter__()  # to the end of the process
+    _mine = Crew(1), effort, stop
+
+
+def _score(work: Work) -> list[Outcome]:
+    crew, effort, stop = _mine
+    return score(*work, crew, effort.memory_mb, stop)
+
+
+def _die_with_parent() -> None:
+    import multiprocessing
+
+    parent: Any = multiprocessing.parent_process()
+    parent.join()
+    os._exit(1)
