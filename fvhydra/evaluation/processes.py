@@ -49,7 +49,12 @@ def processes(effort: Effort) -> Iterator[Submit]:
     pool = ProcessPoolExecutor(effort.workers, context, _begin, (effort, stop))
 
     def submit(work: Work) -> Future[list[Outcome]]:
-        return pool.submit(_score, work)
+        # Ctrl-C is for this process alone; one that is started here inherits what is blocked
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return pool.submit(_score, work)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     try:
         yield submit
@@ -73,9 +78,8 @@ def _can_be_sent(prepared: Sequence[Prepared]) -> bool:
 
 
 def _begin(effort: Effort, stop: Event) -> None:
-    """Ctrl-C is for the process that waits for this one, which then says stop; when it is gone, so is this one."""
+    """The process that waits for this one says when to stop; when it is gone, so is this one."""
     global _mine
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     no_threads_of_libraries(effort.torch_threads).__enter__()  # to the end of the process
     _mine = Crew(1), effort, stop

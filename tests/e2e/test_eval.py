@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fvhydra.core.scores import ScoreRow, read_rows
-from tests.conftest import ROOT, Cli
+from tests.conftest import ROOT, Cli, clean_environment, heed_ctrl_c
 from tests.evaluation.clips import write_clip
 
 
@@ -111,6 +116,36 @@ def test_what_was_interrupted_says_how_to_go_on(cli: Cli, tmp_path: Path) -> Non
     [word] = re.findall(r"To go on from here, add (\S+)", stopped.out)
     assert cli(*words, word).code == 0
     assert len(latest(tmp_path)[2]) == 2
+
+
+def test_ctrl_c_among_many_clips_leaves_no_process_and_no_traceback(tmp_path: Path, cache_dir: Path) -> None:
+    clip = write_clip(tmp_path / "gen", "0.mp4", frames=60)
+    cpus = len(os.sched_getaffinity(0))
+    for index in range(1, 400 * cpus):
+        (clip.parent / f"{index}.mp4").symlink_to(clip)
+    with subprocess.Popen(
+        [sys.executable, "-m", "fvhydra", "op=eval", "videos=gen", "metrics=temporal", f"op.workers={max(cpus, 2)}"],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path, cache_dir),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
+        start_new_session=True,  # Ctrl-C at a terminal is for the whole group
+    ) as command:
+        assert command.stderr is not None
+        for line in command.stderr:
+            if "score" in line:
+                break
+        time.sleep(0.2)  # the processes are starting
+        os.killpg(command.pid, signal.SIGINT)
+        out, err = command.communicate(timeout=60)
+    assert (command.returncode, "Traceback" in err) == (130, False), out + err
+    assert "To go on from here, add op.resume_from=" in out
+    with pytest.raises(ProcessLookupError):
+        for _ in range(50):  # Python's own helper ends a moment later
+            os.killpg(command.pid, 0)
+            time.sleep(0.1)
 
 
 def test_shards_of_a_sweep_become_one_evaluation(cli: Cli, clips: Path) -> None:
