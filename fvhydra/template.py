@@ -35,7 +35,8 @@ def main() -> None:
         os.set_blocking(end, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    with contextlib.suppress(Exception):  # whatever is wrong, the job itself says so
+    answers = _own_stdout()
+    with contextlib.suppress(Exception, SystemExit):  # whatever is wrong, the job itself says so
         _load(Path(sys.argv[1]))
     gc.freeze()  # collecting in a worker would copy every page
     ids: dict[int, int] = {}
@@ -51,11 +52,19 @@ def main() -> None:
             *lines, asked = (asked + data).split(b"\n")
             for line in lines:
                 request = json.loads(line)
-                pid = _divide(request)
+                pid = _divide(request, answers)
                 ids[pid] = request["id"]
-                _answer(id=request["id"], pid=pid)
+                _answer(answers, id=request["id"], pid=pid)
         while (ended := _ended()) is not None:
-            _answer(id=ids.pop(ended[0]), status=os.waitstatus_to_exitcode(ended[1]))
+            _answer(answers, id=ids.pop(ended[0]), status=os.waitstatus_to_exitcode(ended[1]))
+
+
+def _own_stdout() -> int:
+    """A descriptor for answers alone: libraries may print what they like when they are imported."""
+    answers, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return answers
 
 
 def _load(folder: Path) -> None:
@@ -66,7 +75,7 @@ def _load(folder: Path) -> None:
         load_class(job.config.engine._target_, "engine", Engine).warm(job.config.model)
 
 
-def _divide(request: dict[str, Any]) -> int:
+def _divide(request: dict[str, Any], answers: int) -> int:
     """Start a worker; returns its process id in the parent, and never in the child."""
     pid = os.fork()
     if pid:
@@ -76,6 +85,7 @@ def _divide(request: dict[str, Any]) -> int:
     code = 1
     try:
         os.setpgid(0, 0)
+        os.close(answers)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -101,8 +111,8 @@ def _ended() -> tuple[int, int] | None:
     return (pid, status) if pid else None
 
 
-def _answer(**facts: int) -> None:
-    print(json.dumps(facts), flush=True)
+def _answer(answers: int, **facts: int) -> None:
+    os.write(answers, json.dumps(facts).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -33,11 +34,11 @@ class Workers:
 
     def __enter__(self) -> Workers:
         self._tether, self._held = os.pipe()
-        self._templates: dict[tuple[str, ...], Template] = {}
+        self._templates: dict[tuple[str, ...], list[Template]] = {}
         return self
 
     def __exit__(self, *raised: object) -> None:
-        for template in self._templates.values():
+        for template in chain(*self._templates.values()):
             template.close()
         os.close(self._tether)
         os.close(self._held)
@@ -63,9 +64,10 @@ class Workers:
             alike: What jobs that need the same libraries share.
         """
         arguments = command[3:]
-        if alike not in self._templates:
-            self._templates[alike] = Template(Path(arguments[0]), environment, self._tether)
-        return self._templates[alike].start([*arguments, "--tether", str(self._tether)], log, environment)
+        templates = self._templates.setdefault(alike, [])
+        if not templates or templates[-1].died:  # of the memory running out, say: an end of its copies alone
+            templates.append(Template(Path(arguments[0]), environment, self._tether))
+        return templates[-1].start([*arguments, "--tether", str(self._tether)], log, environment)
 
 
 def kill(worker: Worker) -> None:
@@ -112,10 +114,15 @@ class Template:
             self._process.stdin.flush()
         return copy
 
+    @property
+    def died(self) -> bool:
+        """Whether it has ended although nobody asked it to."""
+        return self._process.poll() is not None
+
     def listen(self) -> None:
         """Take in what it said of its copies. When it has died, they have too."""
         assert self._process.stdout is not None
-        died = self._process.poll() is not None
+        died = self.died
         self._heard += self._process.stdout.read() or b""
         *lines, self._heard = self._heard.split(b"\n")
         for answer in map(json.loads, lines):

@@ -16,7 +16,13 @@ from tests.conftest import clean_environment, heed_ctrl_c
 
 DIARIST = """
 import json, os, signal, subprocess, sys, time
+from pathlib import Path
 from fvhydra.engines.mock import MockEngine
+
+print("as some libraries do when they are imported")
+if Path("deadly").exists():
+    Path("deadly").unlink()
+    os.abort()
 
 NOTED = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "HF_TOKEN", "HF_API_KEY")
 

@@ -128,6 +128,14 @@ def test_libraries_are_loaded_once_for_many_jobs_and_each_is_a_process(cli: Cli,
 
 
 @pytest.mark.slow
+def test_when_the_process_with_the_libraries_dies_the_next_job_has_another(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "deadly").touch()
+    command = cli(*POOL, "sweep=night", "seed=0,1,2", "launcher.workers=1")
+    assert command.code == 4, command.text
+    assert _verdicts(tmp_path) == ["infrastructure", "done", "done"]
+
+
+@pytest.mark.slow
 def test_a_copy_makes_what_a_fresh_process_makes(cli: Cli) -> None:
     words = ("model=wan22_ti2v_5b,ltx2", "prompt_index=0")
     seeded = cli("-m", "op=seed_ssim", *words, "op.confirm=upload")
