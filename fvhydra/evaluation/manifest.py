@@ -19,12 +19,13 @@ _ROLES = ("generated", "reference")
 _SHOWN = 10
 
 
-def read_manifest(path: Path, path_keys: Iterable[str]) -> list[Sample]:
+def read_manifest(path: Path, path_keys: Iterable[str], *, may_be_empty: bool = False) -> list[Sample]:
     """Read samples, sorted by id.
 
     Args:
         path: JSON lines. Relative paths in it are relative to its folder.
         path_keys: Further keys whose values are files.
+        may_be_empty: Whether no lines are fine.
 
     Raises:
         UsageError: No such file, no lines, or lines that are no samples: all of them are listed.
@@ -49,7 +50,7 @@ def read_manifest(path: Path, path_keys: Iterable[str]) -> list[Sample]:
         listed = "".join(f"\n    {problem}" for problem in problems[:_SHOWN])
         more = f"\n    and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise UsageError(f"{len(problems)} line(s) of manifest={path} are no samples:{listed}{more}")
-    if not samples:
+    if not samples and not may_be_empty:
         raise UsageError(f"manifest={path} has no samples.", 'Write one a line: {"video": "a.mp4", "prompt": "A cat"}')
     return [samples[name] for name in sorted(samples)]
 

@@ -19,8 +19,9 @@ from fvhydra.evaluation.selection import Prepared
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
 
-_FEWEST = 32
-"""Samples for each process; with fewer, starting them takes longer than they save."""
+_FEWEST = 64
+"""Samples; with fewer, starting processes takes longer than they save. They start side by side, each on a CPU of its
+own, so it does not matter how many they are."""
 
 _mine: tuple[Crew, Effort, Event]
 """What a process that scores has been given when it began."""
@@ -29,7 +30,7 @@ _mine: tuple[Crew, Effort, Event]
 def pays(prepared: Sequence[Prepared], samples: int, effort: Effort) -> bool:
     """Whether processes are quicker than threads: many samples, and no network that each would have to load."""
     light = not any(item.metric.spec.loads(item.metric.params) for item in prepared)
-    return light and effort.workers > 1 and samples >= _FEWEST * effort.workers and _can_be_sent(prepared)
+    return light and effort.workers > 1 and samples >= _FEWEST and _can_be_sent(prepared)
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ def read_samples(
     references: str | None = None,
     run: str | None = None,
     manifest: str | None = None,
+    of_shard: bool = False,
 ) -> Samples:
     """The samples that ``videos=`` (with ``references=``), ``run=`` or ``manifest=`` name.
 
@@ -54,6 +55,7 @@ def read_samples(
         references: The same; paired with the videos by relative path.
         run: A run folder.
         manifest: A file of JSON lines.
+        of_shard: Whether the manifest may be that of a shard, where no sample fell into it.
 
     Raises:
         UsageError: None or several of the three, nothing there, or lines of a manifest that are no samples.
@@ -62,13 +64,13 @@ def read_samples(
     given = [name for name, value in sources.items() if value is not None]
     if len(given) != 1:
         raise UsageError(
-            f"op=eval: {' and '.join(given)} are given" if given else "op=eval: nothing to score is given",
+            f"op=eval: {' and '.join(given)} are given." if given else "op=eval: nothing to score is given.",
             "One of videos=, run= and manifest= says what is scored: op=eval videos=outputs/latest metrics=pixel",
         )
     if references is not None and videos is None:
         raise UsageError("references= goes with videos= only; a manifest names each sample's reference itself.")
     if manifest is not None:
-        return _some_paired(read_manifest(Path(manifest).expanduser(), path_keys))
+        return _some_paired(read_manifest(Path(manifest).expanduser(), path_keys, may_be_empty=of_shard))
     paths = {*PATHS, *path_keys}
     if run is not None:
         return _some_paired(_of_run(RunFolder.open(Path(run).expanduser()), paths))

@@ -55,7 +55,7 @@ class Eval(Op):
         """Refuse what cannot be scored: no samples, unknown or planned metrics, wrong parameters, limits on others."""
         metrics = _metrics(context.config)
         gate.refuse_unknown(self.config.gate, {metric.spec.id for metric in metrics})
-        _samples(context.config, metrics)
+        self._samples(context.config, metrics)
         number_of_shards(self.config.shard, self.config.shards, context.command)
         if self.config.resume_from is not None and not Path(self.config.resume_from).expanduser().is_dir():
             raise UsageError(f"op.resume_from={self.config.resume_from}: there is no such folder.")
@@ -65,7 +65,7 @@ class Eval(Op):
         metrics = _metrics(config)
         keys = {item.key for metric in metrics for item in metric.spec.inputs}
         found = {}
-        for sample in _samples(config, metrics).samples:
+        for sample in self._samples(config, metrics).samples:
             try:
                 found[sample.id] = sample.content(keys)
             except OSError:
@@ -75,7 +75,7 @@ class Eval(Op):
     def packed(self, context: Context) -> Packed:
         """The samples of this shard as a manifest, with their files."""
         config, manifest = context.config, context.run.path.absolute() / "status" / "samples.jsonl"
-        samples, _ = self._own(_samples(config, _metrics(config)), context)
+        samples, _ = self._own(self._samples(config, _metrics(config)), context)
         read = {value for sample in samples for value in sample.keys.values() if isinstance(value, Path)}
         sent = dict.fromkeys(sorted(path for path in read if path.is_file()))  # the worker tells of the others
         there = replace(config, videos=None, references=None, run=None, manifest=str(manifest))
@@ -92,7 +92,7 @@ class Eval(Op):
         from fvhydra.evaluation.scoring import Effort
 
         metrics = _metrics(context.config)
-        found = _samples(context.config, metrics)
+        found = self._samples(context.config, metrics)
         samples, shards = self._own(found, context)
         context.run.update_manifest(evaluation=self._provenance(found, len(samples), shards))
         summaries, rows = evaluate(
@@ -124,11 +124,22 @@ class Eval(Op):
                 notes=["The same command with sweep=<the sweep's folder> runs only those again."],
             )
         metrics = _metrics(context.config)
-        found = _samples(context.config, metrics)
+        found = self._samples(context.config, metrics)
         context.run.update_manifest(evaluation=self._provenance(found, len(found.samples), len(jobs)))
         folders = [context.run.path.parent / job.folder for job in sorted(jobs, key=lambda job: job.number)]
         summaries, rows = merge(folders, metrics, context.run.path)
         return self._judged(summaries, rows, _unpaired(found))
+
+    def _samples(self, config: Config, metrics: Sequence[Metric]) -> Samples:
+        keys = [key for metric in metrics for medium in ("video", "audio", "file") for key in metric.spec.keys(medium)]
+        return read_samples(
+            keys,
+            videos=config.videos,
+            references=config.references,
+            run=config.run,
+            manifest=config.manifest,
+            of_shard=self.config.shard is not None,  # it may be what `packed` made of one without samples
+        )
 
     def _own(self, found: Samples, context: Context) -> tuple[list[Sample], int]:
         """Those of this shard, and how many shards there are."""
@@ -192,13 +203,6 @@ def assets_of(config: Config) -> HubAssets:
 
 def _metrics(config: Config) -> list[Metric]:
     return select(choices(config.metrics), assets_of(config))
-
-
-def _samples(config: Config, metrics: Sequence[Metric]) -> Samples:
-    keys = [key for metric in metrics for medium in ("video", "audio", "file") for key in metric.spec.keys(medium)]
-    return read_samples(
-        keys, videos=config.videos, references=config.references, run=config.run, manifest=config.manifest
-    )
 
 
 def _unpaired(found: Samples) -> list[str]:

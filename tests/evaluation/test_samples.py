@@ -167,6 +167,8 @@ def test_a_manifest_without_samples_is_refused(tmp_path: Path, content: str | No
         path.write_text(content)
     with pytest.raises(UsageError, match=r"has no samples|cannot be read"):
         read_manifest(path, [])
+    if content is not None:  # that of a shard, in which no sample fell
+        assert read_samples([], manifest=str(path), of_shard=True).samples == []
 
 
 def test_tags_are_said_once_and_nested_values_are_none() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from fvhydra.config.load import build
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.config.store import LocalStoreConfig
+from fvhydra.core import files
 from fvhydra.core.errors import UsageError
+from fvhydra.core.progress import Silent
 from fvhydra.core.run import RunFolder
 from fvhydra.launch import plugins
 from fvhydra.launch.job import Job
@@ -24,6 +27,7 @@ from fvhydra.launch.modal.resources import gpu_string
 from fvhydra.launch.ship import receive, ship
 from fvhydra.ops.cases import cases
 from fvhydra.stores.local import LocalStore
+from tests.evaluation.clips import write_clip
 
 OURS = "reference_videos/smoke/CPU_reference_videos/Wan2.2-TI2V-5B-Diffusers/TORCH_SDPA/a cat.mp4"
 OTHERS = "reference_videos/smoke/CPU_reference_videos/another/TORCH_SDPA/a cat.mp4"
@@ -124,6 +128,20 @@ def test_what_cannot_be_sent_is_refused(home: Path, words: str) -> None:
     named = words.split()[-1].partition("=")[0]
     with pytest.raises(UsageError, match=named):
         refuse_unsendable(_job(home, *words.split()))
+
+
+def test_a_shard_without_clips_is_one_there_too(home: Path) -> None:
+    write_clip(home / "clips", "a.mp4")
+    found = []
+    for shard in range(2):
+        job = _job(home, "op=eval", "videos=clips", "metrics=temporal", "op.shards=2", f"op.shard={shard}")
+        packed = job.op.packed(job.context(Silent()))
+        for path, data in packed.files.items():
+            files.write_bytes(path, path.read_bytes() if data is None else data)
+        there = replace(job, config=packed.config)
+        there.op.preflight(there.context(Silent()))
+        found.append(len(packed.files))
+    assert sorted(found) == [1, 2]  # the manifest of each, and the clip
 
 
 def test_too_much_for_one_job_is_refused(home: Path) -> None:
