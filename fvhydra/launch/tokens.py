@@ -35,13 +35,16 @@ def worker_environment(settings: LauncherConfig) -> dict[str, str]:
 
     ``launcher.pass_env`` names those that a job is given all the same, to read what only a token can read.
     """
-    allowed = passed(settings)
-    withheld = set(TOKEN_VARIABLES) - set(allowed)
-    kept = {name: value for name, value in os.environ.items() if name not in withheld} | allowed
-    if set_here := sorted(withheld & set(os.environ)):
-        kept[WITHHELD_VARIABLE] = ",".join(set_here)
+    kept = {name: value for name, value in os.environ.items() if name not in TOKEN_VARIABLES} | passed(settings)
     kept["HF_TOKEN_PATH"] = os.devnull  # nor the cached login
-    return kept
+    return kept | withheld(settings)
+
+
+def withheld(settings: LauncherConfig) -> dict[str, str]:
+    """What a job is told of the tokens that are here and not given to it: their names, ``HF_TOKEN`` for the login."""
+    here = [name for name in TOKEN_VARIABLES if os.environ.get(name)] or (["HF_TOKEN"] if cached_login() else [])
+    names = sorted(set(here) - set(settings.pass_env))
+    return {WITHHELD_VARIABLE: ",".join(names)} if names else {}
 
 
 def check_stores(jobs: Sequence[Job], settings: LauncherConfig) -> None:

@@ -21,7 +21,7 @@ from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
-from fvhydra.core.token import TOKEN_VARIABLES
+from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch import attempts
 from fvhydra.launch.base import titles
@@ -231,6 +231,8 @@ def test_a_token_that_is_named_is_there_or_missed(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
     given = worker_environment(LauncherConfig(name="pool", pass_env=["HF_TOKEN"]))
     assert given["HF_TOKEN"] == "hf_logged_in" and given["HF_TOKEN_PATH"] == os.devnull
+    assert WITHHELD_VARIABLE not in given
+    assert worker_environment(LauncherConfig(name="pool"))[WITHHELD_VARIABLE] == "HF_TOKEN", "for the worker's hint"
 
 
 def test_what_tells_a_job_from_its_neighbours() -> None:

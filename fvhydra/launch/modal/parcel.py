@@ -15,6 +15,7 @@ from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Silent
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal.resources import CACHE, facts, mounts
+from fvhydra.launch.tokens import withheld
 
 _LARGEST = 2**30
 """Files of one job, bytes: they travel as one argument, of which the SDK holds several copies."""
@@ -83,5 +84,8 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
         "volumes": list(mounts(settings)),
         "python": settings.python,
         "timeout_s": settings.timeout_s,
-        "variables": {FACTS_VARIABLE: json.dumps(facts(settings) | git_state())},
+        "variables": {
+            FACTS_VARIABLE: json.dumps(facts(settings) | git_state()),
+            **({} if settings.secrets else withheld(settings)),  # a Secret may hold one
+        },
     }

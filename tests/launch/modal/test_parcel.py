@@ -19,6 +19,7 @@ from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Silent
 from fvhydra.core.run import RunFolder
+from fvhydra.core.token import WITHHELD_VARIABLE
 from fvhydra.launch import plugins
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal.calls import Call, calls, latest, remember
@@ -61,6 +62,16 @@ def test_a_parcel_is_data_that_another_python_understands(home: Path) -> None:
     parcel = _packed(_job(home, "prompt_file=prompts.json"))
     files = parcel.pop("files")
     assert json.loads(json.dumps(parcel)) == parcel and all(type(data) is bytes for data in files.values())
+
+
+@pytest.mark.parametrize(("secrets", "told"), [("[]", "HF_TOKEN"), ("[hub]", None)])
+def test_a_job_is_told_of_a_token_that_it_was_not_given_unless_a_secret_may_hold_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch, secrets: str, told: str | None
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_planted")
+    parcel = _packed(_job(home, "prompt=a cat", f"launcher.secrets={secrets}"))
+    assert parcel["variables"].get(WITHHELD_VARIABLE) == told
+    assert "hf_planted" not in repr(parcel)
 
 
 def test_prompts_are_read_here_and_pictures_keep_their_paths(
