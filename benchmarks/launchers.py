@@ -3,23 +3,30 @@
 python benchmarks/launchers.py
 
 Everything runs in one temporary folder with the real command line; ``engine=mock`` makes jobs that are nothing but
-overhead. hydra-joblib-launcher is installed beside it for its own runs only: Hydra loads every plugin that it finds.
+overhead. ``slurm`` and ``modal`` run against the servers of the tests on this machine: no network and no other cluster
+are in these figures. hydra-joblib-launcher is installed beside it for its own runs only: Hydra loads every plugin that
+it finds.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from timing import interleaved, markdown
 
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # for the servers of the tests
+
 PACKED_TARGET = 1.8
 RESUME_TARGET_S = 5.0
 EMPTY_JOBS = 8
+EMPTY_JOBS_ELSEWHERE = 4
 PACKED_JOBS = 12
 RESUMED_JOBS = 1000
 REPEATS = 3
@@ -86,18 +93,39 @@ def main() -> None:
 
 def overhead() -> None:
     """Seconds that each further empty job adds to a sweep."""
+    rows = overheads({"local": [], "pool": ["launcher.workers=1"]}, EMPTY_JOBS)
+    has_slurm = shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+    if has_slurm:
+        from tests.servers.slurm import Cluster
+
+        with Cluster(Path("slurm").resolve(), accounting=False) as cluster:
+            os.environ["SLURM_CONF"] = str(cluster.conf)
+            settings = ["launcher.array_parallelism=1", "launcher.poll_s=0.2"]
+            rows += overheads({"slurm": settings}, EMPTY_JOBS_ELSEWHERE)
+    from tests.servers.modal import ModalServer
+
+    with ModalServer(Path("modal").resolve()) as modal:
+        os.environ |= modal.environment
+        rows += overheads({"modal": ["launcher.max_containers=1"]}, EMPTY_JOBS_ELSEWHERE)
+    print("### Overhead of an empty job, one at a time\n")
+    print(markdown(["launcher", "sweep of one, wall s", "each further job, s"], rows))
+    if not has_slurm:
+        print("\nslurmctld is not installed here, and slurm was left out.")
+
+
+def overheads(launchers: Mapping[str, Sequence[str]], further: int) -> list[tuple[str, str, str]]:
+    """Rows of the table: launcher, a sweep of one, and what each of ``further`` jobs adds to it."""
     commands = {
         f"{launcher} {jobs}": [*FVHYDRA, f"launcher={launcher}", *settings, f"seed=range({jobs})"]
-        for launcher, settings in {"local": [], "pool": ["launcher.workers=1"]}.items()
-        for jobs in (1, 1 + EMPTY_JOBS)
+        for launcher, settings in launchers.items()
+        for jobs in (1, 1 + further)
     }
     timings = interleaved(commands, REPEATS)
     rows = []
-    for launcher in ("local", "pool"):
-        one, several = timings[f"{launcher} 1"], timings[f"{launcher} {1 + EMPTY_JOBS}"]
-        rows.append((launcher, f"{one.wall_s:.2f}", f"{(several.wall_s - one.wall_s) / EMPTY_JOBS:.2f}"))
-    print("### Overhead of an empty job, one at a time\n")
-    print(markdown(["launcher", "sweep of one, wall s", "each further job, s"], rows))
+    for launcher in launchers:
+        one, several = timings[f"{launcher} 1"], timings[f"{launcher} {1 + further}"]
+        rows.append((launcher, f"{one.wall_s:.2f}", f"{(several.wall_s - one.wall_s) / further:.2f}"))
+    return rows
 
 
 def packed() -> None:
