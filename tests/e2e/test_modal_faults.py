@@ -93,6 +93,9 @@ def test_a_polite_kill_is_an_interruption(here: Site) -> None:
         command = here.interrupted(process, signal.SIGTERM)
     assert command.code == 130 and "Traceback" not in command.text, command.text
     assert len(here.modal.requests("FunctionCallCancel")) == 1
+    (here.sweep("generate") / "0" / "result.json").unlink()  # as Ctrl-C leaves it that is pressed again at once
+    attached = here.run("op=attach", "run=multirun/generate/mine")
+    assert attached.code == 130 and "job 0: Interrupted." in attached.out, attached.text
 
 
 def test_the_same_command_comes_back_to_detached_jobs_of_one_that_was_killed(here: Site) -> None:

@@ -13,6 +13,7 @@ from fvhydra.launch.job import not_run
 from fvhydra.launch.modal.calls import latest
 from fvhydra.launch.modal.conduct import Conduct
 from fvhydra.launch.modal.refusals import explained
+from fvhydra.launch.outcome import outcome
 from fvhydra.launch.ship import receive
 
 
@@ -39,7 +40,7 @@ def attach(sweep: Path, audience: Audience) -> None:
         elif call is None:
             audience.ended(job, not_run(job, "Modal was never given it"), NOT_STARTED)
         elif call.closed:
-            audience.ended(job, job.folder.result, REUSED)
+            audience.ended(job, outcome(job, "", interrupted=True), REUSED)
         else:
             attempts.set_aside(job.folder.path, keep=("job.json",))
             running.append((job, call))

@@ -142,9 +142,9 @@ class Conduct:
             if job.number in self._ended:
                 continue
             if not call.detached:
-                remember(self._sweep, replace(call, closed=True))
-                with contextlib.suppress(*unreachable()):
+                with contextlib.suppress(*unreachable()):  # then it is asked about again by whoever comes back
                     await modal.FunctionCall.from_id(call.id).cancel.aio(terminate_containers=True)
+                    remember(self._sweep, replace(call, closed=True))
             result = outcome(job, "", interrupted=True)
             if call.detached:
                 result.message = f"It goes on at Modal; to come back to it: {self._comeback}."
