@@ -16,7 +16,11 @@ from fvhydra.core.errors import UsageError
 from fvhydra.core.files import read_json
 from fvhydra.core.paired import MetricComparison, Pair
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows
+from fvhydra.core.text import printable
 from fvhydra.evaluation.bootstrap import interval
+
+_MERGED = "merged-eval"
+"""In the folder of a sweep over shards, see :func:`fvhydra.launch.merge.merge`."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ def read_evaluation(folder: Path) -> Evaluation:
     Raises:
         UsageError: The folder is not one of a finished evaluation.
     """
-    if (folder / "merged" / "summary.json").is_file():
-        folder /= "merged"
+    if (folder / _MERGED / "summary.json").is_file():
+        folder /= _MERGED
     if not (folder / "summary.json").is_file() or not (folder / "scores.jsonl").is_file():
         raise UsageError(
             f"{folder} is not a finished evaluation: it has no summary.json and scores.jsonl.",
@@ -82,9 +86,17 @@ def _compared(metric: str, before: Evaluation, after: Evaluation) -> tuple[Metri
     shared = sorted(rows[0].keys() & rows[1].keys())
     unpaired = len(rows[0]) - len(shared), len(rows[1]) - len(shared)
     if not shared:
-        return MetricComparison(**facts, unpaired=unpaired, message="no sample has a value in both"), []
+        return MetricComparison(**facts, unpaired=unpaired, message=_apart(*rows)), []
     pairs = [_pair(rows[0][sample], rows[1][sample], before.folder, after.folder) for sample in shared]
     return _statistics(facts, pairs, unpaired), pairs
+
+
+def _apart(before: Mapping[str, ScoreRow], after: Mapping[str, ScoreRow]) -> str:
+    """Why there are no pairs; two ids tell more than a rule where the same clips have other names."""
+    if not before or not after:
+        return f"no sample has a value {'after' if before else 'before'}"
+    names = f"{printable(min(before))} is only before, {printable(min(after))} only after"
+    return f"no sample has a value in both: {names}, for example"
 
 
 def _statistics(facts: Mapping[str, Any], pairs: Sequence[Pair], unpaired: tuple[int, int]) -> MetricComparison:

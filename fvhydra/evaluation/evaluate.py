@@ -10,8 +10,8 @@ from typing import Any
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
-from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows, side_file, write_rows
-from fvhydra.evaluation.journal import SCORES, Arrays, Journal, read_arrays, write_arrays
+from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows, write_rows
+from fvhydra.evaluation.journal import SCORES, Arrays, Journal, arrays_of, read_arrays, write_arrays
 from fvhydra.evaluation.lane import Outcome, shown
 from fvhydra.evaluation.processes import pays, processes
 from fvhydra.evaluation.scoring import Effort, Work, score_all, threads, with_sound
@@ -109,8 +109,9 @@ def merge(folders: Sequence[Path], metrics: Sequence[Metric], into: Path) -> tup
                 raise UsageError(f"{row.sample} is in both {both}: these are no shards of one evaluation.")
             rows.append(row)
     for sample, folder in home.items():
-        if side_file(folder, sample).is_file():
-            files.copy(side_file(folder, sample), side_file(into, sample))
+        for path, copy in zip(arrays_of(folder, sample), arrays_of(into, sample), strict=True):
+            if path.is_file():
+                files.copy(path, copy)
     states: dict[str, Arrays] = {}
     for metric in metrics:
         if isinstance(metric, SetMetric):

@@ -57,7 +57,7 @@ class Journal:
         prefix = f"{row.metric}/"
         series, contribution = (
             {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
-            for stored in (read_arrays(path) for path in (side_file(source, row.sample), _contributions(source, row)))
+            for stored in (read_arrays(path) for path in arrays_of(source, row.sample))
         )
         return Outcome(row, series, contribution)
 
@@ -66,9 +66,10 @@ class Journal:
         kept = list(outcomes)
         if not kept:
             return
+        frames, contributions = arrays_of(self.folder, kept[0].row.sample)
         for path, arrays in (
-            (side_file(self.folder, kept[0].row.sample), [(item.row.metric, item.series) for item in kept]),
-            (_contributions(self.folder, kept[0].row), [(item.row.metric, item.contribution) for item in kept]),
+            (frames, [(item.row.metric, item.series) for item in kept]),
+            (contributions, [(item.row.metric, item.contribution) for item in kept]),
         ):
             named = {f"{metric}/{name}": array for metric, found in arrays for name, array in found.items()}
             if named:
@@ -84,10 +85,16 @@ class Journal:
         (self.folder / _JOURNAL).unlink(missing_ok=True)
 
 
+def arrays_of(folder: Path, sample: str) -> tuple[Path, Path]:
+    """Where a sample's values of single frames are kept, and what it contributes to set metrics."""
+    frames = side_file(folder, sample)
+    return frames, folder / "contributions" / frames.name
+
+
 def contribution(folder: Path, row: ScoreRow) -> Arrays:
     """What a sample adds to a set metric."""
     prefix = f"{row.metric}/"
-    stored = read_arrays(_contributions(folder, row))
+    stored = read_arrays(arrays_of(folder, row.sample)[1])
     return {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
 
 
@@ -110,7 +117,3 @@ def _mend(journal: Path) -> None:
     written = journal.read_bytes() if journal.is_file() else b""
     if written and not written.endswith(b"\n"):
         files.write_bytes(journal, written[: written.rfind(b"\n") + 1])
-
-
-def _contributions(folder: Path, row: ScoreRow) -> Path:
-    return folder / "contributions" / side_file(folder, row.sample).name

@@ -16,6 +16,7 @@ from fvhydra.core import files
 from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult, SweepJob
+from fvhydra.core.run import RunFolder
 from fvhydra.core.scores import MetricSummary, ScoreRow
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict, worst
@@ -57,8 +58,11 @@ class Eval(Op):
         gate.refuse_unknown(self.config.gate, {metric.spec.id for metric in metrics})
         self._samples(context.config, metrics)
         number_of_shards(self.config.shard, self.config.shards, context.command)
-        if self.config.resume_from is not None and not Path(self.config.resume_from).expanduser().is_dir():
-            raise UsageError(f"op.resume_from={self.config.resume_from}: there is no such folder.")
+        if self.config.resume_from is not None and not RunFolder.is_at(Path(self.config.resume_from).expanduser()):
+            raise UsageError(
+                f"op.resume_from={self.config.resume_from} is not the folder of a run.",
+                "Give the folder of one evaluation, as op.resume_from=outputs/latest; a sweep goes on with sweep=<it>.",
+            )
 
     def inputs(self, config: Config) -> dict[str, str]:
         """The content of everything that is scored: ids and files."""

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fvhydra.core.scores import ScoreRow, read_rows
+from fvhydra.evaluation.compare import read_evaluation
 from tests.conftest import ROOT, Cli, clean_environment, heed_ctrl_c
 from tests.evaluation.clips import write_clip
 
@@ -80,6 +81,7 @@ def test_a_pattern_a_manifest_and_a_run(cli: Cli, clips: Path) -> None:
         (("op.strict=true",), 5, "1 skipped"),
         (("+metrics.use.vbench.motion_smoothness={}",), 2, "is planned and cannot be computed yet"),
         (("metrics=gate",), 2, "chooses no metric"),
+        (("op.resume_from=gen",), 2, "is not the folder of a run"),
     ],
 )
 def test_verdicts(cli: Cli, clips: Path, words: tuple[str, ...], code: int, says: str) -> None:
@@ -158,6 +160,7 @@ def test_shards_of_a_sweep_become_one_evaluation(cli: Cli, clips: Path) -> None:
     told = [(row.sample, row.metric, row.value, row.status) for row in whole]
     assert [(row.sample, row.metric, row.value, row.status) for row in read_rows(merged / "scores.jsonl")] == told
     assert "4 sample(s), 4 metric(s)" in done.out
+    assert read_evaluation(merged.parent).folder == merged  # as op=eval_compare finds it
 
 
 def test_metrics_are_listed_and_explained(cli: Cli) -> None:

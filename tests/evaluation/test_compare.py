@@ -110,7 +110,7 @@ def test_metrics_of_one_side_and_metrics_without_shared_samples_come_last(tmp_pa
     assert [(name, item.message) for name, item in comparisons.items()] == [
         ("m.x", ""),
         ("m.gone", "measured only before"),
-        ("m.other", "no sample has a value in both"),
+        ("m.other", "no sample has a value in both: a is only before, b only after, for example"),
         ("m.new", "measured only after"),
     ]
 
@@ -138,8 +138,8 @@ def test_a_folder_that_is_no_evaluation_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_sweep_over_shards_is_what_it_was_merged_into(tmp_path: Path) -> None:
-    evaluation(tmp_path / "sweep" / "merged", {"m.x": {"a": 1.0}})
-    assert read_evaluation(tmp_path / "sweep").folder == tmp_path / "sweep" / "merged"
+    evaluation(tmp_path / "sweep" / "merged-eval", {"m.x": {"a": 1.0}})
+    assert read_evaluation(tmp_path / "sweep").folder == tmp_path / "sweep" / "merged-eval"
 
 
 def test_gates_hold_the_differences(tmp_path: Path) -> None:

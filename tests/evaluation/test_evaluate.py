@@ -217,6 +217,8 @@ def test_merged_shards_are_what_one_process_leaves(samples: list[Sample], tmp_pa
         assert other.value == (one.value if one.kind == "sample" else pytest.approx(one.value, rel=1e-9))
     with np.load(side_file(tmp_path / "merged", "3.mp4")) as series:
         assert "toy.brightness/per_frame" in series.files
+    again, _ = run(samples, tmp_path / "again", metrics, earlier=[tmp_path / "merged"])
+    assert [one.value for one in again] == [one.value for one in whole]  # also those of the whole set
 
 
 def test_shards_of_two_evaluations_are_not_merged(samples: list[Sample], tmp_path: Path) -> None:

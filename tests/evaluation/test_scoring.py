@@ -291,7 +291,7 @@ def test_a_process_that_dies_ends_the_pass_with_a_sentence(make_clip: Make) -> N
 
 def test_processes_are_for_many_clips_without_networks() -> None:
     light = [prepare(toys.make(toys.Toy))]
-    heavy = [*light, prepare(select([Choice("common.lpips", {})], HubAssets("cpu", Path(), tiny=True))[0])]
+    heavy = [*light, Prepared(select([Choice("common.lpips", {})], HubAssets("cpu", Path()))[0], "")]
     assert pays(light, 64, Effort(2, MB)) and pays(light, 64, Effort(192, MB))
     assert not pays(light, 63, Effort(2, MB))
     assert not pays(light, 64, Effort(1, MB))
