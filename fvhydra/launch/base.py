@@ -31,7 +31,7 @@ from omegaconf import DictConfig
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
-from fvhydra.core.errors import FvhydraError, UsageError
+from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
@@ -180,7 +180,7 @@ class SweepLauncher(Launcher):
                 self.run(ready)
         except KeyboardInterrupt:
             pass  # what was started has ended and said so
-        except FvhydraError as error:
+        except Exception as error:  # the summary names it, beside the jobs that had ended
             for job in jobs:
                 if job.number not in self._ended:
                     self.ended(job, failed(job, error))

@@ -11,6 +11,17 @@ import pytest
 from tests.conftest import Cli
 from tests.launch.commands import DIARIST, POOL, alive, diary, started, until
 
+# a folder where the log of the next job should be
+SPOILER = """
+from pathlib import Path
+from fvhydra.engines.mock import MockEngine
+
+class Spoiler(MockEngine):
+    def generate(self, case, progress):
+        Path("multirun/generate/night/1/status/job.log").mkdir(parents=True, exist_ok=True)
+        return super().generate(case, progress)
+"""
+
 
 @pytest.fixture(autouse=True)
 def _diarist(tmp_path: Path) -> None:
@@ -125,6 +136,16 @@ def test_libraries_are_loaded_once_for_many_jobs_and_each_is_a_process(cli: Cli,
     notes = diary(tmp_path)
     assert len({entry["worker"] for entry in notes}) == 4
     assert len({entry["parent"] for entry in notes}) == 1
+
+
+@pytest.mark.slow
+def test_an_error_of_the_launcher_itself_takes_no_result_along(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "spoiler.py").write_text(SPOILER)
+    words = ("engine._target_=spoiler.Spoiler", "sweep=night", "seed=0,1,2", "gpu=l40s", "launcher.devices=[0]")
+    command = cli(*POOL, *words)
+    assert command.code == 4, command.text
+    assert _verdicts(tmp_path) == ["done", "infrastructure", "infrastructure"]
+    assert "job 2: IsADirectoryError" in command.out and "3 job(s), worst: infrastructure" in command.out
 
 
 @pytest.mark.slow

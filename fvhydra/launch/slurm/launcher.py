@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fvhydra.config.launcher import SlurmLauncherConfig
-from fvhydra.core.errors import FvhydraError, InfrastructureError
+from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
@@ -110,7 +110,7 @@ class SlurmLauncher(SweepLauncher):
             else:
                 self._stop(jobs)
             raise
-        except FvhydraError:  # none of this command begins; what runs already has nothing to do with it
+        except Exception:  # none of this command goes on; what an earlier one left there has nothing to do with it
             submissions.cancel(self._ids(job for job in jobs if job.number not in self.running))
             self._leave([job for job in jobs if job.number in self.running])
             raise
