@@ -92,7 +92,7 @@ class EvalConfig(OpConfig):
 
     gate: Gate = doc('Limits, as {common.ssim: ">=0.93"}; pass or regression', None)
     strict: bool = doc("A skipped or failed sample makes the verdict inconclusive", False)
-    workers: NonNegative = doc("Clips at a time; 0: one for each CPU of this process", 0)
+    workers: NonNegative = doc("Clips at a time; 0: one for each CPU that the job has", 0)
     memory_mb: Positive = doc("Memory for the decoded frames of one clip and what it is compared with, MB", 64)
     shard: NonNegative | None = doc("Only this part of the clips, from 0; sweep it: op.shard=range(0,8)", None)
     shards: NonNegative = doc("Number of parts; 0: as many as op.shard is swept over", 0)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fvhydra.config.launcher import PoolLauncherConfig
+from fvhydra.core.environment import CPUS_VARIABLE
 from fvhydra.core.errors import UsageError
 from fvhydra.launch.base import SweepLauncher, worker_command
 from fvhydra.launch.durations import expected_s
@@ -76,7 +77,7 @@ class PoolLauncher(SweepLauncher):
                         devices = slots.take(Demand.of(job.config))
                         if devices is not None:
                             waiting.remove(job)
-                            running.append(self._start(workers, job, devices, alone=len(jobs) == 1))
+                            running.append(self._start(workers, job, devices, len(jobs)))
                     time.sleep(_POLL_S)
                     for item in self._ended_of(running):
                         slots.give_back(item.demand, item.devices)
@@ -91,7 +92,7 @@ class PoolLauncher(SweepLauncher):
             while waiting:
                 self.skipped(waiting.pop(), f"job {item.job.number} failed, and launcher.fail_fast is set")
 
-    def _start(self, workers: Workers, job: Job, devices: tuple[str, ...], alone: bool) -> _Running:
+    def _start(self, workers: Workers, job: Job, devices: tuple[str, ...], jobs: int) -> _Running:
         demand, config = Demand.of(job.config), job.config
         environment = worker_environment(self.settings)
         environment |= dict.fromkeys(_THREADS, str(demand.cpus or max(cpus_here() // len(devices), 1)))
@@ -99,7 +100,8 @@ class PoolLauncher(SweepLauncher):
         log.parent.mkdir(parents=True, exist_ok=True)
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
-        if devices or alone:  # CUDA does not survive in a copy
+        environment[CPUS_VARIABLE] = str(max(demand.cpus, cpus_here() // jobs, 1))
+        if devices or jobs == 1:  # CUDA does not survive in a copy
             process = workers.program(worker_command(job), log, environment)
         else:
             alike = (config.op._target_, config.engine._target_, config.model.pipeline, str(demand.cpus))

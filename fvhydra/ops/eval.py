@@ -14,6 +14,7 @@ from fvhydra.config.op import EvalConfig
 from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.core.context import Context
+from fvhydra.core.environment import CPUS_VARIABLE
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder
@@ -98,13 +99,14 @@ class Eval(Op):
         metrics = _metrics(context.config)
         found = self._samples(context.config, metrics)
         samples, shards = self._own(found, context)
-        context.run.update_manifest(evaluation=self._provenance(found, len(samples), shards))
+        workers = self.config.workers or _cpus()
+        context.run.update_manifest(evaluation=self._provenance(found, len(samples), shards) | {"workers": workers})
         summaries, rows = evaluate(
             samples,
             metrics,
             context.run.path,
             context.progress,
-            effort=Effort(self.config.workers or _cpus(), self.config.memory_mb, context.config.job.threads),
+            effort=Effort(workers, self.config.memory_mb, context.config.job.threads),
             earlier=[Path(self.config.resume_from).expanduser()] if self.config.resume_from else [],
         )
         if shards > 1:  # limits are for the whole
@@ -231,4 +233,6 @@ def _of_tiny_weights(summaries: Sequence[MetricSummary]) -> list[str]:
 
 
 def _cpus() -> int:
+    if shared := os.environ.get(CPUS_VARIABLE):
+        return int(shared)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

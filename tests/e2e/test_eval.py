@@ -154,13 +154,15 @@ def test_shards_of_a_sweep_become_one_evaluation(cli: Cli, clips: Path) -> None:
     words = ("op=eval", "videos=gen", "references=ref", "metrics=[pixel,temporal]")
     assert cli(*words).code == 0
     _, _, whole = latest(clips)
-    done = cli("-m", *words, "op.shard=range(0,3)")
+    done = cli("-m", *words, "op.shard=range(0,3)", "launcher=pool")
     assert done.code == 0, done.text
     [merged] = [path.parent for path in (clips / "multirun").rglob("scores.jsonl") if not path.parent.name.isdigit()]
     told = [(row.sample, row.metric, row.value, row.status) for row in whole]
     assert [(row.sample, row.metric, row.value, row.status) for row in read_rows(merged / "scores.jsonl")] == told
     assert "4 sample(s), 4 metric(s)" in done.out
     assert read_evaluation(merged.parent).folder == merged  # as op=eval_compare finds it
+    told_of_shard = json.loads((merged.parent / "1" / "manifest.json").read_text())["evaluation"]
+    assert told_of_shard["workers"] == max(len(os.sched_getaffinity(0)) // 3, 1)  # they share the machine
 
 
 def test_metrics_are_listed_and_explained(cli: Cli) -> None:
