@@ -41,8 +41,9 @@ def pack_cases(config: Config, store: Store) -> Packed:
     """
     found = prompts(config)
     pictures = [image_of(config, prompt) for prompt in found]
-    if config.prompt_index is not None:  # the other prompts only count; their pictures would travel for nothing
-        pictures = [pictures[config.prompt_index]] * len(found)
+    index = config.prompt_index
+    if index is not None and index < len(found):  # the others only count; their pictures would travel for nothing
+        pictures = [pictures[index]] * len(found)
     entries = [
         replace(prompt, image=None if picture is None else str(picture.absolute()))
         for prompt, picture in zip(found, pictures, strict=True)

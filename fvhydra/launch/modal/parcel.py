@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,7 +39,9 @@ def refuse_unsendable(job: Job) -> None:
             f"{', '.join(kept)}: launcher=modal does not send what is read there.",
             "Leave it away, or use launcher=local, launcher=pool or launcher=slurm.",
         )
-    size = job.op.packed(job.context(Silent())).size
+    size = 0
+    with contextlib.suppress(UsageError):  # this job will be refused by its own checks, which stop no other
+        size = job.op.packed(job.context(Silent())).size
     if size > _LARGEST:
         raise UsageError(
             f"Job {job.number} reads files of {size / 2**30:.1f} GiB, and launcher=modal sends no more than "
