@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,30 @@ def test_two_encodes_give_the_same_bytes(tmp_path: Path, frames: NDArray[np.uint
     for name in ("first.mp4", "second.mp4"):
         video.encode(tmp_path / name, frames, 24, audio=tone, audio_rate=48_000)
     assert (tmp_path / "first.mp4").read_bytes() == (tmp_path / "second.mp4").read_bytes()
+
+
+_ENCODE_NOISE = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np
+from fvhydra.media.video import encode
+for seed in range(2):
+    for strength in (10, 20, 40, 60):
+        rng = np.random.default_rng(seed)
+        still = rng.normal(128, 40, (192, 192, 3))
+        clip = still + rng.normal(0, strength, (9, 192, 192, 3))
+        encode(Path(sys.argv[1]), clip.clip(0, 255).astype(np.uint8), 24)
+        print(hashlib.sha256(Path(sys.argv[1]).read_bytes()).hexdigest())
+"""
+
+
+def test_the_bytes_do_not_depend_on_what_was_in_memory_before(tmp_path: Path) -> None:
+    seen = set()
+    for fill in ("0", "64"):  # glibc fills memory with it that it hands out
+        environment = os.environ | {"MALLOC_PERTURB_": fill, "MALLOC_MMAP_THRESHOLD_": str(2**30)}
+        command = [sys.executable, "-c", _ENCODE_NOISE, tmp_path / "a.mp4"]
+        seen.add(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
+    assert len(seen) == 1
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_cpus(tmp_path: Path) -> None:
