@@ -160,6 +160,16 @@ def test_clips_are_scored_there_shard_by_shard(here: Site) -> None:
         for path in (merged, here.folder / "outputs" / "latest" / "scores.jsonl")
     ]
     assert told[0] == told[1] and len(told[0]) == 5 * 4
+    sent = "".join(path.read_text() for path in here.sweep("eval").glob("*/status/samples.jsonl"))
+    scored = [json.loads(line)["id"] for line in sent.splitlines()]
+    assert sorted(scored) == [
+        "a, [1].mp4",
+        "gen alone.mp4",
+        "gone.mp4",
+        "reference/ref alone.mp4",
+        "s/c.mp4",
+        "s/猫=b.mp4",
+    ]
 
 
 def test_what_cannot_run_there_is_refused_before_anything_is_paid_for(here: Site) -> None:

@@ -36,7 +36,8 @@ def run_job(parcel: dict[str, Any]) -> dict[str, Any]:
     (folder / "status").mkdir(parents=True, exist_ok=True)
     with open(folder / "status" / "job.log", "wb") as log:
         returncode, late = _run_worker(parcel, folder, log)
-    digests = _copy(folder, Path(parcel["outputs"]), leave={Path(name) for name in parcel["files"]})
+    at_home = set(parcel["files"]) - set(parcel["back"])
+    digests = _copy(folder, Path(parcel["outputs"]), leave=set(map(Path, at_home)))
     _commit(parcel["volumes"])  # before returning: the person's machine reads the Volume next
     return {"returncode": returncode, "late": late, "files": digests}
 
@@ -79,7 +80,7 @@ def _kill(worker: subprocess.Popen[bytes]) -> None:
 
 
 def _copy(folder: Path, target: Path, leave: set[Path]) -> dict[str, str]:
-    """Copy what the job made; SHA-256 of each file by relative path. ``leave`` came with the parcel."""
+    """Copy what the job made; SHA-256 of each file by relative path. ``leave`` came with the parcel and is at home."""
     digests = {}
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path in leave or path.name.startswith(".tmp-"):

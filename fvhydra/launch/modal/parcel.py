@@ -83,6 +83,7 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
             str(folder / "job.json"): json.dumps(record).encode(),
             **{str(path): data for path, data in sent.items()},
         },
+        "back": [str(path) for path, data in packed.files.items() if data is not None],  # is nowhere here yet
         "outputs": f"{mounts(settings)[settings.outputs_volume]}/{remote}",
         "volumes": list(mounts(settings)),
         "python": settings.python,
