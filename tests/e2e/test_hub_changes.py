@@ -43,6 +43,7 @@ def _case(folder: Path) -> dict:
     return json.loads((folder / "outputs" / "latest" / "result.json").read_text())["cases"][0]
 
 
+@pytest.mark.slow
 def test_every_op_works_on_the_hub(hub: HubServer, hub_cli: Cli, tmp_path: Path) -> None:
     assert hub_cli("op=reseed_ssim", "op.reason=too early").code == 2
     assert hub_cli("op=seed_ssim", "op.confirm=upload").code == 0
@@ -73,6 +74,7 @@ def test_every_op_works_on_the_hub(hub: HubServer, hub_cli: Cli, tmp_path: Path)
     assert hub_cli("op=check_ssim", wan).code == 0
 
 
+@pytest.mark.slow
 def test_a_token_is_nowhere(hub: HubServer, hub_cli: Cli, tmp_path: Path) -> None:
     planted = "hf_planted_0123456789_secret"
     hub.tokens[planted] = hub.tokens[ALICE]

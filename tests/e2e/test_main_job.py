@@ -95,7 +95,7 @@ def test_without_a_reference_the_seeding_command_is_given(cli: Cli, tmp_path: Pa
     assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("model", ["wan21_t2v_1_3b", "stable_audio_open"])
+@pytest.mark.parametrize("model", ["wan21_t2v_1_3b", pytest.param("stable_audio_open", marks=pytest.mark.slow)])
 def test_the_other_kinds(cli: Cli, tmp_path: Path, model: str) -> None:
     """Pixels as .mp4 with per-frame values; audio latents. Both models' prompts, each with a reference of its own."""
     seeded = cli("op=seed_ssim", f"model={model}", "op.confirm=upload")

@@ -120,6 +120,7 @@ def test_a_store_that_moved_on_the_same_paths_is_refused(cli: Cli, tmp_path: Pat
     assert _tree(tmp_path) == theirs
 
 
+@pytest.mark.slow
 def test_restore_to_a_revision(cli: Cli, tmp_path: Path) -> None:
     cli("op=seed_ssim", *MOCK, "op.confirm=upload")
     revision, before = _store(tmp_path).head(), _tree(tmp_path)
