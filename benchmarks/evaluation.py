@@ -133,7 +133,8 @@ def measure(folder: Path, repeats: int) -> None:
     for title, (size, copies) in sets.items():
         print(f"\n### {title}\n")
         cores = interleaved({f"{n} CPU(s)": scored(size, n, copies) for n in (1, 2)}, max(1, repeats // 2))
-        print(markdown(["", "wall s", "CPU s", "peak MB of a process"], [(name, *_cells(way)) for name, way in cores.items()]))
+        rows = [(name, *_cells(way)) for name, way in cores.items()]
+        print(markdown(["", "wall s", "CPU s", "peak MB of a process"], rows))
         one, two = cores.values()
         print(f"\n{one.wall_s / two.wall_s:.2f}x with the second CPU; target: 1.8x")
 

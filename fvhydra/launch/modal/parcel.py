@@ -11,7 +11,7 @@ from typing import Any
 
 from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.core import files
-from fvhydra.core.environment import FACTS_VARIABLE, git_state
+from fvhydra.core.environment import CPUS_VARIABLE, FACTS_VARIABLE, git_state
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Silent
 from fvhydra.launch.job import Job
@@ -90,6 +90,7 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
         "timeout_s": settings.timeout_s,
         "variables": {
             FACTS_VARIABLE: json.dumps(facts(settings) | git_state()),
+            CPUS_VARIABLE: str(max(1, int(settings.cpus_per_job))),  # it sees those of its host
             **({} if settings.secrets else withheld(settings)),  # a Secret may hold one
         },
     }

@@ -62,6 +62,7 @@ def test_a_parcel_is_data_that_another_python_understands(home: Path) -> None:
     parcel = _packed(_job(home, "prompt_file=prompts.json"))
     files = parcel.pop("files")
     assert json.loads(json.dumps(parcel)) == parcel and all(type(data) is bytes for data in files.values())
+    assert parcel["variables"]["FVHYDRA_CPUS"] == "4"  # a container sees those of its host
 
 
 @pytest.mark.parametrize(("secrets", "told"), [("[]", "HF_TOKEN"), ("[hub]", None)])
