@@ -17,9 +17,6 @@ FACTS_VARIABLE = "FVHYDRA_FACTS"
 """Environment variable with what only a job's launcher knows of where it runs: a flat JSON object of strings, whose
 keys begin with ``launcher.``."""
 
-CPUS_VARIABLE = "FVHYDRA_CPUS"
-"""How many CPUs a job may keep busy that shares its machine with others."""
-
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "av", "opencv-python-headless", "fastvideo")
 
 

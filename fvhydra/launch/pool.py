@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fvhydra.config.launcher import PoolLauncherConfig
-from fvhydra.core.environment import CPUS_VARIABLE
 from fvhydra.core.errors import UsageError
+from fvhydra.core.machine import CPUS_VARIABLE, cpus
 from fvhydra.launch.base import SweepLauncher, worker_command
 from fvhydra.launch.durations import expected_s
 from fvhydra.launch.job import Job
 from fvhydra.launch.outcome import Follower, ending, job_log, outcome
-from fvhydra.launch.slots import Demand, Slots, cpus_here
+from fvhydra.launch.slots import Demand, Slots
 from fvhydra.launch.tokens import check_stores, worker_environment
 from fvhydra.launch.workers import Worker, Workers, kill
 
@@ -95,12 +95,12 @@ class PoolLauncher(SweepLauncher):
     def _start(self, workers: Workers, job: Job, devices: tuple[str, ...], jobs: int) -> _Running:
         demand, config = Demand.of(job.config), job.config
         environment = worker_environment(self.settings)
-        environment |= dict.fromkeys(_THREADS, str(demand.cpus or max(cpus_here() // len(devices), 1)))
+        environment |= dict.fromkeys(_THREADS, str(demand.cpus or max(cpus() // len(devices), 1)))
         log = job_log(job.folder.path).resolve()
         log.parent.mkdir(parents=True, exist_ok=True)
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
-        environment[CPUS_VARIABLE] = str(max(demand.cpus, cpus_here() // jobs, 1))
+        environment[CPUS_VARIABLE] = str(max(demand.cpus, cpus() // jobs, 1))
         if devices or jobs == 1:  # CUDA does not survive in a copy
             process = workers.program(worker_command(job), log, environment)
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fvhydra.config.launcher import PoolLauncherConfig
 from fvhydra.config.root import Config
+from fvhydra.core.machine import cpus
 
 _KIB_PER_GIB = 1024**2
 _GPU_LINE = re.compile(r"GPU (\d+):")
@@ -30,7 +31,7 @@ class Demand:
         launcher = config.launcher
         assert isinstance(launcher, PoolLauncherConfig)
         devices = config.gpu.count
-        threads = 0 if devices else config.job.threads or cpus_here()
+        threads = 0 if devices else config.job.threads or cpus()
         return cls(devices, launcher.cpus_per_job or threads, launcher.memory_gb_per_job)
 
 
@@ -51,7 +52,7 @@ class Slots:
     def here(cls, settings: PoolLauncherConfig) -> Slots:
         """All of this machine, or what ``launcher.*`` leaves of it."""
         devices = devices_here() if settings.devices is None else list(settings.devices)
-        return cls(devices, cpus_here(), memory_here_gb(), settings.workers or max(cpus_here(), len(devices)))
+        return cls(devices, cpus(), memory_here_gb(), settings.workers or max(cpus(), len(devices)))
 
     def take(self, demand: Demand) -> tuple[str, ...] | None:
         """Take what a job wants and return its devices; None when it does not fit now."""
@@ -90,13 +91,6 @@ def devices_here() -> list[str]:
         return []
     slices = _MIG_LINE.findall(listed)  # of a GPU that is split, only its slices can be used
     return slices or _GPU_LINE.findall(listed)
-
-
-def cpus_here() -> int:
-    """CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def memory_here_gb() -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,8 +13,8 @@ from fvhydra.config.op import EvalConfig
 from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.core.context import Context
-from fvhydra.core.environment import CPUS_VARIABLE
 from fvhydra.core.errors import UsageError
+from fvhydra.core.machine import cpus
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder
 from fvhydra.core.scores import MetricSummary, ScoreRow
@@ -99,7 +98,7 @@ class Eval(Op):
         metrics = _metrics(context.config)
         found = self._samples(context.config, metrics)
         samples, shards = self._own(found, context)
-        workers = self.config.workers or _cpus()
+        workers = self.config.workers or cpus()
         context.run.update_manifest(evaluation=self._provenance(found, len(samples), shards) | {"workers": workers})
         summaries, rows = evaluate(
             samples,
@@ -230,9 +229,3 @@ def _of_tiny_weights(summaries: Sequence[MetricSummary]) -> list[str]:
     ]
     listed = ", ".join(made_up)
     return [f"The values of {listed} mean nothing: they come of small random weights."] if made_up else []
-
-
-def _cpus() -> int:
-    if shared := os.environ.get(CPUS_VARIABLE):
-        return int(shared)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

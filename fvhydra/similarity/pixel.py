@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvhydra.core.errors import MediaError
+from fvhydra.core.machine import cpus
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.media.ahead import read_ahead
 from fvhydra.media.video import Frame, VideoInfo, decode, probe
@@ -98,7 +98,8 @@ def compare_videos(
         raise MediaError(f"{reference}: frames of {info.height}x{info.width} are too small; SSIM needs 11x11.")
     margin = _SSIM_MARGIN if "common.ssim" in metrics else 0
     kernels = [
-        StructuralSimilarity(info.height, info.width, margin=margin) for _ in range(workers or _available_cpus())
+        StructuralSimilarity(info.height, info.width, margin=margin)
+        for _ in range(workers or min(cpus(), _MOST_WORKERS))
     ]
     with (
         _one_opencv_thread(),
@@ -211,11 +212,6 @@ def _difference(reference: VideoInfo, generated: VideoInfo) -> str | None:
     if abs(reference.fps - generated.fps) > _FPS_TOLERANCE:
         differences.append(f"The frame rates differ: reference {reference.fps:g}, generated {generated.fps:g} fps.")
     return " ".join(differences) or None
-
-
-def _available_cpus() -> int:
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(count, _MOST_WORKERS)
 
 
 @contextlib.contextmanager

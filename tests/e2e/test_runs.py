@@ -85,6 +85,7 @@ def test_prompt_files_of_each_kind(cli: Cli, tmp_path: Path) -> None:
         assert [case["prompt"] for case in _latest(tmp_path)["cases"]] == ["one", "two, with = signs"]
 
 
+@pytest.mark.slow
 def test_hostile_prompts_neither_collide_nor_escape(cli: Cli, tmp_path: Path) -> None:
     shared = "The same first hundred characters, which is what other tools look at when they search a reference. " * 2
     prompts = [
@@ -197,6 +198,7 @@ def test_a_killed_run_reads_as_interrupted(tmp_path: Path, cache_dir: Path, brok
     assert RunFolder.open(log.parent.parent).state == "interrupted"
 
 
+@pytest.mark.slow
 def test_doctor_finds_what_is_wrong_and_keeps_tokens_to_itself(cli: Cli, tmp_path: Path) -> None:
     well = cli("op=doctor", HF_TOKEN="hf_planted_secret")
     assert well.code == 0, well.text

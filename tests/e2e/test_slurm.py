@@ -140,6 +140,7 @@ def test_a_node_that_seems_lost_for_a_moment(site: Site) -> None:
     assert "NODE_FAIL" in command.text
 
 
+@pytest.mark.slow
 def test_a_preempted_job_runs_again(site: Site) -> None:
     words = ("gpu=l40s", "launcher.gres=gpu:l40s:2", "launcher.constraint=n1", "launcher.partition=preemptible")
     driver = site.start("seed=0", WAIT, *words)

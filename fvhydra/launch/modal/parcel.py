@@ -11,8 +11,9 @@ from typing import Any
 
 from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.core import files
-from fvhydra.core.environment import CPUS_VARIABLE, FACTS_VARIABLE, git_state
+from fvhydra.core.environment import FACTS_VARIABLE, git_state
 from fvhydra.core.errors import UsageError
+from fvhydra.core.machine import CPUS_VARIABLE
 from fvhydra.core.progress import Silent
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal.resources import CACHE, facts, mounts

@@ -1,0 +1,24 @@
+"""What this process may use."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from fvhydra.core.errors import UsageError
+from fvhydra.core.machine import cpus
+
+
+def test_a_share_of_the_cpus_counts_before_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FVHYDRA_CPUS", raising=False)
+    assert cpus() == len(os.sched_getaffinity(0))
+    monkeypatch.setenv("FVHYDRA_CPUS", "3")
+    assert cpus() == 3
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "1.5", "many"])
+def test_what_is_no_number_of_cpus_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("FVHYDRA_CPUS", given)
+    with pytest.raises(UsageError, match=f"FVHYDRA_CPUS={given} must be a number of CPUs"):
+        cpus()
