@@ -109,6 +109,7 @@ def test_hostile_prompts_neither_collide_nor_escape(cli: Cli, tmp_path: Path) ->
     assert cli("op=doctor").code == 0, "the run folder must be portable"
 
 
+@pytest.mark.slow
 def test_a_second_seed_has_a_reference_of_its_own(cli: Cli, tmp_path: Path) -> None:
     for seed in ("10", "11"):
         assert cli("op=seed_ssim", "engine=mock", f"seed={seed}", "op.confirm=upload").code == 0

@@ -155,6 +155,7 @@ def test_a_preempted_job_runs_again(site: Site) -> None:
     assert site.result(0)["verdict"] == "done" and len(list((site.sweep / "0" / "attempts").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_controller_that_restarts_is_waited_for(site: Site) -> None:
     driver = site.start("seed=0,1", WAIT, "launcher.array_parallelism=1")
     site.wait_for(lambda: len(site.diary()) == 1)

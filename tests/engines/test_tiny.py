@@ -83,6 +83,7 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert not list((tmp_path / "tiny").iterdir())
 
 
+@pytest.mark.slow
 def test_two_processes_build_at_once(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fvhydra.engines.tiny.snapshot import build\n"
