@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,9 @@ import pytest
 
 from fvhydra.core.scores import ScoreRow, read_rows
 from fvhydra.evaluation.compare import read_evaluation
-from tests.conftest import ROOT, Cli, clean_environment, heed_ctrl_c
+from tests.conftest import ROOT, Cli
 from tests.evaluation.clips import write_clip
+from tests.launch.commands import started
 
 
 @pytest.fixture
@@ -125,16 +124,9 @@ def test_ctrl_c_among_many_clips_leaves_no_process_and_no_traceback(tmp_path: Pa
     cpus = len(os.sched_getaffinity(0))
     for index in range(1, 400 * cpus):
         (clip.parent / f"{index}.mp4").symlink_to(clip)
-    with subprocess.Popen(
-        [sys.executable, "-m", "fvhydra", "op=eval", "videos=gen", "metrics=temporal", f"op.workers={max(cpus, 2)}"],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path, cache_dir),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_ctrl_c,
-        start_new_session=True,  # Ctrl-C at a terminal is for the whole group
-    ) as command:
+    words = ("op=eval", "videos=gen", "metrics=temporal", f"op.workers={max(cpus, 2)}")
+    # Ctrl-C at a terminal is for the whole group
+    with started(tmp_path, cache_dir, *words, own_group=True) as command:
         assert command.stderr is not None
         for line in command.stderr:
             if "score" in line:

@@ -68,17 +68,20 @@ def diary(folder: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def started(folder: Path, cache_dir: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """A command that runs; it is killed in the end if it still does."""
+def started(
+    folder: Path, cache_dir: Path, *words: str, own_group: bool = False, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs, on request with a process group of its own; it is killed in the end if it still does."""
     process = subprocess.Popen(
         [sys.executable, "-m", "fvhydra", *words],
         cwd=folder,
-        env=clean_environment(folder, cache_dir),
+        env=clean_environment(folder, cache_dir) | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=heed_ctrl_c,
+        start_new_session=own_group,
     )
     try:
         yield process

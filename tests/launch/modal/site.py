@@ -7,13 +7,13 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Command, clean_environment, heed_ctrl_c, run_cli
+from tests.conftest import Command, run_cli
+from tests.launch.commands import started
 from tests.servers.modal import ModalServer
 
 _ENGINE = "_target_: trouble.Trouble\nname: trouble\noptions: {kind: none, seconds: 0, driver: /nowhere}\n"
@@ -34,21 +34,8 @@ class Site:
     @contextlib.contextmanager
     def started(self, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
         """The same, while it runs; it is killed in the end."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fvhydra", *words],
-            cwd=self.folder,
-            env=clean_environment(self.folder, self.cache_dir) | self._environment() | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=heed_ctrl_c,
-        )
-        try:
+        with started(self.folder, self.cache_dir, *words, **self._environment() | environment) as process:
             yield process
-        finally:
-            process.kill()
-            process.communicate()
 
     def interrupted(self, process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> Command:
         """Send a signal, and wait for the end."""
