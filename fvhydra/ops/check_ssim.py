@@ -16,6 +16,7 @@ from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.comparison import compare, shown_metrics
 from fvhydra.ops.generation import Generated, generate, record_cases
+from fvhydra.ops.headline import headline
 from fvhydra.ops.proposal import files_of, prepare
 from fvhydra.ops.references import References, environment_difference, recipe_difference, telling
 from fvhydra.stores.layout import draft_path, reference_path
@@ -87,7 +88,7 @@ class CheckSsim(Op):
             op=self.config.name,
             model=context.config.model.name,
             verdict=verdict,
-            message=_summary(ordered, verdict),
+            message=headline(ordered),
             cases=ordered,
             notes=notes,
             details={"store": references.store.location, "revision": references.revision, **drafted},
@@ -170,10 +171,3 @@ def _compared(context: Context, made: Generated, references: References, path: s
             artifact=context.run.relative(made.artifact),
             store_path=path,
         )
-
-
-def _summary(results: list[CaseResult], verdict: Verdict) -> str:
-    if verdict is Verdict.PASS:
-        return f"{len(results)} case(s) within tolerance."
-    first = next(result for result in results if result.verdict is verdict)
-    return f"{sum(result.verdict is verdict for result in results)} of {len(results)} case(s): {first.message}"

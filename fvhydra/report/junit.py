@@ -46,6 +46,8 @@ def _suite(name: str, result: RunResult) -> ET.Element:
     suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", str(len(suite.findall("testcase/error"))))
+    if result.message:
+        ET.SubElement(suite, "system-out").text = printable(result.message)
     suite.set("time", f"{sum(_total_s(case) for case in result.cases):.3f}")
     return suite
 

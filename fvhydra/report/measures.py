@@ -19,8 +19,9 @@ class Measure:
         key: Its name in ``CaseResult.comparison``.
         name: Its name for people.
         value: None when it was not measured.
-        limit: What passes, such as ``>= 0.93``; empty when nothing is asked of it.
+        limit: What passes, such as ``≥ 0.93``; empty when nothing is asked of it.
         passed: None without a limit.
+        bound: The number in the limit; 0 without one.
     """
 
     key: str
@@ -28,6 +29,12 @@ class Measure:
     value: float | None
     limit: str = ""
     passed: bool | None = None
+    bound: float = 0.0
+
+    @property
+    def missed_by(self) -> float:
+        """How far the value is from its limit."""
+        return abs((self.value or 0.0) - self.bound)
 
 
 def measures(case: CaseResult) -> list[Measure]:
@@ -63,6 +70,21 @@ def headline(case: CaseResult) -> str:
     return f"{shown.name} {number(shown.value)} ({shown.limit})".replace(" ()", "") if shown else ""
 
 
+def worst_misses(cases: Iterable[CaseResult]) -> list[tuple[CaseResult, Measure]]:
+    """For every number that is outside its limit in some case: the case that has it farthest outside, and the number.
+
+    Cases without numbers, because nothing could be compared, are left out.
+    """
+    found: dict[str, tuple[CaseResult, Measure]] = {}
+    for case in cases:
+        for measure in measures(case):
+            if measure.passed is not False or measure.value is None:
+                continue
+            if measure.key not in found or measure.missed_by > found[measure.key][1].missed_by:
+                found[measure.key] = case, measure
+    return list(found.values())
+
+
 def worst_first(cases: Iterable[CaseResult]) -> list[CaseResult]:
     """Cases by verdict, then by how far their numbers are from identical, then in their own order."""
     return sorted(cases, key=lambda case: (-case.verdict.exit_code, -_distance(case), case.index))
@@ -84,11 +106,11 @@ def _at_most(key: str, name: str, found: dict[str, Any], limit: float | None) ->
     value = found.get(key)
     if limit is None:
         return Measure(key, name, value)
-    return Measure(key, name, value, f"≤ {limit:g}", value is not None and value <= limit)
+    return Measure(key, name, value, f"≤ {limit:g}", value is not None and value <= limit, limit)
 
 
 def _at_least(key: str, name: str, found: dict[str, Any], limit: float | None) -> Measure:
     value = found.get(key)
     if limit is None:
         return Measure(key, name, value)
-    return Measure(key, name, value, f"≥ {limit:g}", value is not None and value >= limit)
+    return Measure(key, name, value, f"≥ {limit:g}", value is not None and value >= limit, limit)

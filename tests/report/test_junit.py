@@ -65,7 +65,7 @@ def test_one_testcase_a_gated_metric_with_the_worst_samples(tmp_path: Path) -> N
     run.result.gates.append(GateResult("common.lpips", "<= 0.1", Verdict.INCONCLUSIVE, "It was not measured."))
     suite = parse(("run", run.result))[0]
     assert [suite.get(count) for count in ("tests", "failures", "errors")] == ["3", "1", "1"]
-    names = [case.get("name") for case in suite]
+    names = [case.get("name") for case in suite.iter("testcase")]
     assert names == ["common.ssim min >= 0.99", "common.psnr >= 30", "common.lpips <= 0.1"]
     failure = suite[0].find("failure")
     assert failure is not None and "set/0 odd #name? 50%.mp4: 0.5" in (failure.text or "")
@@ -75,4 +75,4 @@ def test_one_testcase_a_gated_metric_with_the_worst_samples(tmp_path: Path) -> N
 def test_an_evaluation_without_a_gate_is_one_testcase(tmp_path: Path) -> None:
     run = evaluated_run(tmp_path)
     run.result.gates, run.result.verdict = [], Verdict.DONE
-    assert [case.get("name") for case in parse(("run", run.result))[0]] == ["eval"]
+    assert [case.get("name") for case in parse(("run", run.result)).iter("testcase")] == ["eval"]
