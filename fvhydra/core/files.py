@@ -13,12 +13,13 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fvhydra.core.errors import UsageError
+from fvhydra.core.errors import FvhydraError, UsageError
 
 _REFUSALS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
@@ -110,6 +111,51 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"There is no file {path}.") from error
     except (ValueError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid JSON ({error}).") from error
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO, which could be waited for without end",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device, which may have no end",
+    stat.S_IFBLK: "a device",
+}
+
+
+def regular_file(
+    path: Path, what: str = "file", *, most_bytes: int | None = None, error: type[FvhydraError] = UsageError
+) -> int:
+    """Make sure that what somebody else named is a file with an end, before it is opened.
+
+    Links are followed. Whoever reads must still stop after as many bytes as are returned: files in /proc have a size
+    of 0 and may go on for ever, others may grow.
+
+    Args:
+        path: The file.
+        what: What it is called in the message, as in "There is no video clip.mp4."
+        most_bytes: The largest size that is accepted.
+        error: What is raised.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        FvhydraError: Of the given kind: there is nothing, or something else than a regular file (a folder, FIFO,
+            socket or device), or it is larger.
+    """
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as failure:  # ValueError: a NUL, or half of a surrogate pair
+        if isinstance(failure, FileNotFoundError):
+            raise error(f"There is no {what} {path}.") from failure
+        reason = getattr(failure, "strerror", None) or failure
+        raise error(f"The {what} {str(path)!r} cannot be looked at: {reason}.") from failure
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        raise error(f"The {what} {path} is {_KINDS.get(kind, 'no file')}; only regular files are read.")
+    if most_bytes is not None and status.st_size > most_bytes:
+        raise error(f"The {what} {path} has {status.st_size:,} bytes; at most {most_bytes:,} are read.")
+    return status.st_size
 
 
 def copy(source: Path, target: Path) -> None:

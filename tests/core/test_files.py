@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fvhydra.core import files
-from fvhydra.core.errors import UsageError
+from fvhydra.core.errors import MediaError, UsageError
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -74,3 +74,27 @@ def test_bytes_that_are_no_text_are_not_written(tmp_path: Path) -> None:
 def test_a_byte_order_mark_is_no_part_of_json(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf[1]")
     assert files.read_json(tmp_path / "a.json") == [1]
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("12345")
+    (tmp_path / "link").symlink_to("a.txt")
+    assert files.regular_file(tmp_path / "a.txt", most_bytes=5) == 5
+    assert files.regular_file(tmp_path / "link") == 5
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    for path, says in (
+        (tmp_path / "fifo", "is a FIFO"),
+        (tmp_path, "is a folder"),
+        (Path("/dev/zero"), "is a device"),
+        (tmp_path / "none", "There is no clip"),
+        (tmp_path / "a.txt" / "b", "cannot be looked at"),
+        (tmp_path / "loop", "cannot be looked at"),
+        (tmp_path / "a\0b", "cannot be looked at"),
+        (tmp_path / "a\udc80\ud800b", "cannot be looked at"),
+        (tmp_path / ("a" * 300), "cannot be looked at"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            files.regular_file(path, "clip")
+    with pytest.raises(MediaError, match="has 5 bytes; at most 4 are read"):
+        files.regular_file(tmp_path / "a.txt", most_bytes=4, error=MediaError)
