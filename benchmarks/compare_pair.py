@@ -63,10 +63,10 @@ def fvhydra(reference: Path, generated: Path) -> list[float]:
 
 
 def decode_only(reference: Path, generated: Path) -> list[float]:
-    from fvhydra.media.ahead import read_ahead
+    from fvhydra.media.prefetch import prefetched
     from fvhydra.media.video import decode
 
-    with read_ahead(decode(reference)) as frames, read_ahead(decode(generated)) as others:
+    with prefetched(decode(reference)) as frames, prefetched(decode(generated)) as others:
         for _ in zip(frames, others, strict=True):
             pass
     return []

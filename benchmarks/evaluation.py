@@ -52,12 +52,12 @@ def fvhydra(cpus: int, copies: int, folder: Path) -> dict[str, float]:
     from fvhydra.config.metrics import Choice
     from fvhydra.core.progress import Silent
     from fvhydra.evaluation.evaluate import evaluate
-    from fvhydra.evaluation.scoring import Effort
-    from fvhydra.evaluation.selection import select
+    from fvhydra.evaluation.metric_setup import build_metrics
+    from fvhydra.evaluation.scoring import Resources
     from fvhydra.metrics.assets import HubAssets
     from fvhydra.metrics.sample import Sample
 
-    metrics = select([Choice(metric, {}) for metric in FUSED], HubAssets("cpu", folder))
+    metrics = build_metrics([Choice(metric, {}) for metric in FUSED], HubAssets("cpu", folder))
     clips = sorted((folder / "generated").iterdir())
     samples = [
         Sample(f"{copy}/{clip.name}", {"video": clip, "reference": folder / "reference" / clip.name})
@@ -65,7 +65,7 @@ def fvhydra(cpus: int, copies: int, folder: Path) -> dict[str, float]:
         for clip in clips
     ]
     with tempfile.TemporaryDirectory() as run:
-        summaries, _ = evaluate(samples, metrics, Path(run), Silent(), effort=Effort(cpus, 64))
+        summaries, _ = evaluate(samples, metrics, Path(run), Silent(), resources=Resources(cpus, 64))
     return {summary.metric: summary.value for summary in summaries if summary.value is not None}
 
 
@@ -76,10 +76,10 @@ def usual(folder: Path) -> dict[str, float]:
 
 
 def decode_only(folder: Path) -> dict[str, float]:
-    from fvhydra.evaluation.footage import footage
+    from fvhydra.evaluation.clip_reader import open_clips
 
-    with footage({side: folder / side / "0000.mp4" for side in ("reference", "generated")}, 64) as shot:
-        for _ in shot:
+    with open_clips({side: folder / side / "0000.mp4" for side in ("reference", "generated")}, 64) as reader:
+        for _ in reader:
             pass
     return {}
 

@@ -68,7 +68,7 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
     from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
 
-    from fvhydra.config.load import build
+    from fvhydra.config.load import build_config
     from fvhydra.config.schema import conf_dir, register
     from fvhydra.core.progress import Silent
     from fvhydra.engines.base import LoadRequest
@@ -79,7 +79,7 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
     ConfigStore.instance().store(group="hydra/launcher", name="fvhydra_local", node={})
     ConfigStore.instance().store(group="hydra/sweeper", name="fvhydra", node={})
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = build(compose("config", overrides=["model=ltx2", f"sampling.num_inference_steps={steps}"]))
+        config = build_config(compose("config", overrides=["model=ltx2", f"sampling.num_inference_steps={steps}"]))
     request = LoadRequest(config.model, config.sampling, config.backend, config.tier, config.gpu, folder)
     engine = open_engine(config.engine)
     engine.load(request, Silent())

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from fvhydra import words
+from fvhydra import argv
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir
 from fvhydra.core.errors import FvhydraError
@@ -38,11 +38,11 @@ def run(given: Sequence[str]) -> int:
     if any(word in ("--help", "-h") for word in given):
         from fvhydra import help as help_
 
-        print(help_.text([conf_dir(), *(Path(path) for path in words.config_dirs(given))]))
+        print(help_.text([conf_dir(), *(Path(path) for path in argv.config_dirs(given))]))
         return 0
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        words.refuse_what_hydra_ignores(given)
+        argv.refuse_what_hydra_ignores(given)
         return _compose_and_run(list(given))
     except ConfigError as error:
         hint = "`fvhydra --help` lists the groups and options, `--cfg job` every key."
@@ -76,11 +76,11 @@ def _compose_and_run(given: list[str]) -> int:
 
     register()
     plugins.register()
-    driver = Driver(["fvhydra", *given], words.overrides(given))
-    protected = words.protect(given)
+    driver = Driver(["fvhydra", *given], argv.overrides(given))
+    protected = argv.quote_free_text(given)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise instead of printing: what went wrong is ours to say
     sys.argv = [sys.argv[0], *protected]
-    with driver.claim:
+    with driver.lock:
         return _run(driver, protected)
 
 
@@ -97,10 +97,10 @@ def _run(driver: Driver, protected: Sequence[str]) -> int:
         if driver.began:
             raise
         # while composing, whatever is raised is about what was typed
-        from fvhydra.config.complaints import explain
+        from fvhydra.config.explain import explain
 
-        dirs = [conf_dir(), *(Path(path) for path in words.config_dirs(protected))]
-        raise explain(words.overrides(protected), dirs, error) from error
+        dirs = [conf_dir(), *(Path(path) for path in argv.config_dirs(protected))]
+        raise explain(argv.overrides(protected), dirs, error) from error
     return driver.conclude()
 
 

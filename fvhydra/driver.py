@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from fvhydra.config.load import build
+from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import FvhydraError, UsageError
@@ -22,13 +22,13 @@ from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import Verdict, worst
-from fvhydra.launch.attempts import AGAIN, made_otherwise
 from fvhydra.launch.base import NOT_STARTED, REUSED
-from fvhydra.launch.claim import claimed
-from fvhydra.launch.foresee import foresee
+from fvhydra.launch.dry_run import plan
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
+from fvhydra.launch.lock import locked
 from fvhydra.launch.merge import merge
 from fvhydra.launch.outcome import job_log
+from fvhydra.launch.resume import AGAIN, made_otherwise
 from fvhydra.ops.attach import Attach
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import confirmed
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Driver:
-    """Hydra's task function for a single run, and the audience of a sweep."""
+    """Hydra's task function for a single run, and the observer of a sweep."""
 
     def __init__(self, command: list[str], overrides: list[str]) -> None:
         self.command = command
@@ -49,13 +49,13 @@ class Driver:
         """Of a job that did not run now: ``reused`` or ``not started``."""
         self.sweep_folder: Path | None = None
         self._composed: DictConfig | None = None
-        self.claim = ExitStack()
+        self.lock = ExitStack()
         """Holds the folder of the sweep, until whoever made this leaves it."""
         self._display = ExitStack()
         self._board: Board | None = None
         self._listeners: dict[int, Lines | Bars] = {}
         self._said: list[str] = []
-        self._foreseen: list[Verdict] = []
+        self._planned: list[Verdict] = []
         self._interrupted = False
         OmegaConf.register_new_resolver("fvhydra.sweep_dir", self._sweep_dir, replace=True)
 
@@ -77,7 +77,7 @@ class Driver:
         self._composed = composed
 
     def _run_single(self, composed: DictConfig) -> None:
-        config = build(composed)
+        config = build_config(composed)
         if config.sweep is not None:
             raise UsageError(
                 f"sweep={config.sweep} names the folder of a sweep, and this is a single run.",
@@ -92,27 +92,27 @@ class Driver:
                 attach(job.folder.path, self)
             return
         if config.dry_run:
-            self.foresee([job], {}, [])
+            self.plan([job], {}, [])
             return
         result = self._refused_by_person(job)
         if result is None:
             with self.terminal.watch(config.job.progress, config.op.name) as progress:
                 result = run_job(job, progress)
         self.jobs[0] = (job, result)
-        if job.op.records and job.folder.path.exists():
+        if job.op.writes_run_folder and job.folder.path.exists():
             job.folder.point_latest(root)
 
     def _refused_by_person(self, job: Job) -> RunResult | None:
         """Ask for the first phrase of ops that have one, before anything is generated; None to go on."""
         op, given = job.op, getattr(job.config.op, "confirm", None)
-        if not op.first_phrase or given or not self.terminal.interactive:
+        if not op.early_confirmation or given or not self.terminal.interactive:
             return None
         try:
             op.preflight(job.context(Silent()))
         except FvhydraError:
             return None  # the job itself says so in its own way
-        if confirmed([op.first_phrase], [], self.terminal.ask):
-            self._said.append(op.first_phrase)
+        if confirmed([op.early_confirmation], [], self.terminal.ask):
+            self._said.append(op.early_confirmation)
             return None
         return RunResult(
             op=job.config.op.name,
@@ -122,7 +122,7 @@ class Driver:
         )
 
     def _folder(self, config: Config, root: Path) -> RunFolder:
-        if op_class(config).records:
+        if op_class(config).writes_run_folder:
             return RunFolder(job_folder(config, root, self.run_id))
         given = Path(config.run).expanduser() if config.run is not None else root / "latest"
         return RunFolder(given.resolve())
@@ -143,7 +143,7 @@ class Driver:
         if self.sweep_folder is None:
             self.sweep_folder = folder
             if not dry_run:
-                self.claim.enter_context(claimed(folder))
+                self.lock.enter_context(locked(folder))
 
     def listen(self, job: Job) -> Progress:
         """A listener of its own for each job; several may run at once."""
@@ -161,12 +161,12 @@ class Driver:
         if listener := self._listeners.pop(job.number, None):
             listener.end(result.verdict)
 
-    def foresee(self, jobs: Sequence[Job], kept: dict[int, RunResult], described: list[str]) -> None:
+    def plan(self, jobs: Sequence[Job], kept: dict[int, RunResult], described: list[str]) -> None:
         """Show what would happen, for ``dry_run=true``."""
-        foreseen = foresee(jobs, kept)
-        verdict = worst(item.result.verdict for item in foreseen)
-        self._foreseen.append(verdict)
-        self.terminal.plan(foreseen, described, verdict)
+        planned = plan(jobs, kept)
+        verdict = worst(item.result.verdict for item in planned)
+        self._planned.append(verdict)
+        self.terminal.plan(planned, described, verdict)
 
     # ------------------------------------------------------------------ the end
     def conclude(self) -> int:
@@ -174,14 +174,14 @@ class Driver:
         self._display.close()
         if self._composed is not None:
             self._run_single(self._composed)
-        if self._foreseen:
-            return worst(self._foreseen).exit_code
+        if self._planned:
+            return worst(self._planned).exit_code
         if not self.jobs:
             return 0  # Hydra answered by itself: --cfg, --info, --version, completion
         self.jobs = dict(sorted(self.jobs.items()))
         self._interrupted = any(result.verdict is Verdict.INTERRUPTED for _, result in self.jobs.values())
         for job, result in self.jobs.values():
-            if self.sweep_folder is None or result.details.get("change") or not job.op.records:
+            if self.sweep_folder is None or result.details.get("change") or not job.op.writes_run_folder:
                 self.terminal.result(result, _report_of(job))
         for job, result in self.jobs.values():
             if result.details.get("change"):
@@ -214,7 +214,7 @@ class Driver:
             self.terminal.error(error.message, error.hint)
             result.verdict = Verdict.USAGE_ERROR if error.exit_code == 2 else Verdict.INFRASTRUCTURE
             result.message = error.message
-        if job.op.records:
+        if job.op.writes_run_folder:
             record(job.folder, result)
         elif "published" in result.details:  # op=publish: the page belongs to the run that prepared the change
             earlier = job.folder.result
@@ -260,7 +260,7 @@ def _unsettled(notes: list[str]) -> list[str]:
 
 def _report_of(job: Job) -> Path | None:
     path = job.folder.path / "report" / "index.html"
-    return path if job.op.records and path.is_file() else None
+    return path if job.op.writes_run_folder and path.is_file() else None
 
 
 def _log_of(job: Job, result: RunResult) -> Path | None:

@@ -21,12 +21,12 @@ from rich.text import Text
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
-from fvhydra.launch.attempts import AGAIN
-from fvhydra.report.measures import measures
+from fvhydra.launch.resume import AGAIN
+from fvhydra.report.measures import measured_values
 from fvhydra.report.wording import change_cells, score_cells, unmeasured
 
 if TYPE_CHECKING:
-    from fvhydra.launch.foresee import Foreseen
+    from fvhydra.launch.dry_run import PlannedJob
 
 _STYLES = {0: "green", 1: "bold red", 130: "yellow"}
 _PROMPT_WIDTH = 60
@@ -127,7 +127,9 @@ class Terminal:
             self.out.print(
                 f"    {mark}  {escape(criterion.name)}: {escape(given)}  [dim](allowed: {escape(criterion.allowed)})[/]"
             )
-        further = [f"{item.name} {item.value:.6g}" for item in measures(case) if item.passed is None and item.value]
+        further = [
+            f"{item.name} {item.value:.6g}" for item in measured_values(case) if item.passed is None and item.value
+        ]
         if further:
             self.out.print(f"    [dim]{escape(', '.join(further))}[/]")
 
@@ -173,7 +175,7 @@ class Terminal:
             self.out.print(f"  {escape(hint)}")
         self.out.print(f"[{_style(verdict)}]{len(rows)} job(s), worst: {verdict}[/]  report: {escape(str(report))}")
 
-    def plan(self, jobs: Sequence[Foreseen], described: Sequence[str], verdict: Verdict) -> None:
+    def plan(self, jobs: Sequence[PlannedJob], described: Sequence[str], verdict: Verdict) -> None:
         """What every job would come to, and what would be submitted, for ``dry_run=true``."""
         table = Table(box=None, pad_edge=False)
         for name in ("job", "fingerprint", "would", "overrides", "last time", "known now"):
@@ -224,8 +226,8 @@ class Lines:
         self._console, self._title, self._quiet = console, title, quiet
         self._doing, self._said_at = title, time.monotonic()
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
-        self._doing = _activity(self._title, stage, clip, msg)
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
+        self._doing = _activity(self._title, stage, case, msg)
         self._say(self._doing)
 
     def step(self, done: int, total: int) -> None:
@@ -251,8 +253,8 @@ class Bars:
         self._title = title
         self._task = self.display.add_task(_activity(title, "prepare"), total=None, steps="")
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
-        self.display.reset(self._task, total=None, description=_activity(self._title, stage, clip, msg), steps="")
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
+        self.display.reset(self._task, total=None, description=_activity(self._title, stage, case, msg), steps="")
 
     def step(self, done: int, total: int) -> None:
         self.display.update(self._task, completed=done, total=total, steps=f"step {done}/{total}")
@@ -290,10 +292,10 @@ def _bar_display(console: Console) -> Progress:
     )
 
 
-def _activity(title: str, stage: str, clip: int | None = None, msg: str = "") -> str:
+def _activity(title: str, stage: str, case: int | None = None, msg: str = "") -> str:
     """What a job does now, in one line; an op and its stage of the same name are said once."""
     doing = title if title.split()[-1:] == [stage] else f"{title} | {stage}"
-    where = "" if clip is None else f" case {clip}"
+    where = "" if case is None else f" case {case}"
     return f"{doing}{where} {_short(printable(msg))}".rstrip()
 
 

@@ -24,9 +24,10 @@ from fvhydra.core.errors import FvhydraError
 from fvhydra.core.result import RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.token import WITHHELD_VARIABLE
-from fvhydra.launch.attempts import AGAIN, set_aside, settled
+from fvhydra.launch.attempts import set_aside
 from fvhydra.launch.job import Job, record, run_job
-from fvhydra.launch.ship import read, receive
+from fvhydra.launch.job_file import read_job, read_record
+from fvhydra.launch.resume import AGAIN, settled
 
 _STEP_EVERY_S = 2.0
 
@@ -61,14 +62,14 @@ def _run(folder: Path, preflight: bool) -> RunResult:
         print(f"Already done: {earlier.verdict}.", flush=True)
         return earlier
     set_aside(folder, keep=("job.json", "status"))
-    shipped = read(folder)
+    shipped = read_record(folder)
     if Path(shipped["folder"]).is_dir():
         os.chdir(shipped["folder"])
-    job = receive(folder)
-    if not job.op.records:
+    job = read_job(folder)
+    if not job.op.writes_run_folder:
         _make_choices_known()
     result = run_job(job, Printed(), preflight=preflight)
-    if job.op.records:
+    if job.op.writes_run_folder:
         _note_differences(job, shipped["environment"])
         _note_tokens(job, result)
     else:
@@ -109,9 +110,9 @@ class Printed:
     def __init__(self) -> None:
         self._stepped = 0.0
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
         clean = " ".join(printable(msg).split())
-        print(f"{now()} | {stage} | clip={'-' if clip is None else clip} | msg={clean}", flush=True)
+        print(f"{now()} | {stage} | clip={'-' if case is None else case} | msg={clean}", flush=True)
 
     def step(self, done: int, total: int) -> None:
         if done == total or time.monotonic() - self._stepped >= _STEP_EVERY_S:

@@ -17,14 +17,14 @@ import pydantic
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fvhydra.config import limits, metrics
+from fvhydra.config import metrics, size_rules
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.problems import ConfigError, nearest
 from fvhydra.config.root import Config
 from fvhydra.config.sampling import Sampling
 
 
-def build(composed: DictConfig, known: Mapping[str, Any] | None = None) -> Config:
+def build_config(composed: DictConfig, known: Mapping[str, Any] | None = None) -> Config:
     """Turn a composed configuration into the validated :class:`Config`.
 
     Args:
@@ -52,7 +52,7 @@ def build(composed: DictConfig, known: Mapping[str, Any] | None = None) -> Confi
         except OmegaConfBaseException as error:
             problems.append(_omegaconf_sentence(error))
     if isinstance(values.get("model"), ModelConfig) and isinstance(values.get("sampling"), Sampling):
-        problems += limits.problems(values["model"], values["sampling"])
+        problems += size_rules.problems(values["model"], values["sampling"])
     problems += _metric_problems(values.get("metrics"))
     if problems:
         raise ConfigError(problems)

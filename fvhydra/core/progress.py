@@ -11,8 +11,14 @@ class Progress(Protocol):
     Any method may raise to cancel the work (Ctrl-C arrives this way in tests); callers let that through.
     """
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
-        """A stage begins: ``load``, ``generate``, ``encode``, ``fetch``, ``compare``, ...; ``clip`` is a case index."""
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
+        """A stage begins: ``load``, ``generate``, ``encode``, ``fetch``, ``compare``, ...
+
+        Args:
+            stage: Its name.
+            case: Index of the case that it is about; None when it is about all of them.
+            msg: What else to know, one line.
+        """
 
     def step(self, done: int, total: int) -> None:
         """``done`` of ``total`` denoising steps of the current stage are finished."""
@@ -21,7 +27,7 @@ class Progress(Protocol):
 class Silent:
     """A progress that nobody listens to."""
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None: ...
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None: ...
 
     def step(self, done: int, total: int) -> None: ...
 
@@ -32,9 +38,9 @@ class Fanout:
     def __init__(self, *listeners: Progress) -> None:
         self._listeners = listeners
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
         for listener in self._listeners:
-            listener.stage(stage, clip, msg)
+            listener.stage(stage, case, msg)
 
     def step(self, done: int, total: int) -> None:
         for listener in self._listeners:

@@ -9,8 +9,8 @@ from typing import Any
 import pydantic
 
 from fvhydra.config.problems import first_problem
+from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
-from fvhydra.core.paired import MetricComparison
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
 

@@ -146,10 +146,10 @@ class RunFolder:
             return "interrupted"
         return str(status["state"])
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
         """Append a line to ``status/progress.log``: ``ISO8601 | stage | clip=<index|-> | msg=...``."""
         clean = " ".join(printable(msg).split())
-        line = f"{now()} | {stage} | clip={'-' if clip is None else clip} | msg={clean}\n"
+        line = f"{now()} | {stage} | clip={'-' if case is None else case} | msg={clean}\n"
         log = self.path / "status" / "progress.log"
         with files.explained(log), open(log, "a", encoding="utf-8") as handle:
             handle.write(line)

@@ -28,7 +28,7 @@ _NOBODY = ContextVar("_NOBODY", default=False)
 
 
 @contextlib.contextmanager
-def nobody() -> Iterator[None]:
+def without_token() -> Iterator[None]:
     """In this block there is no token: what can be done without?"""
     reset = _NOBODY.set(True)
     try:

@@ -84,7 +84,7 @@ class DiffusersEngine(Engine):
 
     def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
         wants_latent = case.model.artifact == "latent"
-        call = arguments.build(case, self._parameters, type(self._pipe).__name__)
+        call = arguments.build_call(case, self._parameters, type(self._pipe).__name__)
         self._prepare(case, call)
         objects: dict[str, Any] = {
             # a CPU generator draws the same noise on every device
@@ -113,8 +113,8 @@ class DiffusersEngine(Engine):
     def _load_weights(self, request: LoadRequest, pipeline: type) -> tuple[Any, str]:
         if request.tier.weights == "hub":
             revision = weights.resolve_revision(request.model)
-            return weights.load(request.model, pipeline, revision), revision
-        folder = snapshot.build(request.model.family, request.cache_dir)
+            return weights.load_pipeline(request.model, pipeline, revision), revision
+        folder = snapshot.build_snapshot(request.model.family, request.cache_dir)
         loader: type[diffusers.DiffusionPipeline] = pipeline
         with quiet_libraries():
             return loader.from_pretrained(folder, local_files_only=True), f"tiny:{folder.name}"
@@ -126,7 +126,7 @@ class DiffusersEngine(Engine):
         else:
             getattr(self._pipe, offload)(device="cuda")
 
-    def _prepare(self, case: Case, call: arguments.Call) -> None:
+    def _prepare(self, case: Case, call: arguments.PipelineCall) -> None:
         """Set what is not an argument: the scheduler, fresh for each case so that none inherits state, and tiling."""
         shift = case.sampling.flow_shift
         options = _flow_shift(self._scheduler, shift) if shift is not None else {}

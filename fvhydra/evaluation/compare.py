@@ -12,9 +12,9 @@ from typing import Any
 import pydantic
 
 from fvhydra.config.problems import first_problem
+from fvhydra.core.comparison import MetricComparison, Pair
 from fvhydra.core.errors import UsageError
 from fvhydra.core.files import read_json
-from fvhydra.core.paired import MetricComparison, Pair
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows
 from fvhydra.core.text import printable
 from fvhydra.evaluation.bootstrap import interval
@@ -57,7 +57,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     return Evaluation(folder, {summary.metric: summary for summary in summaries}, rows)
 
 
-def compare(before: Evaluation, after: Evaluation) -> tuple[list[MetricComparison], list[Pair]]:
+def compare_evaluations(before: Evaluation, after: Evaluation) -> tuple[list[MetricComparison], list[Pair]]:
     """Compare every metric of either evaluation.
 
     Returns:

@@ -12,11 +12,11 @@ from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows, write_rows
 from fvhydra.evaluation.journal import SCORES, Arrays, Journal, arrays_of, read_arrays, write_arrays
-from fvhydra.evaluation.lane import Outcome, shown
-from fvhydra.evaluation.processes import pays, processes
-from fvhydra.evaluation.scoring import Effort, Work, score_all, threads, with_sound
-from fvhydra.evaluation.selection import Prepared, prepare
-from fvhydra.evaluation.summary import fold, loaded, summarise
+from fvhydra.evaluation.metric_run import Outcome, shown
+from fvhydra.evaluation.metric_setup import LoadedMetric, load_metric
+from fvhydra.evaluation.processes import processes, use_processes
+from fvhydra.evaluation.scoring import Resources, Work, score_all, threads, with_sound
+from fvhydra.evaluation.summary import fold, loaded_assets, summarise
 from fvhydra.metrics.base import Metric, SetMetric
 from fvhydra.metrics.sample import Sample
 
@@ -27,32 +27,32 @@ def evaluate(
     folder: Path,
     progress: Progress,
     *,
-    effort: Effort,
+    resources: Resources,
     earlier: Sequence[Path] = (),
 ) -> tuple[list[MetricSummary], list[ScoreRow]]:
     """Score samples and leave the results in ``folder``.
 
     Args:
         samples: With unique ids.
-        metrics: What :func:`~fvhydra.evaluation.selection.select` gave.
+        metrics: What :func:`~fvhydra.evaluation.metric_setup.build_metrics` gave.
         folder: The run folder; rows that are there for the same content and metric version are kept.
         progress: Told of the samples that are done.
-        effort: Threads and memory.
+        resources: Threads and memory.
         earlier: Further folders to keep rows from.
 
     Returns:
         Summaries by metric id, and all rows sorted by sample and metric.
     """
     journal = Journal(folder, earlier)
-    prepared = []
+    loaded = []
     for metric in metrics:
         progress.stage("load", msg=metric.spec.id)
-        prepared.append(prepare(metric))
+        loaded.append(load_metric(metric))
     progress.stage("score", msg=f"{len(samples)} sample(s)")
     known: dict[str, list[Outcome]] = {}
-    work = _work(samples, prepared, journal, known)
-    where = processes if pays(prepared, len(samples), effort) else threads
-    for done, outcomes in enumerate(score_all(work, effort, where), 1):
+    work = _work(samples, loaded, journal, known)
+    where = processes if use_processes(loaded, len(samples), resources) else threads
+    for done, outcomes in enumerate(score_all(work, resources, where), 1):
         journal.add([*known.pop(outcomes[0].row.sample), *outcomes])
         progress.step(done, len(samples))
     states = {
@@ -60,7 +60,7 @@ def evaluate(
         for metric in metrics
         if isinstance(metric, SetMetric)
     }
-    assets = {metric.spec.id: loaded(metric) for metric in metrics}
+    assets = {metric.spec.id: loaded_assets(metric) for metric in metrics}
     summaries = conclude(folder, metrics, journal.rows, states, assets)
     journal.close()
     return summaries, journal.rows
@@ -124,13 +124,13 @@ def merge(folders: Sequence[Path], metrics: Sequence[Metric], into: Path) -> tup
 
 
 def _work(
-    samples: Sequence[Sample], prepared: Sequence[Prepared], journal: Journal, known: dict[str, list[Outcome]]
+    samples: Sequence[Sample], loaded: Sequence[LoadedMetric], journal: Journal, known: dict[str, list[Outcome]]
 ) -> Iterator[Work]:
     """What is left to do; what is known already is kept in ``known`` until the rest of its sample is."""
-    hears = {"audio", "reference_audio"} & {key for item in prepared for key in item.metric.spec.keys("audio")}
+    hears = {"audio", "reference_audio"} & {key for item in loaded for key in item.metric.spec.keys("audio")}
     for sample in samples:
         heard = with_sound(sample) if hears else sample
-        fitting = [item for item in prepared if heard.role != "reference" or item.metric.spec.kind == "set"]
+        fitting = [item for item in loaded if heard.role != "reference" or item.metric.spec.kind == "set"]
         contents = _contents(fitting, heard)
         found, left = [], []
         for item in fitting:
@@ -147,9 +147,9 @@ def _work(
             journal.add(found)
 
 
-def _contents(prepared: Sequence[Prepared], sample: Sample) -> dict[str, str]:
+def _contents(loaded: Sequence[LoadedMetric], sample: Sample) -> dict[str, str]:
     """What each metric reads of a sample, hashed: once for all that read the same."""
-    keys = {item.metric.spec.id: frozenset(read.key for read in item.metric.spec.inputs) for item in prepared}
+    keys = {item.metric.spec.id: frozenset(read.key for read in item.metric.spec.inputs) for item in loaded}
     hashes = {read: _content(sample, read) for read in set(keys.values())}
     return {metric: hashes[read] for metric, read in keys.items()}
 

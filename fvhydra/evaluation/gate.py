@@ -11,8 +11,8 @@ import numpy as np
 
 from fvhydra.config.gates import Limit, limits
 from fvhydra.config.problems import listing, nearest
+from fvhydra.core.comparison import MetricComparison, Pair
 from fvhydra.core.errors import UsageError
-from fvhydra.core.paired import MetricComparison, Pair
 from fvhydra.core.result import GateResult
 from fvhydra.core.scores import MetricSummary, ScoreRow
 from fvhydra.core.text import printable
@@ -59,7 +59,7 @@ def refuse_unknown(gate: Mapping[str, Any], metrics: Collection[str]) -> None:
         )
 
 
-def hold(gate: Mapping[str, Any], measured: Mapping[str, Measured]) -> list[GateResult]:
+def evaluate(gate: Mapping[str, Any], measured: Mapping[str, Measured]) -> list[GateResult]:
     """Hold every metric of ``op.gate`` to its limits, in the order given."""
     return [_held(metric, limit, measured) for metric, found in limits(dict(gate)).items() for limit in found]
 

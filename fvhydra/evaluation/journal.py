@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fvhydra.core import files
 from fvhydra.core.scores import ScoreRow, read_rows, side_file
-from fvhydra.evaluation.lane import Outcome
+from fvhydra.evaluation.metric_run import Outcome
 
 SCORES = "scores.jsonl"
 _JOURNAL = "journal.jsonl"

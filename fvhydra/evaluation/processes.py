@@ -12,9 +12,9 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from fvhydra.core.errors import InfrastructureError
-from fvhydra.evaluation.lane import Outcome
-from fvhydra.evaluation.scoring import Crew, Effort, Submit, Work, no_threads_of_libraries, score
-from fvhydra.evaluation.selection import Prepared
+from fvhydra.evaluation.metric_run import Outcome
+from fvhydra.evaluation.metric_setup import LoadedMetric
+from fvhydra.evaluation.scoring import ComputePool, Resources, Submit, Work, no_threads_of_libraries, score
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -23,18 +23,18 @@ _FEWEST = 64
 """Samples; with fewer, starting processes takes longer than they save. They start side by side, each on a CPU of its
 own, so it does not matter how many they are."""
 
-_mine: tuple[Crew, Effort, Event]
+_mine: tuple[ComputePool, Resources, Event]
 """What a process that scores has been given when it began."""
 
 
-def pays(prepared: Sequence[Prepared], samples: int, effort: Effort) -> bool:
+def use_processes(loaded: Sequence[LoadedMetric], samples: int, resources: Resources) -> bool:
     """Whether processes are quicker than threads: many samples, and no network that each would have to load."""
-    light = not any(item.metric.spec.loads(item.metric.params) for item in prepared)
-    return light and effort.workers > 1 and samples >= _FEWEST and _can_be_sent(prepared)
+    light = not any(item.metric.spec.loads(item.metric.params) for item in loaded)
+    return light and resources.workers > 1 and samples >= _FEWEST and _can_be_sent(loaded)
 
 
 @contextlib.contextmanager
-def processes(effort: Effort) -> Iterator[Submit]:
+def processes(resources: Resources) -> Iterator[Submit]:
     """One process for each worker; each scores a sample at a time, in one thread beside those that decode.
 
     Raises:
@@ -47,7 +47,7 @@ def processes(effort: Effort) -> Iterator[Submit]:
     # not forked: this process may have threads, and a lock that one of them holds would stay locked in the copy
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    pool = ProcessPoolExecutor(effort.workers, context, _begin, (effort, stop))
+    pool = ProcessPoolExecutor(resources.workers, context, _begin, (resources, stop))
 
     def submit(work: Work) -> Future[list[Outcome]]:
         # Ctrl-C is for this process alone; one that is started here inherits what is blocked
@@ -69,26 +69,26 @@ def processes(effort: Effort) -> Iterator[Submit]:
         pool.shutdown(cancel_futures=True)
 
 
-def _can_be_sent(prepared: Sequence[Prepared]) -> bool:
+def _can_be_sent(loaded: Sequence[LoadedMetric]) -> bool:
     """A metric of someone's own may hold what belongs to one process."""
     try:
-        pickle.loads(pickle.dumps(prepared))
+        pickle.loads(pickle.dumps(loaded))
     except Exception:
         return False
     return True
 
 
-def _begin(effort: Effort, stop: Event) -> None:
+def _begin(resources: Resources, stop: Event) -> None:
     """The process that waits for this one says when to stop; when it is gone, so is this one."""
     global _mine
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    no_threads_of_libraries(effort.torch_threads).__enter__()  # to the end of the process
-    _mine = Crew(1), effort, stop
+    no_threads_of_libraries(resources.torch_threads).__enter__()  # to the end of the process
+    _mine = ComputePool(1), resources, stop
 
 
 def _score(work: Work) -> list[Outcome]:
-    crew, effort, stop = _mine
-    return score(*work, crew, effort.memory_mb, stop)
+    pool, resources, stop = _mine
+    return score(*work, pool, resources.memory_mb, stop)
 
 
 def _die_with_parent() -> None:

@@ -16,15 +16,15 @@ from typing import Protocol
 import cv2
 
 from fvhydra.core.errors import MediaError
-from fvhydra.evaluation.footage import footage
-from fvhydra.evaluation.lane import Lane, Outcome
-from fvhydra.evaluation.selection import Prepared
+from fvhydra.evaluation.clip_reader import open_clips
+from fvhydra.evaluation.metric_run import MetricRun, Outcome
+from fvhydra.evaluation.metric_setup import LoadedMetric
 from fvhydra.media.video import probe
-from fvhydra.metrics.base import Clip
+from fvhydra.metrics.base import SampleVideos
 from fvhydra.metrics.sample import Sample
 
 _LIGHT = 0.01
-"""Of the slowest lane's cost."""
+"""Of the slowest run's cost."""
 
 
 class Stop(Protocol):
@@ -38,7 +38,7 @@ class _Stopped(Exception):
     """The evaluation was interrupted; the sample is left alone."""
 
 
-class Crew:
+class ComputePool:
     """Threads that compute for a sample while there are fewer samples than threads.
 
     With as many samples on their way each computes in its own thread: handing single steps to others would cost more
@@ -50,7 +50,7 @@ class Crew:
         self._idle = workers
         self._lock = Lock()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ComputePool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,12 +77,12 @@ class Crew:
                 future.result()
 
 
-Work = tuple[Sample, Mapping[str, str], Sequence[Prepared]]
+Work = tuple[Sample, Mapping[str, str], Sequence[LoadedMetric]]
 """A sample, the content of what each metric reads of it, and the metrics to run on it."""
 
 
 @dataclass(frozen=True)
-class Effort:
+class Resources:
     """What a pass may use.
 
     Attributes:
@@ -102,36 +102,36 @@ Submit = Callable[[Work], "Future[list[Outcome]]"]
 
 
 @contextlib.contextmanager
-def threads(effort: Effort) -> Iterator[Submit]:
+def threads(resources: Resources) -> Iterator[Submit]:
     """One thread for each worker; where there are fewer samples, they share the metrics of one."""
     stop = Event()
     with (
-        no_threads_of_libraries(effort.torch_threads),
-        Crew(effort.workers) as crew,
-        ThreadPoolExecutor(effort.workers, "sample") as readers,
+        no_threads_of_libraries(resources.torch_threads),
+        ComputePool(resources.workers) as pool,
+        ThreadPoolExecutor(resources.workers, "sample") as readers,
     ):
         try:
-            yield lambda work: readers.submit(score, *work, crew, effort.memory_mb, stop)
+            yield lambda work: readers.submit(score, *work, pool, resources.memory_mb, stop)
         finally:
             stop.set()
 
 
 def score_all(
-    work: Iterable[Work], effort: Effort, where: Callable[[Effort], AbstractContextManager[Submit]] = threads
+    work: Iterable[Work], resources: Resources, where: Callable[[Resources], AbstractContextManager[Submit]] = threads
 ) -> Iterator[list[Outcome]]:
     """Score samples, several at a time, and yield what came of each as soon as it is known, in any order.
 
     Args:
         work: Taken one by one as workers become free.
-        effort: Workers and memory.
+        resources: Workers and memory.
         where: :func:`threads`, or :func:`fvhydra.evaluation.processes.processes`.
     """
     remaining = iter(work)
     waiting: set[Future[list[Outcome]]] = set()
-    with where(effort) as submit:
+    with where(resources) as submit:
         while True:
             # twice as many as are scored at a time: the next begin while results are being written
-            while len(waiting) < 2 * effort.workers and (item := next(remaining, None)) is not None:
+            while len(waiting) < 2 * resources.workers and (item := next(remaining, None)) is not None:
                 waiting.add(submit(item))
             if not waiting:
                 return
@@ -143,54 +143,54 @@ def score_all(
 def score(
     sample: Sample,
     contents: Mapping[str, str],
-    prepared: Sequence[Prepared],
-    crew: Crew,
+    loaded: Sequence[LoadedMetric],
+    pool: ComputePool,
     memory_mb: float,
     stop: Stop | None = None,
 ) -> list[Outcome]:
     """Score one sample with several metrics; one outcome for each, whatever goes wrong."""
-    lanes = [Lane(item, sample, contents[item.metric.spec.id]) for item in prepared]
+    runs = [MetricRun(item, sample, contents[item.metric.spec.id]) for item in loaded]
     reason: Exception = TypeError("the metric returned no score")
-    for lane in lanes:
-        lane.check()
+    for run in runs:
+        run.check()
     try:
-        with crew.busy():
-            _watch([lane for lane in lanes if lane.outcome is None], sample, crew, memory_mb, stop or Event())
+        with pool.busy():
+            _watch([run for run in runs if run.outcome is None], sample, pool, memory_mb, stop or Event())
     except _Stopped:
         raise
     except Exception as error:  # of the reading itself: a bug, no memory
         reason = error
-    for lane in lanes:
-        lane.fail(reason)
-    return [lane.outcome for lane in lanes if lane.outcome is not None]
+    for run in runs:
+        run.fail(reason)
+    return [run.outcome for run in runs if run.outcome is not None]
 
 
-def _watch(lanes: Sequence[Lane], sample: Sample, crew: Crew, memory_mb: float, stop: Stop) -> None:
-    def each(step: Callable[[Lane], None]) -> None:
-        """Take a step in every lane, the slowest first, so that the others fill what time it leaves.
+def _watch(runs: Sequence[MetricRun], sample: Sample, pool: ComputePool, memory_mb: float, stop: Stop) -> None:
+    def each(step: Callable[[MetricRun], None]) -> None:
+        """Take a step in every run, the slowest first, so that the others fill what time it leaves.
 
-        Lanes that divide their work among them come after those that do not: they end together, however late they
-        begin. Lanes that cost next to nothing come after all others: they mostly use what others computed for them,
+        MetricRun that divide their work among them come after those that do not: they end together, however late they
+        begin. MetricRun that cost next to nothing come after all others: they mostly use what others computed for them,
         and a thread that waits for that is lost to the rest.
         """
-        left = [lane for lane in lanes if lane.outcome is None]
-        least = _LIGHT * max((lane.cost for lane in left), default=0)
-        heavy = sorted((lane for lane in left if lane.cost >= least), key=lambda lane: (lane.divided, -lane.cost))
-        crew.run([partial(step, lane) for lane in heavy])
-        crew.run([partial(step, lane) for lane in left if lane not in heavy], alone=True)
+        left = [run for run in runs if run.outcome is None]
+        least = _LIGHT * max((run.cost for run in left), default=0)
+        heavy = sorted((run for run in left if run.cost >= least), key=lambda run: (run.divided, -run.cost))
+        pool.run([partial(step, run) for run in heavy])
+        pool.run([partial(step, run) for run in left if run not in heavy], alone=True)
 
-    videos = {key: Path(sample.keys[key]) for lane in lanes for key in lane.keys}
-    with footage(videos, memory_mb) as shot:
-        clip = Clip(shot.tracks)
+    videos = {key: Path(sample.keys[key]) for run in runs for key in run.keys}
+    with open_clips(videos, memory_mb) as reader:
+        clip = SampleVideos(reader.tracks)
         try:
-            each(partial(Lane.begin, shot=shot, clip=clip))
-            for chunk in shot:
+            each(partial(MetricRun.begin, reader=reader, clip=clip))
+            for chunk in reader:
                 if stop.is_set():
                     raise _Stopped
-                if not any(lane.wants_frames for lane in lanes):
+                if not any(run.wants_frames for run in runs):
                     break
-                each(partial(Lane.see, chunk=chunk, shot=shot))
-            each(partial(Lane.finish, shot=shot))
+                each(partial(MetricRun.update, chunk=chunk, reader=reader))
+            each(partial(MetricRun.finish, reader=reader))
         finally:
             clip.shared.clear()
 

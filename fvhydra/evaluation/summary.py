@@ -87,7 +87,7 @@ def _by_tag(metric: Metric, rows: Sequence[ScoreRow]) -> dict[str, dict[str, flo
     return found
 
 
-def loaded(metric: Metric) -> dict[str, Any]:
+def loaded_assets(metric: Metric) -> dict[str, Any]:
     """Which weights a metric has loaded: name to repository, revision and licence."""
     return {
         asset.name: {"repo": asset.repo, "revision": revision, "licence": asset.licence}

@@ -1,26 +1,15 @@
-"""Earlier attempts at a job: found again by fingerprint, kept when the job runs once more."""
+"""Earlier attempts at a job, kept below its folder when it runs once more."""
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
-from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
-from fvhydra.core.verdict import Verdict
-from fvhydra.launch.ship import read
-
-AGAIN = (Verdict.INTERRUPTED, Verdict.INFRASTRUCTURE, Verdict.USAGE_ERROR)
-"""Verdicts on the machine or the person rather than on the output: such a job runs again."""
 
 _ATTEMPTS = "attempts"
-
-_PLACE = ("host", "platform", "machine", "cpu", "gpu", "git_dirty")
-"""Facts of where rather than of what ran."""
 
 _ORPHAN_S = 5.0
 """Longer than a worker takes to notice; who lives on has only got the number of the process."""
@@ -33,26 +22,6 @@ def numbers(sweep: Path) -> list[int]:
     return sorted(int(path.name) for path in sweep.iterdir() if path.name.isdecimal() and path.is_dir())
 
 
-def by_fingerprint(sweep: Path) -> dict[str, list[int]]:
-    """The jobs of a sweep's folder: fingerprint to numbers, sorted. A job whose record is damaged has none."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for number in numbers(sweep):
-        try:
-            found[str(read(sweep / str(number))["fingerprint"])].append(number)
-        except (UsageError, KeyError):
-            continue
-    return found
-
-
-def settled(folder: Path) -> RunResult | None:
-    """The result of a job that came to a verdict on its output; None when it must run (again)."""
-    try:
-        result = RunFolder(folder).result
-    except UsageError:
-        return None
-    return None if result.verdict in AGAIN else result
-
-
 def wait_for(folder: RunFolder) -> None:
     """Wait for a worker whose driver was killed a moment ago: it is ending, and must not write into what comes next."""
     deadline = time.monotonic() + _ORPHAN_S
@@ -63,16 +32,6 @@ def wait_for(folder: RunFolder) -> None:
         except (UsageError, KeyError, TypeError):
             return
         time.sleep(0.05)
-
-
-def made_otherwise(folders: Iterable[Path], here: dict[str, str]) -> dict[str, list[str]]:
-    """Versions and commits that jobs were started with and that are others here: key to what it was then."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for folder in folders:
-        then = read(folder)["environment"]
-        for key in (key for key in then if key not in _PLACE and then[key] != here.get(key)):
-            found[key].add(then[key])
-    return {key: sorted(values) for key, values in found.items()}
 
 
 def set_aside(folder: Path, keep: tuple[str, ...] = ()) -> Path | None:

@@ -35,18 +35,18 @@ from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
-from fvhydra.launch import attempts
+from fvhydra.launch import attempts, resume
 from fvhydra.launch.compose import Composer
 from fvhydra.launch.durations import remember
 from fvhydra.launch.job import Job, completed, failed, not_run, op_class, refused
-from fvhydra.launch.ship import ship
+from fvhydra.launch.job_file import write_job
 from fvhydra.launch.tokens import passed
 
 REUSED, NOT_STARTED = "reused", "not started"
 """How a job came by its result without running now."""
 
 
-class Audience(Protocol):
+class SweepObserver(Protocol):
     """The person's side of a sweep: hears of every job. ``cli`` passes one to Hydra as its task function."""
 
     command: list[str]
@@ -65,7 +65,7 @@ class Audience(Protocol):
     def ended(self, job: Job, result: RunResult, how: str = "") -> None:
         """A job has come to its end; ``how`` is :data:`REUSED` or :data:`NOT_STARTED` when it did not run now."""
 
-    def foresee(self, jobs: Sequence[Job], kept: dict[int, RunResult], described: list[str]) -> None:
+    def plan(self, jobs: Sequence[Job], kept: dict[int, RunResult], described: list[str]) -> None:
         """Instead of all else, for ``dry_run=true``: all jobs, those that would not run, what would be submitted."""
 
 
@@ -74,7 +74,7 @@ class SweepLauncher(Launcher):
 
     config: DictConfig
     hydra_context: HydraContext
-    audience: Audience
+    observer: SweepObserver
     settings: LauncherConfig
     """The launcher's own configuration, validated: the class that its YAML file names."""
     sweep_folder: Path
@@ -86,10 +86,10 @@ class SweepLauncher(Launcher):
         self.params = params
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Called by Hydra. The task function is the audience, see :class:`Audience`."""
+        """Called by Hydra. The task function is the observer, see :class:`SweepObserver`."""
         self.hydra_context = hydra_context
         self.config = config
-        self.audience = task_function  # type: ignore[assignment]
+        self.observer = task_function  # type: ignore[assignment]
 
     # ------------------------------------------------------------------ what a launcher does by itself
     def check(self, jobs: Sequence[Job]) -> None:
@@ -122,14 +122,14 @@ class SweepLauncher(Launcher):
     # ------------------------------------------------------------------ what it tells
     def listen(self, job: Job) -> Progress:
         """The listener to a job that is being started, or that waits in a queue."""
-        return self.audience.listen(job)
+        return self.observer.listen(job)
 
     def ended(self, job: Job, result: RunResult) -> None:
         """A job has ended; ``result`` is recorded in its folder already."""
         self._ended[job.number] = result
-        if result.verdict not in attempts.AGAIN:
+        if result.verdict not in resume.AGAIN:
             remember(job)
-        self.audience.ended(job, result)
+        self.observer.ended(job, result)
 
     def has_ended(self, job: Job) -> bool:
         """Whether :meth:`ended` or :meth:`skipped` told of it."""
@@ -138,7 +138,7 @@ class SweepLauncher(Launcher):
     def skipped(self, job: Job, why: str) -> None:
         """A job will not be started although nobody interrupted the sweep."""
         self._ended[job.number] = not_run(job, why)
-        self.audience.ended(job, self._ended[job.number], NOT_STARTED)
+        self.observer.ended(job, self._ended[job.number], NOT_STARTED)
 
     # ------------------------------------------------------------------ what all do alike
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -152,24 +152,26 @@ class SweepLauncher(Launcher):
         configs = self._configs(job_overrides, initial_job_idx)
         self.settings = configs[0].launcher
         self._ended: dict[int, RunResult] = {}
-        dry, resume = configs[0].dry_run, configs[0].resume
+        dry = configs[0].dry_run
         for config in configs:
             _refuse_alone(config)
         passed(self.settings)  # a name that is not set here is said before anything else
-        self.audience.begin(self.sweep_folder, dry)
+        self.observer.begin(self.sweep_folder, dry)
         jobs = self._jobs(configs, job_overrides, initial_job_idx)
         self.running = set() if dry else self.attached(jobs)  # first: one that ends now has its result after that
         over = [job for job in jobs if job.number not in self.running]
-        kept = {job.number: result for job in over if (result := attempts.settled(job.folder.path))} if resume else {}
+        kept = {job.number: result for job in over if (result := resume.settled(job.folder.path))}
+        if not configs[0].resume:
+            kept = {}
         todo = [job for job in jobs if job.number not in kept]
         if dry:
-            self.audience.foresee(jobs, kept, self.describe(todo) if todo else [])
+            self.observer.plan(jobs, kept, self.describe(todo) if todo else [])
             return []
         if todo:
             self.check(todo)
         for job in jobs:
             if job.number in kept:
-                self.audience.ended(job, completed(job, kept[job.number]), REUSED)
+                self.observer.ended(job, completed(job, kept[job.number]), REUSED)
         self._run(todo)
         return [_job_return(job, kept.get(job.number) or self._ended[job.number]) for job in jobs]
 
@@ -187,13 +189,13 @@ class SweepLauncher(Launcher):
         for job in jobs:
             if job.number not in self._ended:
                 # it may have ended while the interruption was on its way
-                self.ended(job, attempts.settled(job.folder.path) or not_run(job, "the sweep was interrupted"))
+                self.ended(job, resume.settled(job.folder.path) or not_run(job, "the sweep was interrupted"))
 
     def _prepare(self, job: Job) -> bool:
         """Make the folder ready, and ask the op whether the job can succeed; otherwise that is its result."""
         attempts.wait_for(job.folder)
         attempts.set_aside(job.folder.path)
-        ship(job)
+        write_job(job)
         result = refused(job)
         if result is not None:
             self.ended(job, result)
@@ -214,13 +216,13 @@ class SweepLauncher(Launcher):
 
     def _jobs(self, configs: Sequence[Config], job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
         """The jobs with their folders: that of the same job, if the sweep's folder has one, else a new number."""
-        earlier = attempts.by_fingerprint(self.sweep_folder)
+        earlier = resume.by_fingerprint(self.sweep_folder)
         taken = set(attempts.numbers(self.sweep_folder))
         jobs = []
         for preferred, (config, overrides, title) in enumerate(
             zip(configs, job_overrides, titles(job_overrides), strict=True), first
         ):
-            job = Job(preferred, title, config, RunFolder(Path()), self.audience.command, list(overrides))
+            job = Job(preferred, title, config, RunFolder(Path()), self.observer.command, list(overrides))
             same = earlier.get(job.fingerprint)
             number = same.pop(0) if same else preferred if preferred not in taken else max(taken) + 1
             taken.add(number)
@@ -229,7 +231,7 @@ class SweepLauncher(Launcher):
 
 
 def _refuse_alone(config: Config) -> None:
-    if config.run is not None and not op_class(config).records:
+    if config.run is not None and not op_class(config).writes_run_folder:
         raise UsageError(
             f"op={config.op.name} works on the folder that run= names, so it runs by itself.",
             "Leave -m and launcher= away.",

@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from fvhydra.config.load import build
+from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
 
 
@@ -95,7 +95,7 @@ class _Composed:
         refer = [key for key, value in values.items() if _refers(value)]
         touched = self._referring | {key.partition(".")[0] for key in (*changed, *refer)}
         self._built = {name: part for name, part in self._built.items() if name not in touched}
-        config = build(self._composed, self._built)
+        config = build_config(self._composed, self._built)
         self._built = {field.name: getattr(config, field.name) for field in fields(config)}
         return config
 

@@ -46,7 +46,7 @@ class Job:
     @property
     def model(self) -> str:
         """Name of the model that the job is about; empty where it is about none."""
-        return self.config.model.name if op_class(self.config).of_model else ""
+        return self.config.model.name if op_class(self.config).uses_model else ""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -82,12 +82,12 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
             refused here leaves no folder behind.
     """
     op = job.op
-    context = job.context(Fanout(job.folder, listener) if op.records else listener)
+    context = job.context(Fanout(job.folder, listener) if op.writes_run_folder else listener)
     started = False
     try:
         if preflight:
             op.preflight(context)
-        if op.records:
+        if op.writes_run_folder:
             start(job)
             started = True
         result = op.run(context)
@@ -95,7 +95,7 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         result = _failed(job, error, started)
         if started and isinstance(error, KeyboardInterrupt) and not job.title:  # a sweep goes on as a whole
-            result.notes += op.goes_on(context)
+            result.notes += op.resume_notes(context)
     result.title = job.title
     return record(job.folder, result) if started else result
 
@@ -114,11 +114,11 @@ def refused(job: Job) -> RunResult | None:
 
 def failed(job: Job, error: BaseException) -> RunResult:
     """The result of a job of a sweep that an error kept from running, recorded in its folder."""
-    if job.op.records:
+    if job.op.writes_run_folder:
         start(job)
-    result = _failed(job, error, started=job.op.records)
+    result = _failed(job, error, started=job.op.writes_run_folder)
     result.title = job.title
-    return record(job.folder, result) if job.op.records else result
+    return record(job.folder, result) if job.op.writes_run_folder else result
 
 
 def _without_effect(job: Job) -> list[str]:
@@ -157,21 +157,21 @@ def record(folder: RunFolder, result: RunResult) -> RunResult:
 
 def completed(job: Job, result: RunResult) -> RunResult:
     """A recorded result whose report is there too: it is not when the job was killed between the two."""
-    whole = not job.op.records or (job.folder.path / "report" / "index.html").is_file()
+    whole = not job.op.writes_run_folder or (job.folder.path / "report" / "index.html").is_file()
     return result if whole else record(job.folder, result)
 
 
 def _broken(folder: RunFolder, result: RunResult, error: Exception) -> RunResult:
-    verdict, message, notes = told(error, folder)
+    verdict, message, notes = verdict_of(error, folder)
     return RunResult(result.op, verdict, f"The report failed: {message}", result.model, result.title, notes=notes)
 
 
 def _failed(job: Job, error: BaseException, started: bool) -> RunResult:
-    verdict, message, notes = told(error, job.folder if started else None)
+    verdict, message, notes = verdict_of(error, job.folder if started else None)
     return RunResult(op=job.config.op.name, model=job.model, verdict=verdict, message=message, notes=notes)
 
 
-def told(error: BaseException, folder: RunFolder | None = None) -> tuple[Verdict, str, list[str]]:
+def verdict_of(error: BaseException, folder: RunFolder | None = None) -> tuple[Verdict, str, list[str]]:
     """Verdict, sentence and notes of an error; a failure of ours leaves its traceback in the folder."""
     if isinstance(error, KeyboardInterrupt):
         return Verdict.INTERRUPTED, "Interrupted.", []
@@ -203,5 +203,5 @@ def not_run(job: Job, why: str) -> RunResult:
 
 def job_folder(config: Config, root: Path, run_id: str) -> Path:
     """Where a single run goes: ``<root>/<op>/<model>/<run id>``, without the model where the op is about none."""
-    model = config.model.name if op_class(config).of_model else ""
+    model = config.model.name if op_class(config).uses_model else ""
     return root / config.op.name / model / run_id

@@ -19,7 +19,7 @@ def merge(sweep: Path, jobs: Sequence[tuple[Job, RunResult]]) -> list[tuple[Job,
     """
     parts: dict[str, list[tuple[Job, RunResult]]] = {}
     for job, result in jobs:
-        if job.op.merges:
+        if job.op.is_shard:
             parts.setdefault(job.config.op.name, []).append((job, result))
     return [_merged(sweep, name, several) for name, several in parts.items()]
 

@@ -99,7 +99,7 @@ class Follower:
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
             if stage := _STAGE.fullmatch(line):
-                clip = None if stage["clip"] == "-" else int(stage["clip"])
-                self._listener.stage(stage["stage"], clip, stage["msg"])
+                case = None if stage["clip"] == "-" else int(stage["clip"])
+                self._listener.stage(stage["stage"], case, stage["msg"])
             elif step := _STEP.fullmatch(line):
                 self._listener.step(int(step["done"]), int(step["total"]))

@@ -105,7 +105,7 @@ class PoolLauncher(SweepLauncher):
             process = workers.program(worker_command(job), log, environment)
         else:
             alike = (config.op._target_, config.engine._target_, config.model.pipeline, str(demand.cpus))
-            process = workers.copy(worker_command(job), log, environment, alike)
+            process = workers.fork(worker_command(job), log, environment, alike)
         return _Running(job, process, Follower(log, self.listen(job)), demand, devices)
 
     def _ended_of(self, running: list[_Running]) -> list[_Running]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fvhydra.config.launcher import LauncherConfig, ModalLauncherConfig
 from fvhydra.config.store import HubStoreConfig
 from fvhydra.core.errors import Denied, UsageError
-from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, cached_login, find_token, nobody
+from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, cached_login, find_token, without_token
 from fvhydra.launch.job import Job
 from fvhydra.ops.base import open_store
 
@@ -62,7 +62,7 @@ def check_stores(jobs: Sequence[Job], settings: LauncherConfig) -> None:
         hint += ", or name a Secret that has one: launcher.secrets=[<name>]"
     for name, store in stores.items():
         try:
-            with nobody():
+            with without_token():
                 open_store(store).head()
         except Denied as error:
             raise UsageError(

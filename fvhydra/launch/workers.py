@@ -1,4 +1,4 @@
-"""Starting workers on this machine: as programs of their own, or as copies of one that has loaded what they need."""
+"""Starting workers on this machine: as programs of their own, or as workers of one that has loaded what they need."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Workers:
 
     def __enter__(self) -> Workers:
         self._tether, self._held = os.pipe()
-        self._templates: dict[tuple[str, ...], list[Template]] = {}
+        self._servers: dict[tuple[str, ...], list[ForkServer]] = {}
         return self
 
     def __exit__(self, *raised: object) -> None:
-        for template in chain(*self._templates.values()):
-            template.close()
+        for server in chain(*self._servers.values()):
+            server.close()
         os.close(self._tether)
         os.close(self._held)
 
@@ -56,7 +56,7 @@ class Workers:
                 start_new_session=True,
             )
 
-    def copy(self, command: Sequence[str], log: Path, environment: dict[str, str], alike: tuple[str, ...]) -> Worker:
+    def fork(self, command: Sequence[str], log: Path, environment: dict[str, str], alike: tuple[str, ...]) -> Worker:
         """Start a worker as a copy of a process that has loaded the libraries.
 
         Args:
@@ -64,15 +64,15 @@ class Workers:
             alike: What jobs that need the same libraries share.
         """
         arguments = command[3:]
-        templates = self._templates.setdefault(alike, [])
-        if not templates or templates[-1].died:  # of the memory running out, say: an end of its copies alone
-            templates.append(Template(Path(arguments[0]), environment, self._tether))
-        return templates[-1].start([*arguments, "--tether", str(self._tether)], log, environment)
+        servers = self._servers.setdefault(alike, [])
+        if not servers or servers[-1].died:  # of the memory running out, say: an end of its workers alone
+            servers.append(ForkServer(Path(arguments[0]), environment, self._tether))
+        return servers[-1].start([*arguments, "--tether", str(self._tether)], log, environment)
 
 
 def kill(worker: Worker) -> None:
     """End a worker and all that is left of its process group, and wait for it."""
-    if isinstance(worker, Copy):
+    if isinstance(worker, ForkedWorker):
         worker.kill()
     else:
         assert isinstance(worker, subprocess.Popen)
@@ -80,8 +80,8 @@ def kill(worker: Worker) -> None:
         worker.wait()
 
 
-class Template:
-    """The driver's end of :mod:`fvhydra.template`.
+class ForkServer:
+    """The driver's end of :mod:`fvhydra.forkserver`.
 
     Args:
         folder: A job's, whose libraries are loaded for all.
@@ -91,7 +91,7 @@ class Template:
 
     def __init__(self, folder: Path, environment: dict[str, str], tether: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fvhydra.template", str(folder.resolve())],
+            [sys.executable, "-m", "fvhydra.forkserver", str(folder.resolve())],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -101,18 +101,18 @@ class Template:
         )
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
-        self._copies: dict[int, Copy] = {}
+        self._workers: dict[int, ForkedWorker] = {}
         self._heard = b""
 
-    def start(self, arguments: Sequence[str], log: Path, environment: dict[str, str]) -> Copy:
+    def start(self, arguments: Sequence[str], log: Path, environment: dict[str, str]) -> ForkedWorker:
         """Start a worker with the arguments of :mod:`fvhydra.worker`."""
-        copy = self._copies[len(self._copies)] = Copy(self)
-        facts = {"id": len(self._copies) - 1, "arguments": [*arguments], "log": str(log), "environment": environment}
+        worker = self._workers[len(self._workers)] = ForkedWorker(self)
+        facts = {"id": len(self._workers) - 1, "arguments": [*arguments], "log": str(log), "environment": environment}
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died; listening says so
             self._process.stdin.write(json.dumps(facts).encode() + b"\n")
             self._process.stdin.flush()
-        return copy
+        return worker
 
     @property
     def died(self) -> bool:
@@ -120,22 +120,22 @@ class Template:
         return self._process.poll() is not None
 
     def listen(self) -> None:
-        """Take in what it said of its copies. When it has died, they have too."""
+        """Take in what it said of its workers. When it has died, they have too."""
         assert self._process.stdout is not None
         died = self.died
         self._heard += self._process.stdout.read() or b""
         *lines, self._heard = self._heard.split(b"\n")
         for answer in map(json.loads, lines):
-            copy = self._copies[answer["id"]]
+            worker = self._workers[answer["id"]]
             if "pid" in answer:
-                copy.begun(answer["pid"])
+                worker.begun(answer["pid"])
             else:
-                copy.ended(answer["status"])
-        for copy in self._copies.values() if died else ():
-            copy.ended(self._process.returncode)
+                worker.ended(answer["status"])
+        for worker in self._workers.values() if died else ():
+            worker.ended(self._process.returncode)
 
     def close(self) -> None:
-        """End it; its copies have ended."""
+        """End it; its workers have ended."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.kill()
         self._process.wait()
@@ -144,16 +144,16 @@ class Template:
         self._process.stdout.close()
 
 
-class Copy:
-    """A worker that a template started; it has no ``pid`` until the template has loaded."""
+class ForkedWorker:
+    """A worker that a server started; it has no ``pid`` until the server has loaded."""
 
-    def __init__(self, template: Template) -> None:
-        self._template = template
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
         self.pid: int | None = None
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        self._template.listen()
+        self._server.listen()
         return self.returncode
 
     def terminate(self) -> None:
@@ -172,13 +172,13 @@ class Copy:
             time.sleep(_POLL_S)
 
     def begun(self, pid: int) -> None:
-        """The template started it."""
+        """The server started it."""
         self.pid = pid
         if self.returncode is not None:  # too late: it was stopped before
             _kill_group(pid)
 
     def ended(self, returncode: int) -> None:
-        """The template said how it ended, or died; or it was stopped before it began."""
+        """The server said how it ended, or died; or it was stopped before it began."""
         if self.returncode is None:
             self.returncode = returncode
             if self.pid is not None:

@@ -112,7 +112,7 @@ def take_slice(latent: NDArray[Any], kind: str) -> NDArray[np.float32]:
     return SLICE_KINDS[kind].take(latent).astype(np.float32).ravel()
 
 
-def save(
+def save_bundle(
     path: Path, latent: NDArray[np.float32], latent_dtype: str, slice_kind: str, metadata: Mapping[str, Any]
 ) -> None:
     """Write a bundle, atomically. Equal arguments give equal bytes.
@@ -153,7 +153,7 @@ def to_float16(latent: NDArray[Any]) -> NDArray[np.float16]:
         return np.ascontiguousarray(latent, dtype=np.float16)
 
 
-def load(path: Path) -> LatentBundle:
+def load_bundle(path: Path) -> LatentBundle:
     """Read a bundle and check its structure. NaN and infinite values are let through for :func:`numerics` to count.
 
     A ``.pt`` file is a pickle, which could run any code: only plain data and tensors are accepted.

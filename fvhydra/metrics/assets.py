@@ -71,7 +71,7 @@ class HubAssets:
         if self.tiny:
             from fvhydra.metrics.models import tiny
 
-            return tiny.build(asset.name, self.cache_dir), f"tiny:{tiny.VERSION}"
+            return tiny.build_network(asset.name, self.cache_dir), f"tiny:{tiny.VERSION}"
         path = download.cached(asset, self.cache_dir) or download.fetch(asset, self.cache_dir)
         # a snapshot's folder is named after its commit; a single file is known by its hash
         return path, path.name if path.is_dir() else _verified(asset, path)

@@ -119,7 +119,7 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Clip:
+class SampleVideos:
     """A sample while it is read.
 
     Attributes:
@@ -223,7 +223,7 @@ class Metric(ABC):
     spec: ClassVar[Spec]
 
     def __init__(self, params: Any, assets: Assets) -> None:
-        """Keep them; load models at the first :meth:`begin`, or in :meth:`prepare`."""
+        """Keep them; load models at the first :meth:`begin`, or in :meth:`setup`."""
         self.params = params
         self.assets = assets
 
@@ -232,7 +232,7 @@ class Metric(ABC):
         """``strict``, and ``truncate`` with a parameter ``parity=peer``, which is FastVideo's way."""
         return "truncate" if getattr(self.params, "parity", None) == "peer" else "strict"
 
-    def prepare(self) -> None:  # noqa: B027  nothing to load is a fine default
+    def setup(self) -> None:  # noqa: B027  nothing to load is a fine default
         """Load models, once a process.
 
         Raises:
@@ -247,7 +247,7 @@ class Metric(ABC):
         return None
 
     @abstractmethod
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         """Start on one sample. Several may be on their way at once, in threads.
 
         Raises:

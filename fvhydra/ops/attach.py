@@ -11,8 +11,8 @@ from fvhydra.ops.base import Op
 class Attach(Op):
     """A word for the driver, which follows the jobs of the sweep ``run=`` and concludes as their command would."""
 
-    records = False
-    of_model = False
+    writes_run_folder = False
+    uses_model = False
 
     def run(self, context: Context) -> RunResult:
         """Nothing that a job could do.

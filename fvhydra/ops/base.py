@@ -14,7 +14,7 @@ from fvhydra.core.loading import load_class
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.engines.base import Engine
 from fvhydra.ops.cases import file_digests
-from fvhydra.ops.packing import Packed, pack_cases
+from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
 from fvhydra.stores.base import Store
 
 
@@ -26,10 +26,10 @@ class Op(ABC):
     ``run`` prepared) is done from the run folder, on the machine of the person.
     """
 
-    records = True
+    writes_run_folder = True
     """Whether a run folder is made for it. Otherwise ``context.run`` is the folder that ``run=`` names."""
 
-    of_model = True
+    uses_model = True
     """Whether it is about the model that ``model=`` names; otherwise that name is in no folder and no heading."""
 
     def __init__(self, config: OpConfig) -> None:
@@ -49,7 +49,7 @@ class Op(ABC):
         """
         return file_digests(config)
 
-    def foresee(self, context: Context) -> RunResult | None:
+    def plan(self, context: Context) -> RunResult | None:
         """What is known before anything is generated, for ``dry_run=true``; None when nothing is.
 
         ``context.run`` is a scratch folder. A case that would be compared is ``done``; one that could not be has the
@@ -57,27 +57,27 @@ class Op(ABC):
         """
         return None
 
-    def goes_on(self, context: Context) -> list[str]:
+    def resume_notes(self, context: Context) -> list[str]:
         """Notes on how a run that was interrupted can be taken up where it stopped."""
         return []
 
-    def packed(self, context: Context) -> Packed:
+    def job_inputs(self, context: Context) -> JobInputs:
         """The job for a worker that sees no file of this machine, with the files that go with it.
 
         Raises:
             UsageError: Something that it reads cannot be read.
         """
-        return pack_cases(context.config, open_store(context.config.store))
+        return inputs_of_cases(context.config, open_store(context.config.store))
 
-    def unpackable(self, config: Config) -> list[str]:
-        """What of the command names files that :meth:`packed` leaves behind: ``key=value``."""
+    def unsendable(self, config: Config) -> list[str]:
+        """What of the command names files that :meth:`job_inputs` leaves behind: ``key=value``."""
         return [
             f"{key}={value}"
             for key in ("run", "runs", "videos", "references", "manifest")
             if (value := getattr(config, key))
         ]
 
-    merges = False
+    is_shard = False
     """Whether the jobs of a sweep are parts of one answer, which :meth:`merge` then makes."""
 
     def merge(self, context: Context, jobs: Sequence[SweepJob]) -> RunResult:
@@ -90,7 +90,7 @@ class Op(ABC):
         """
         raise NotImplementedError
 
-    first_phrase = ""
+    early_confirmation = ""
     """What a person at a terminal must type before anything is generated. Nothing is written to a store either way."""
 
     @abstractmethod

@@ -14,10 +14,10 @@ from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
-from fvhydra.ops.comparison import compare, shown_metrics
+from fvhydra.ops.comparison import compare_with_reference, shown_metrics
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.headline import headline
-from fvhydra.ops.proposal import files_of, prepare
+from fvhydra.ops.proposal import files_of, prepare_change
 from fvhydra.ops.references import References, environment_difference, recipe_difference, telling
 from fvhydra.stores.layout import draft_path, reference_path
 
@@ -39,11 +39,11 @@ class CheckSsim(Op):
         if self.config.bootstrap:
             store.check_writable()
 
-    def foresee(self, context: Context) -> RunResult:
+    def plan(self, context: Context) -> RunResult:
         """Which cases have a reference that they can be compared with."""
         wanted = cases(context.config)
         references = References(open_store(context.config.store), wanted[0], context.run.path)
-        results = [_foreseen(case, references.find(case), references) for case in wanted]
+        results = [_planned(case, references.find(case), references) for case in wanted]
         found = sum(result.verdict is Verdict.DONE for result in results)
         return RunResult(
             op=self.config.name,
@@ -112,10 +112,10 @@ class CheckSsim(Op):
             for item in files_of(context, made, path):
                 item.replaces = drafts.digests.get(item.path)
                 added.append(item)
-        return prepare(context, drafts, [], "draft", "Draft", changes=added).details
+        return prepare_change(context, drafts, [], "draft", "Draft", changes=added).details
 
 
-def _foreseen(case: Case, path: str | None, references: References) -> CaseResult:
+def _planned(case: Case, path: str | None, references: References) -> CaseResult:
     found = CaseResult(case.index, case.prompt, case.seed, case.fingerprint, Verdict.DONE, "reference found")
     return _incomparable(case, path, references) or dataclasses.replace(found, store_path=path)
 
@@ -158,7 +158,7 @@ def _announce_differences(context: Context, case: Case, sidecar: dict[str, Any] 
 def _compared(context: Context, made: Generated, references: References, path: str) -> CaseResult:
     """The comparison, or why this one case could not be compared: a damaged reference costs only its own case."""
     try:
-        return compare(context, made, references, path)
+        return compare_with_reference(context, made, references, path)
     except FvhydraError as error:
         return CaseResult(
             index=made.case.index,

@@ -36,7 +36,7 @@ def shown_metrics(config: MetricsConfig) -> list[str]:
     return [name for name in asked if name in _SHOWN]
 
 
-def compare(context: Context, made: Generated, references: References, path: str) -> CaseResult:
+def compare_with_reference(context: Context, made: Generated, references: References, path: str) -> CaseResult:
     """Fetch the reference at ``path``, compare, write ``steps<N>_<stem>_{ssim,latent}.json`` beside the artifact."""
     case, progress = made.case, context.progress
     progress.stage("fetch", case.index, path)
@@ -73,13 +73,13 @@ def compare(context: Context, made: Generated, references: References, path: str
 
 
 def _compare_latents(context: Context, made: Generated, reference: Path, result: CaseResult) -> None:
-    from fvhydra.similarity.latent import compare, difference_map
+    from fvhydra.similarity.latent import compare_latents, difference_map
 
     assert made.media.latent is not None
     gate = made.case.model.latent_gate
-    bundle = latent.load(reference)
-    comparison = compare(bundle, made.media.latent)
-    generated = latent.load(made.artifact)
+    bundle = latent.load_bundle(reference)
+    comparison = compare_latents(bundle, made.media.latent)
+    generated = latent.load_bundle(made.artifact)
     result.numerics = {"reference": vars(latent.numerics(bundle)), "generated": vars(latent.numerics(generated))}
     result.comparison = {"kind": "latent", **vars(comparison), "slice_spec": {"kind": bundle.slice_kind, "version": 1}}
     result.comparison["thresholds"] = {"slice_cosine": gate.slice_cosine, "full_cosine": gate.full_cosine}

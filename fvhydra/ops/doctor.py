@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from fvhydra.config.load import build
+from fvhydra.config.load import build_config
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir
 from fvhydra.core.context import Context
@@ -31,8 +31,8 @@ _MUCH_TO_HASH_MB = 200
 class Doctor(Op):
     """Every finding is a line; exit 0 when nothing is wrong, 4 otherwise."""
 
-    records = False
-    of_model = False
+    writes_run_folder = False
+    uses_model = False
 
     def run(self, context: Context) -> RunResult:
         """Look everywhere; one trouble does not hide the next."""
@@ -175,7 +175,7 @@ def _trouble(trial: list[str]) -> str:
 
     try:
         # which data set a Hub store is in is a person's to say
-        build(compose("config", overrides=[*trial, "store.repo_id=org/name"] if "store=hub" in trial else trial))
+        build_config(compose("config", overrides=[*trial, "store.repo_id=org/name"] if "store=hub" in trial else trial))
     except ConfigError as error:
         return f"{' '.join(trial)}: {error}"
     except Exception as error:

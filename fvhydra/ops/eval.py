@@ -22,15 +22,15 @@ from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.evaluation import gate
 from fvhydra.evaluation.manifest import manifest_of
+from fvhydra.evaluation.metric_setup import build_metrics
 from fvhydra.evaluation.samples import Samples, read_samples
-from fvhydra.evaluation.selection import select
 from fvhydra.evaluation.shards import number_of_shards, shard_of
 from fvhydra.evaluation.vbench import standing
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Metric
 from fvhydra.metrics.sample import Sample
 from fvhydra.ops.base import Op
-from fvhydra.ops.packing import Packed
+from fvhydra.ops.job_inputs import JobInputs
 
 CONVERSION = (
     "libswscale to RGB, 8 bit, full range; matrix and range as the stream says, BT.601 and limited where it does not; "
@@ -45,10 +45,10 @@ class Eval(Op):
     """Every clip is decoded once, and every metric sees it."""
 
     config: EvalConfig
-    of_model = False
+    uses_model = False
 
     @property
-    def merges(self) -> bool:  # type: ignore[override]  # the jobs of a sweep over op.shard are parts of one answer
+    def is_shard(self) -> bool:  # type: ignore[override]  # the jobs of a sweep over op.shard are parts of one answer
         """Whether this is one shard of several."""
         return self.config.shard is not None
 
@@ -76,16 +76,16 @@ class Eval(Op):
                 found[sample.id] = "missing"
         return {"samples": files.sha256_bytes(files.canonical_json(found).encode())}
 
-    def packed(self, context: Context) -> Packed:
+    def job_inputs(self, context: Context) -> JobInputs:
         """The samples of this shard as a manifest, with their files."""
         config, manifest = context.config, context.run.path.absolute() / "status" / "samples.jsonl"
         samples, _ = self._own(self._samples(config, _metrics(config)), context)
         read = {value for sample in samples for value in sample.keys.values() if isinstance(value, Path)}
         sent = dict.fromkeys(sorted(path for path in read if path.is_file()))  # the worker tells of the others
         there = replace(config, videos=None, references=None, run=None, manifest=str(manifest))
-        return Packed(there, {manifest: manifest_of(samples), **sent})
+        return JobInputs(there, {manifest: manifest_of(samples), **sent})
 
-    def unpackable(self, config: Config) -> list[str]:
+    def unsendable(self, config: Config) -> list[str]:
         """Weights, which can be of any size, and an earlier evaluation."""
         kept = {f"metrics.assets.{name}": path for name, path in config.metrics.assets.items()}
         return [f"{key}={path}" for key, path in {**kept, "op.resume_from": self.config.resume_from}.items() if path]
@@ -93,7 +93,7 @@ class Eval(Op):
     def run(self, context: Context) -> RunResult:
         """Leave ``scores.jsonl``, ``summary.json``, ``frames/`` and ``states/``."""
         from fvhydra.evaluation.evaluate import evaluate
-        from fvhydra.evaluation.scoring import Effort
+        from fvhydra.evaluation.scoring import Resources
 
         metrics = _metrics(context.config)
         found = self._samples(context.config, metrics)
@@ -105,14 +105,14 @@ class Eval(Op):
             metrics,
             context.run.path,
             context.progress,
-            effort=Effort(workers, self.config.memory_mb, context.config.job.threads),
+            resources=Resources(workers, self.config.memory_mb, context.config.job.threads),
             earlier=[Path(self.config.resume_from).expanduser()] if self.config.resume_from else [],
         )
         if shards > 1:  # limits are for the whole
             return self._result(summaries, rows, Verdict.DONE, [])
         return self._judged(summaries, rows, _unpaired(found))
 
-    def goes_on(self, context: Context) -> list[str]:
+    def resume_notes(self, context: Context) -> list[str]:
         """Nothing that was scored is lost."""
         return [f"To go on from here, add op.resume_from={shlex.quote(str(context.run.path))}"]
 
@@ -169,7 +169,7 @@ class Eval(Op):
 
     def _judged(self, summaries: list[MetricSummary], rows: list[ScoreRow], notes: list[str]) -> RunResult:
         """The result of a whole evaluation, held to its limits."""
-        gates = gate.hold(self.config.gate, gate.of_scores(summaries, rows))
+        gates = gate.evaluate(self.config.gate, gate.of_scores(summaries, rows))
         verdicts = [item.verdict for item in gates]
         if not gates:
             verdicts.append(Verdict.DONE if any(row.status == "ok" for row in rows) else Verdict.INCONCLUSIVE)
@@ -207,7 +207,7 @@ def assets_of(config: Config) -> HubAssets:
 
 
 def _metrics(config: Config) -> list[Metric]:
-    return select(choices(config.metrics), assets_of(config))
+    return build_metrics(choices(config.metrics), assets_of(config))
 
 
 def _unpaired(found: Samples) -> list[str]:

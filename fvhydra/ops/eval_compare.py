@@ -6,13 +6,13 @@ from pathlib import Path
 
 from fvhydra.config.op import EvalCompareConfig
 from fvhydra.core import files
+from fvhydra.core.comparison import write_pairs
 from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
-from fvhydra.core.paired import write_pairs
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.evaluation import gate
-from fvhydra.evaluation.compare import Evaluation, compare, read_evaluation
+from fvhydra.evaluation.compare import Evaluation, compare_evaluations, read_evaluation
 from fvhydra.ops.base import Op
 
 
@@ -20,7 +20,7 @@ class EvalCompare(Op):
     """Pair the samples of two evaluations, and hold the differences to limits where ``op.gate`` gives some."""
 
     config: EvalCompareConfig
-    of_model = False
+    uses_model = False
 
     def preflight(self, context: Context) -> None:
         """Refuse folders that are no evaluations."""
@@ -30,10 +30,10 @@ class EvalCompare(Op):
         """Leave ``comparison.json`` and ``pairs.jsonl``."""
         before, after = _evaluations(context)
         context.progress.stage("compare", msg=f"{before.folder} with {after.folder}")
-        comparisons, pairs = compare(before, after)
+        comparisons, pairs = compare_evaluations(before, after)
         files.write_json(context.run.path / "comparison.json", comparisons)
         write_pairs(context.run.path / "pairs.jsonl", pairs)
-        gates = gate.hold(self.config.gate, gate.of_comparison(comparisons, pairs))
+        gates = gate.evaluate(self.config.gate, gate.of_comparison(comparisons, pairs))
         compared = [comparison for comparison in comparisons if comparison.difference is not None]
         verdict = Verdict.DONE if compared else Verdict.INCONCLUSIVE
         if gates:

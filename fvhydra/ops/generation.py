@@ -104,7 +104,9 @@ def _write(path: Path, case: Case, media: GeneratedMedia) -> None:
             "fps": case.sampling.fps,
             "fingerprint": case.fingerprint,
         }
-        latent.save(path, media.latent, media.latent_dtype or "torch.float32", case.model.latent.slice_kind, metadata)
+        latent.save_bundle(
+            path, media.latent, media.latent_dtype or "torch.float32", case.model.latent.slice_kind, metadata
+        )
     else:
         if media.frames is None:
             raise InfrastructureError(f"engine={case.engine} gave no frames for model={case.model.name}.")

@@ -14,7 +14,7 @@ class Log(Op):
     """Who moved which references when, and why; newest first."""
 
     config: LogConfig
-    records = False
+    writes_run_folder = False
 
     def run(self, context: Context) -> RunResult:
         """One paragraph for each commit that touched the chosen model."""

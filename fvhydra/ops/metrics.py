@@ -27,8 +27,8 @@ class Metrics(Op):
     """Reads descriptions only: no network is loaded and nothing is fetched."""
 
     config: MetricsOpConfig
-    records = False
-    of_model = False
+    writes_run_folder = False
+    uses_model = False
 
     def preflight(self, context: Context) -> None:
         """Refuse a metric that is not there."""

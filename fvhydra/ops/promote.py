@@ -14,7 +14,7 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
-from fvhydra.ops.proposal import prepare
+from fvhydra.ops.proposal import prepare_change
 from fvhydra.ops.references import References
 from fvhydra.review.change import ChangeCopy
 from fvhydra.stores.layout import promoted_path
@@ -39,7 +39,7 @@ class Promote(Op):
         media = [path for path in drafts.files if not path.endswith(".json")]
         results = [_shown(context, index, path, fetched[path], drafts) for index, path in enumerate(media)]
         copies = [ChangeCopy(promoted_path(path), path) for path in drafts.files]
-        return prepare(
+        return prepare_change(
             context,
             drafts,
             results,
@@ -78,5 +78,5 @@ def _shown(context: Context, index: int, path: str, local: Path, drafts: Referen
         kind="latent" if is_latent else "pixel",
         artifact=context.run.relative(local),
         store_path=promoted_path(path),
-        numerics=vars(latent.numerics(latent.load(local))) if is_latent else None,
+        numerics=vars(latent.numerics(latent.load_bundle(local))) if is_latent else None,
     )

@@ -39,7 +39,7 @@ def reviewed(context: Context, made: Generated, path: str) -> CaseResult:
 def review(made: Generated, result: CaseResult) -> None:
     """Fill in the criteria and numerics of a new reference."""
     if made.media.frames is None:
-        result.criteria, numerics = review_latent(latent.load(made.artifact), made.case)
+        result.criteria, numerics = review_latent(latent.load_bundle(made.artifact), made.case)
     else:
         result.criteria, numerics = review_pixels(made.media.frames, made.case), clip_facts(made)
     result.criteria += review_origin(made.case)
@@ -52,7 +52,7 @@ def files_of(context: Context, made: Generated, path: str) -> list[change.Change
     return [change.ChangeFile(where, context.run.relative(local), files.sha256_file(local)) for where, local in pairs]
 
 
-def prepare(
+def prepare_change(
     context: Context, references: References, results: Sequence[CaseResult], kind: str, verb: str, **parts: Any
 ) -> RunResult:
     """Write ``change.json`` and answer with a result that says so.
@@ -74,7 +74,7 @@ def prepare(
         provenance={"who": getpass.getuser(), "environment": context.run.manifest["environment"]},
         **parts,
     )
-    change.prepare(context.run, prepared)
+    change.save_change(context.run, prepared)
     return RunResult(
         op=op.name,
         model=config.model.name,

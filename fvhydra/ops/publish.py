@@ -22,7 +22,7 @@ class Publish(Op):
     """Look again at a prepared change; :func:`settle` applies it."""
 
     config: PublishConfig
-    records = False
+    writes_run_folder = False
 
     def preflight(self, context: Context) -> None:
         """Refuse a run without a change, a tampered one, and a store that cannot be written."""
@@ -30,21 +30,21 @@ class Publish(Op):
             raise UsageError(
                 "op=publish needs run=<folder of the run that prepared the change>.", "For example run=outputs/latest."
             )
-        prepared = change.load(RunFolder.open(context.run.path))
+        prepared = change.load_change(RunFolder.open(context.run.path))
         if prepared.applied is None:
             if not (context.run.path / "report" / "index.html").is_file():
                 raise UsageError(
                     f"{context.run.path} has no review page, so nobody can have looked.", "Prepare it again."
                 )
-            change.verify(context.run, prepared)
+            change.verify_files(context.run, prepared)
             open_store(context.config.store).check_writable()
 
     def run(self, context: Context) -> RunResult:
         """Take ``op.accept`` into account; nothing is written to the store yet."""
-        prepared = change.load(context.run)
+        prepared = change.load_change(context.run)
         if accepted := set(self.config.accept) & set(prepared.blocked_by):
             prepared.blocked_by = sorted(set(prepared.blocked_by) - accepted)
-            change.prepare(context.run, prepared)
+            change.save_change(context.run, prepared)
         earlier = context.run.result
         return RunResult(
             op=self.config.name,
@@ -74,7 +74,7 @@ def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> Settl
     Raises:
         UsageError, StoreError: Nothing was written to the store; everything stays on disk.
     """
-    prepared = change.load(context.run)
+    prepared = change.load_change(context.run)
     if prepared.applied is not None:
         return Settled([f"Already published as revision {prepared.applied}; nothing to do."], prepared.applied)
     given = list(getattr(context.config.op, "confirm", None) or [])
@@ -83,7 +83,7 @@ def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> Settl
     if not confirmed([phrase for phrase in phrases if phrase not in said], given, ask):
         wrong = [f"op.confirm={given} does not say {phrases}."] if given else []
         return Settled([*wrong, *_left_prepared(context, prepared, phrases)])
-    revision = change.apply(context.run, prepared, open_store(context.config.store))
+    revision = change.apply_change(context.run, prepared, open_store(context.config.store))
     published = f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}."
     return Settled([published, *prepared.follow_up.replace("{revision}", revision).splitlines()], revision)
 

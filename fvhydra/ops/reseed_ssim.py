@@ -16,9 +16,9 @@ from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases, same_words
-from fvhydra.ops.comparison import compare, shown_metrics
+from fvhydra.ops.comparison import compare_with_reference, shown_metrics
 from fvhydra.ops.generation import Generated, generate, record_cases
-from fvhydra.ops.proposal import files_of, prepare, review, reviewed
+from fvhydra.ops.proposal import files_of, prepare_change, review, reviewed
 from fvhydra.ops.references import References, recipe_difference
 from fvhydra.review.change import PHRASES
 from fvhydra.similarity.pixel import frame_changes
@@ -28,7 +28,7 @@ class ReseedSsim(Op):
     """Back up, regenerate *with* the comparison against what is there, and prepare a change that replaces it."""
 
     config: ReseedSsimConfig
-    first_phrase = PHRASES["reseed"][0]
+    early_confirmation = PHRASES["reseed"][0]
 
     def preflight(self, context: Context) -> None:
         """Refuse without a reason, where a reference is missing, and when the store cannot be written."""
@@ -58,7 +58,7 @@ class ReseedSsim(Op):
                 changes.append(item)
         checklist = _checklist(context, self.config.reason, results)
         files.write_text(context.run.path / "pull_request.md", checklist)
-        return prepare(context, references, results, "reseed", "Re-seed", changes=changes, follow_up=checklist)
+        return prepare_change(context, references, results, "reseed", "Re-seed", changes=changes, follow_up=checklist)
 
     def _current(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = cases(context.config)
@@ -96,7 +96,7 @@ class ReseedSsim(Op):
 def _before_and_after(context: Context, made: Generated, references: References, path: str) -> CaseResult:
     """The comparison, which informs and does not judge; an old reference that cannot be read may be replaced too."""
     try:
-        result = compare(context, made, references, path)
+        result = compare_with_reference(context, made, references, path)
         result.message = "old against new: " + "; ".join(f"{item.name} {item.given}" for item in result.criteria)
     except FvhydraError as error:
         result = reviewed(context, made, path)

@@ -13,7 +13,7 @@ from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases
-from fvhydra.ops.proposal import prepare
+from fvhydra.ops.proposal import prepare_change
 from fvhydra.ops.references import References
 from fvhydra.review import change
 from fvhydra.stores.base import Entry, Store
@@ -49,7 +49,7 @@ class Restore(Op):
             _shown(context, index, path, current.get(path), fetched.get(path)) for index, path in enumerate(media)
         ]
         verb = f"Restore {revision[:12]} of"
-        return prepare(context, references, results, "restore", verb, changes=changes, deletes=leaving)
+        return prepare_change(context, references, results, "restore", verb, changes=changes, deletes=leaving)
 
     def _difference(
         self, context: Context, scratch: Path
@@ -60,7 +60,7 @@ class Restore(Op):
         store = references.store
         if context.config.run is not None:
             run = RunFolder.open(Path(context.config.run).expanduser())
-            earlier, model = change.load(run), run.manifest["model"]
+            earlier, model = change.load_change(run), run.manifest["model"]
             if model != context.config.model.name:
                 raise UsageError(
                     f"run={context.config.run} is of model={model}, not of model={context.config.model.name}.",

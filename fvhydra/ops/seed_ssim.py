@@ -12,7 +12,7 @@ from fvhydra.core.result import RunResult
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.generation import generate, record_cases
-from fvhydra.ops.proposal import files_of, prepare, reviewed
+from fvhydra.ops.proposal import files_of, prepare_change, reviewed
 from fvhydra.ops.references import References
 from fvhydra.stores.layout import draft_path
 
@@ -39,7 +39,7 @@ class SeedSsim(Op):
             added += files_of(context, made, path)
             results.append(reviewed(context, made, path))
         verb = "Draft" if self.config.draft else "Seed"
-        return prepare(context, references, results, "seed", verb, changes=added)
+        return prepare_change(context, references, results, "seed", verb, changes=added)
 
     def _free_paths(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = cases(context.config)

@@ -17,7 +17,7 @@ from fvhydra.report.clips import Player
 from fvhydra.report.curve import Curve, Motion, curve, motion
 from fvhydra.report.differences import shared
 from fvhydra.report.heatmap import HeatMap, read_heatmap
-from fvhydra.report.measures import Measure, headline, measures, worst_first
+from fvhydra.report.measures import MeasuredValue, headline, measured_values, worst_first
 from fvhydra.report.media import Media, case_media, inside, relative_url
 
 _NUMERICS = (
@@ -36,7 +36,7 @@ class CaseView:
     name: str
     case: CaseResult
     headline: str
-    measures: list[Measure]
+    measures: list[MeasuredValue]
     difference: str
     media: list[Media]
     screens: list[Media]
@@ -104,7 +104,7 @@ def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
     found = case.comparison or {}
     player = _player(case, media)
     heatmap, problem = _heatmap(run_dir, case)
-    gates = measures(case)
+    gates = measured_values(case)
     told = {"comparable"} if found.get("difference") else {word for gate in gates for word in (gate.key, gate.name)}
     return CaseView(
         name=f"case {case.index}",

@@ -13,7 +13,7 @@ from typing import Any
 from fvhydra.core.result import CaseResult, GateResult, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
-from fvhydra.report.measures import measures
+from fvhydra.report.measures import measured_values
 from fvhydra.report.wording import SUCCESS, case_name, first_line, value_text, verdict_word
 
 
@@ -62,7 +62,7 @@ def _case(case: CaseResult, result: RunResult) -> ET.Element:
         "artifact": case.artifact,
         "reference": case.reference,
         "store_path": case.store_path,
-        **{measure.key: measure.value for measure in measures(case)},
+        **{measure.key: measure.value for measure in measured_values(case)},
         **case.seconds,
     }
     _add_properties(element, values)

@@ -12,7 +12,7 @@ from fvhydra.report.wording import number
 
 
 @dataclass(frozen=True)
-class Measure:
+class MeasuredValue:
     """One number.
 
     Attributes:
@@ -37,7 +37,7 @@ class Measure:
         return abs((self.value or 0.0) - self.bound)
 
 
-def measures(case: CaseResult) -> list[Measure]:
+def measured_values(case: CaseResult) -> list[MeasuredValue]:
     """The numbers of ``case.comparison``, the gated ones first; empty when nothing was compared."""
     found = case.comparison
     if not found:
@@ -47,13 +47,13 @@ def measures(case: CaseResult) -> list[Measure]:
         return [
             _at_most("slice_cosine_distance", "slice cosine distance", found, limits.get("slice_cosine")),
             _at_most("full_cosine_distance", "full cosine distance", found, limits.get("full_cosine")),
-            Measure("max_abs_diff", "largest absolute difference", found.get("max_abs_diff")),
+            MeasuredValue("max_abs_diff", "largest absolute difference", found.get("max_abs_diff")),
         ]
     return [
         _at_least("mean_ssim", "mean MS-SSIM", found, limits.get("mean_ms_ssim")),
         _at_least("min_ssim", "worst frame's MS-SSIM", found, limits.get("min_ms_ssim")),
-        Measure("max_ssim", "best frame's MS-SSIM", found.get("max_ssim")),
-        *(Measure(name, f"mean {name}", _mean(values)) for name, values in (found.get("metrics") or {}).items()),
+        MeasuredValue("max_ssim", "best frame's MS-SSIM", found.get("max_ssim")),
+        *(MeasuredValue(name, f"mean {name}", _mean(values)) for name, values in (found.get("metrics") or {}).items()),
     ]
 
 
@@ -65,19 +65,19 @@ def _mean(values: list[float | None]) -> float | None:
 
 def headline(case: CaseResult) -> str:
     """The one number that stands for the case in a table, with its limit; empty when nothing was compared."""
-    gated = [m for m in measures(case) if m.value is not None]
+    gated = [m for m in measured_values(case) if m.value is not None]
     shown = next((m for m in gated if m.passed is False), gated[0] if gated else None)
     return f"{shown.name} {number(shown.value)} ({shown.limit})".replace(" ()", "") if shown else ""
 
 
-def worst_misses(cases: Iterable[CaseResult]) -> list[tuple[CaseResult, Measure]]:
+def worst_misses(cases: Iterable[CaseResult]) -> list[tuple[CaseResult, MeasuredValue]]:
     """For every number that is outside its limit in some case: the case that has it farthest outside, and the number.
 
     Cases without numbers, because nothing could be compared, are left out.
     """
-    found: dict[str, tuple[CaseResult, Measure]] = {}
+    found: dict[str, tuple[CaseResult, MeasuredValue]] = {}
     for case in cases:
-        for measure in measures(case):
+        for measure in measured_values(case):
             if measure.passed is not False or measure.value is None:
                 continue
             if measure.key not in found or measure.missed_by > found[measure.key][1].missed_by:
@@ -102,15 +102,15 @@ def _distance(case: CaseResult) -> float:
     return 0.0 if mean is None else 1.0 - float(mean)
 
 
-def _at_most(key: str, name: str, found: dict[str, Any], limit: float | None) -> Measure:
+def _at_most(key: str, name: str, found: dict[str, Any], limit: float | None) -> MeasuredValue:
     value = found.get(key)
     if limit is None:
-        return Measure(key, name, value)
-    return Measure(key, name, value, f"≤ {limit:g}", value is not None and value <= limit, limit)
+        return MeasuredValue(key, name, value)
+    return MeasuredValue(key, name, value, f"≤ {limit:g}", value is not None and value <= limit, limit)
 
 
-def _at_least(key: str, name: str, found: dict[str, Any], limit: float | None) -> Measure:
+def _at_least(key: str, name: str, found: dict[str, Any], limit: float | None) -> MeasuredValue:
     value = found.get(key)
     if limit is None:
-        return Measure(key, name, value)
-    return Measure(key, name, value, f"≥ {limit:g}", value is not None and value >= limit, limit)
+        return MeasuredValue(key, name, value)
+    return MeasuredValue(key, name, value, f"≥ {limit:g}", value is not None and value >= limit, limit)

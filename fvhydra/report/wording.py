@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fvhydra.core.paired import MetricComparison
+from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict

@@ -64,7 +64,7 @@ def _page(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
 
         return render_evaluation(run_dir, result, manifest)
     if result.comparisons:
-        from fvhydra.report.paired import render_comparison
+        from fvhydra.report.comparison import render_comparison
 
         return render_comparison(run_dir, result, manifest)
     return render_html(run_dir, result, manifest)

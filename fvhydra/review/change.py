@@ -1,8 +1,8 @@
 """A change: a reviewed edit of a store. Every write to a store is one.
 
-``prepare`` writes ``change.json`` into a run folder, ``apply`` makes one atomic commit of it. What is uploaded is what
-was reviewed: hashes are checked again. Applying twice, a lost response or two people applying the same change gives
-exactly one commit, because the change carries the operation id that the store looks for.
+``save_change`` writes ``change.json`` into a run folder, ``apply_change`` makes one atomic commit of it. What is
+uploaded is what was reviewed: hashes are checked again. Applying twice, a lost response or two people applying the same
+change gives exactly one commit, because the change carries the operation id that the store looks for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fvhydra.core import files
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Conflict, UsageError
 from fvhydra.core.run import RunFolder
-from fvhydra.stores.base import Copy, Store
+from fvhydra.stores.base import FileCopy, Store
 
 SCHEMA_VERSION = 1
 
@@ -98,12 +98,12 @@ class Change:
         return sorted({item.path for item in self.changes} | {item.path for item in self.copies} | set(self.deletes))
 
 
-def prepare(run: RunFolder, change: Change) -> None:
+def save_change(run: RunFolder, change: Change) -> None:
     """Keep a change in its run folder."""
     files.write_json(run.path / "change.json", change)
 
 
-def load(run: RunFolder) -> Change:
+def load_change(run: RunFolder) -> Change:
     """Read the change of a run folder.
 
     Raises:
@@ -123,7 +123,7 @@ def load(run: RunFolder) -> Change:
     return change
 
 
-def verify(run: RunFolder, change: Change) -> dict[str, Path]:
+def verify_files(run: RunFolder, change: Change) -> dict[str, Path]:
     """Check that the files are the reviewed ones; return store path to local file.
 
     Raises:
@@ -143,7 +143,7 @@ def verify(run: RunFolder, change: Change) -> dict[str, Path]:
     return contents
 
 
-def apply(run: RunFolder, change: Change, store: Store) -> str:
+def apply_change(run: RunFolder, change: Change, store: Store) -> str:
     """Make the change: one atomic commit on top of the store's head. Returns its revision.
 
     Commits that others made since the review are kept when they touched other paths.
@@ -163,7 +163,7 @@ def apply(run: RunFolder, change: Change, store: Store) -> str:
             f"The change was prepared for the store {change.store}, not for {store.location}.",
             "Use the same store= options as when it was prepared.",
         )
-    contents = verify(run, change)
+    contents = verify_files(run, change)
     provenance = {**change.provenance, "operation": change.operation, "kind": change.kind, "reason": change.reason}
     parent = change.parent
     for _ in range(_ATTEMPTS):
@@ -171,7 +171,7 @@ def apply(run: RunFolder, change: Change, store: Store) -> str:
             revision = store.commit(
                 contents,
                 deletes=change.deletes,
-                copies=[Copy(item.path, item.source, change.parent) for item in change.copies],
+                copies=[FileCopy(item.path, item.source, change.parent) for item in change.copies],
                 parent=parent,
                 must_be_absent=change.kind in ADDING,
                 message=change.title,
@@ -181,7 +181,7 @@ def apply(run: RunFolder, change: Change, store: Store) -> str:
             parent = _newer_head(store, change)
             continue
         change.applied = revision
-        prepare(run, change)
+        save_change(run, change)
         return revision
     raise Conflict(f"The store {store.location} kept moving while the change was applied.", "Try again in a minute.")
 

@@ -28,7 +28,7 @@ class LatentComparison:
     difference: str | None = None
 
 
-def compare(reference: LatentBundle, generated: NDArray[np.float32]) -> LatentComparison:
+def compare_latents(reference: LatentBundle, generated: NDArray[np.float32]) -> LatentComparison:
     """Compare a generated latent with its reference.
 
     Args:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fvhydra.core.errors import MediaError
 from fvhydra.core.machine import cpus
 from fvhydra.core.progress import Progress, Silent
-from fvhydra.media.ahead import read_ahead
+from fvhydra.media.prefetch import prefetched
 from fvhydra.media.video import Frame, VideoInfo, decode, probe
 from fvhydra.similarity.structure import StructuralSimilarity, levels_that_fit
 
@@ -103,8 +103,8 @@ def compare_videos(
     ]
     with (
         _one_opencv_thread(),
-        read_ahead(decode(reference)) as frames,
-        read_ahead(decode(generated)) as others,
+        prefetched(decode(reference)) as frames,
+        prefetched(decode(generated)) as others,
     ):
         measure = functools.partial(_measure, metrics=metrics)
         counts, measured = _compare_streams(frames, others, kernels, measure, progress or Silent(), info.frames or 0)

@@ -57,7 +57,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Copy:
+class FileCopy:
     """Put ``source`` as it was in ``revision`` (None: the commit's parent) at ``path``, without moving bytes."""
 
     path: str
@@ -118,7 +118,7 @@ class Store(ABC):
         adds: Mapping[str, Content] | None = None,
         *,
         deletes: Iterable[str] = (),
-        copies: Sequence[Copy] = (),
+        copies: Sequence[FileCopy] = (),
         parent: str | None = None,
         must_be_absent: bool = False,
         message: str,
@@ -131,7 +131,7 @@ class Store(ABC):
         Args:
             adds: Path to content; new or replacing.
             deletes: Paths to remove; they must exist.
-            copies: Server-side copies, see :class:`Copy`.
+            copies: Server-side copies, see :class:`FileCopy`.
             parent: Commit only on top of this revision, else ``Conflict``. None: on top of whatever is the head, again
                 and again (bounded) while others are faster.
             must_be_absent: Refuse (``Exists``, listing all) when any path of ``adds`` or ``copies`` is there, as
@@ -177,7 +177,7 @@ class Store(ABC):
             try:
                 return self.commit(
                     deletes=extra,
-                    copies=[Copy(path, path, revision) for path in differing],
+                    copies=[FileCopy(path, path, revision) for path in differing],
                     parent=head,
                     message=message,
                     provenance={"restored": {"prefix": prefix, "revision": revision}, **(provenance or {})},

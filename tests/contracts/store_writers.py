@@ -22,7 +22,7 @@ from tests.contracts.store_sites import open_store
 
 # a server that forks before it has threads: quick, and sound on every version of Python
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([__name__, "fvhydra.stores.local", "fvhydra.stores.edit"])
+processes.set_forkserver_preload([__name__, "fvhydra.stores.local", "fvhydra.stores.commit_request"])
 
 
 def at_once(count: int, go: Path, work: Callable[..., Any], *arguments: Any) -> list[Any]:

@@ -50,13 +50,13 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=[(name, model) for name in ENGINES for model in MODELS], ids="-".join)
 def subject(request: pytest.FixtureRequest, cache_dir: Path, image: Path) -> Iterator[Subject]:
     name, model = request.param
-    engine = loaded(name, cases.request(model, cache_dir))
+    engine = loaded_engine(name, cases.request(model, cache_dir))
     case = cases.case(model, image, engine=name)
     yield Subject(name, model, engine, case, engine.generate(case, Silent()))
     engine.close()
 
 
-def loaded(name: str, request: LoadRequest) -> Engine:
+def loaded_engine(name: str, request: LoadRequest) -> Engine:
     config = cases.engine_config(name)
     engine: Engine = load_class(config._target_, "engine", Engine)(config)
     engine.load(request, Silent())
@@ -136,7 +136,7 @@ def test_a_cancelled_case_leaves_no_trace_in_the_next(subject: Subject) -> None:
 
 def test_perturbed_weights_show(subject: Subject, cache_dir: Path) -> None:
     tier = cases.tier(perturb_weights=0.1)
-    engine = loaded(subject.name, cases.request(subject.model, cache_dir, tier=tier))
+    engine = loaded_engine(subject.name, cases.request(subject.model, cache_dir, tier=tier))
     media = engine.generate(dataclasses.replace(subject.case, tier=tier), Silent())
     assert cases.distance(media, subject.media) > 1e-3
 
@@ -173,5 +173,5 @@ def test_another_process_gives_the_same_bits_without_a_network(
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout)
     for model in MODELS:
-        media = loaded(name, cases.request(model, cache_dir)).generate(cases.case(model, image), Silent())
+        media = loaded_engine(name, cases.request(model, cache_dir)).generate(cases.case(model, image), Silent())
         assert sha256_bytes(cases.output(media).tobytes()) == theirs[model], model

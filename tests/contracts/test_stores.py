@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from fvhydra.core.errors import Conflict, Corrupt, Denied, Exists, Unavailable, UsageError
-from fvhydra.stores.base import Copy, Store
+from fvhydra.stores.base import FileCopy, Store
 from tests.contracts.store_sites import SITES, Site, open_store
 from tests.contracts.store_writers import at_once, commit_for_ever, commit_in_step, compete, die_at, processes
 
@@ -118,8 +118,8 @@ def test_what_is_no_path_is_refused(store: Store, tmp_path: Path, path: str) -> 
     for attempt in (
         lambda: store.commit({path: b"1"}, message="m"),
         lambda: store.commit(deletes=[path], message="m"),
-        lambda: store.commit(copies=[Copy(path, "x")], message="m"),
-        lambda: store.commit(copies=[Copy("y", path)], message="m"),
+        lambda: store.commit(copies=[FileCopy(path, "x")], message="m"),
+        lambda: store.commit(copies=[FileCopy("y", path)], message="m"),
         lambda: store.fetch([path], tmp_path / "to"),
     ):
         with pytest.raises(UsageError, match="is not a store path"):
@@ -154,7 +154,7 @@ def test_what_is_there_is_not_overwritten_when_it_must_be_absent(store: Store, t
             store.commit(adds, must_be_absent=True, message="m")
         assert caught.value.paths == there
     with pytest.raises(Exists):
-        store.commit(copies=[Copy("d/y", "d/x")], must_be_absent=True, message="m")
+        store.commit(copies=[FileCopy("d/y", "d/x")], must_be_absent=True, message="m")
     assert store.head() == head
 
 
@@ -172,8 +172,8 @@ def test_a_path_that_is_not_there_is_not_deleted_copied_or_fetched(store: Store,
     head = store.commit({"y": b"1"}, message="m")
     for attempt in (
         lambda: store.commit({"new": b""}, deletes=["gone"], message="m"),
-        lambda: store.commit({"new": b""}, copies=[Copy("z", "gone")], message="m"),
-        lambda: store.commit({"new": b""}, copies=[Copy("z", "y", first)], message="m"),
+        lambda: store.commit({"new": b""}, copies=[FileCopy("z", "gone")], message="m"),
+        lambda: store.commit({"new": b""}, copies=[FileCopy("z", "y", first)], message="m"),
         lambda: store.fetch(["x", "gone"], tmp_path / "to"),
         lambda: store.fetch(["y"], tmp_path / "to", first),
         lambda: store.files(revision="no such revision"),
@@ -248,9 +248,9 @@ def test_the_log_of_a_prefix(store: Store) -> None:
 def test_copies_need_no_bytes(store: Store, tmp_path: Path) -> None:
     first = store.commit({"a": b"old", "gone": b"gone"}, message="m")
     store.commit({"a": b"new"}, deletes=["gone"], message="m")
-    store.commit(copies=[Copy("b", "a"), Copy("c", "a", first), Copy("gone", "gone", first)], message="m")
+    store.commit(copies=[FileCopy("b", "a"), FileCopy("c", "a", first), FileCopy("gone", "gone", first)], message="m")
     assert contents(store, tmp_path) == {"a": b"new", "b": b"new", "c": b"old", "gone": b"gone"}
-    store.commit(copies=[Copy("a", "b")], deletes=["b"], message="a move, in effect")
+    store.commit(copies=[FileCopy("a", "b")], deletes=["b"], message="a move, in effect")
     assert contents(store, tmp_path) == {"a": b"new", "c": b"old", "gone": b"gone"}
 
 

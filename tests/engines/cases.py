@@ -125,7 +125,7 @@ class Steps:
         self.seen: list[tuple[int, int]] = []
         self.stop_after = stop_after
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None: ...
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None: ...
 
     def step(self, done: int, total: int) -> None:
         self.seen.append((done, total))

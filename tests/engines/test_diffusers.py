@@ -54,7 +54,7 @@ def run(made: DiffusersEngine, case: Case, **changes: Any) -> GeneratedMedia:
 def test_it_gives_what_the_pipeline_gives_when_called_by_hand(cache_dir: Path, ltx2: DiffusersEngine) -> None:
     import diffusers
 
-    pipe = diffusers.LTX2Pipeline.from_pretrained(snapshot.build("ltx2", cache_dir), local_files_only=True)
+    pipe = diffusers.LTX2Pipeline.from_pretrained(snapshot.build_snapshot("ltx2", cache_dir), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     case = cases.case("ltx2")
     by_hand = pipe(
@@ -306,7 +306,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
 def test_real_weights_load_at_their_commit_in_their_dtypes_or_say_why_not(tmp_path: Path, cache_dir: Path) -> None:
     # the tiny weights, laid out as a download of acme/ltx2, and no way to the Hub
     download = tmp_path / "hub" / "models--acme--ltx2" / "snapshots" / COMMIT
-    shutil.copytree(snapshot.build("ltx2", cache_dir), download)
+    shutil.copytree(snapshot.build_snapshot("ltx2", cache_dir), download)
     good = {
         "revision": COMMIT,
         "component_dtypes": {"vae": "float32"},

@@ -26,22 +26,22 @@ def digests(folder: Path) -> dict[str, str]:
 
 def test_two_builds_have_the_same_bytes_whatever_the_random_state(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    first = snapshot.build("wan21_t2v", tmp_path / "a")
+    first = snapshot.build_snapshot("wan21_t2v", tmp_path / "a")
     torch.manual_seed(2)
     np.random.default_rng(3)
-    second = snapshot.build("wan21_t2v", tmp_path / "b")
+    second = snapshot.build_snapshot("wan21_t2v", tmp_path / "b")
     assert digests(first) == digests(second)
     assert first.name == second.name
 
 
 def test_a_build_leaves_the_random_state_alone(tmp_path: Path) -> None:
     before = torch.get_rng_state()
-    snapshot.build("wan21_t2v", tmp_path)
+    snapshot.build_snapshot("wan21_t2v", tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_another_seed_gives_other_weights_beside_the_first(tmp_path: Path) -> None:
-    first, second = (snapshot.build("wan21_t2v", tmp_path, seed) for seed in (0, 1))
+    first, second = (snapshot.build_snapshot("wan21_t2v", tmp_path, seed) for seed in (0, 1))
     assert first != second
     one, two = (load_file(p / "transformer/diffusion_pytorch_model.safetensors") for p in (first, second))
     a, b = (np.concatenate([w["blocks.0.attn1.to_q.weight"].ravel()]) for w in (one, two))
@@ -50,7 +50,7 @@ def test_another_seed_gives_other_weights_beside_the_first(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("family", snapshot.FAMILIES)
 def test_no_branch_of_a_family_is_dead(family: str, cache_dir: Path) -> None:
-    folder = snapshot.build(family, cache_dir)
+    folder = snapshot.build_snapshot(family, cache_dir)
     files = list(folder.rglob("*.safetensors"))
     assert files
     for path in files:
@@ -59,27 +59,27 @@ def test_no_branch_of_a_family_is_dead(family: str, cache_dir: Path) -> None:
 
 
 def test_a_snapshot_is_reused(cache_dir: Path) -> None:
-    folder = snapshot.build("wan21_t2v", cache_dir)
+    folder = snapshot.build_snapshot("wan21_t2v", cache_dir)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert snapshot.build("wan21_t2v", cache_dir) == folder
+    assert snapshot.build_snapshot("wan21_t2v", cache_dir) == folder
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_an_unknown_family_is_named_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"model\.family=wan21_t2 has no tiny weights.*Did you mean 'wan21_t2v'"):
-        snapshot.build("wan21_t2", tmp_path)
+        snapshot.build_snapshot("wan21_t2", tmp_path)
 
 
 def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="Cannot write"):
-        snapshot.build("wan21_t2v", tmp_path / "file")
+        snapshot.build_snapshot("wan21_t2v", tmp_path / "file")
 
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(snapshot.FAMILIES, "broken", "fvhydra.engines.tiny.wan:not_there")
     with pytest.raises(AttributeError):
-        snapshot.build("broken", tmp_path)
+        snapshot.build_snapshot("broken", tmp_path)
     assert not list((tmp_path / "tiny").iterdir())
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from fvhydra.core import files
+from fvhydra.core.comparison import MetricComparison, Pair, read_pairs, write_pairs
 from fvhydra.core.errors import UsageError
-from fvhydra.core.paired import MetricComparison, Pair, read_pairs, write_pairs
 from fvhydra.core.scores import MetricSummary, ScoreRow, write_rows
 from fvhydra.core.verdict import Verdict
 from fvhydra.evaluation import gate
-from fvhydra.evaluation.compare import compare, read_evaluation, sign_test
+from fvhydra.evaluation.compare import compare_evaluations, read_evaluation, sign_test
 
 SPREAD = np.random.default_rng(4).normal(0.8, 0.1, 40)  # between samples: far more than what changes
 
@@ -41,7 +41,7 @@ def evaluation(folder: Path, metrics: dict[str, dict[str, float]], **facts: Any)
 
 
 def compared(before: Path, after: Path) -> tuple[dict[str, MetricComparison], list[Pair]]:
-    comparisons, pairs = compare(read_evaluation(before), read_evaluation(after))
+    comparisons, pairs = compare_evaluations(read_evaluation(before), read_evaluation(after))
     return {comparison.metric: comparison for comparison in comparisons}, pairs
 
 
@@ -145,9 +145,9 @@ def test_a_sweep_over_shards_is_what_it_was_merged_into(tmp_path: Path) -> None:
 def test_gates_hold_the_differences(tmp_path: Path) -> None:
     before = evaluation(tmp_path / "a", {"m.x": {"a": 1.0, "b": 1.0}, "m.y": {"a": 1.0}})
     after = evaluation(tmp_path / "b", {"m.x": {"a": 1.1, "b": 0.8}})
-    comparisons, pairs = compare(read_evaluation(before), read_evaluation(after))
+    comparisons, pairs = compare_evaluations(read_evaluation(before), read_evaluation(after))
     limits = {"m.x": [">=-0.1", "min>=-0.1"], "m.y": ">=0", "m.z": ">=0"}
-    found = gate.hold(limits, gate.of_comparison(comparisons, pairs))
+    found = gate.evaluate(limits, gate.of_comparison(comparisons, pairs))
     verdicts = [Verdict.PASS, Verdict.REGRESSION, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]
     assert [item.verdict for item in found] == verdicts
     assert found[1].message == "m.x min difference is -0.2, allowed >= -0.1."

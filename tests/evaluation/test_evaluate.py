@@ -20,8 +20,8 @@ from fvhydra.core.progress import Silent
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows, side_file
 from fvhydra.evaluation import evaluate as module
 from fvhydra.evaluation.evaluate import evaluate, merge
-from fvhydra.evaluation.lane import Outcome
-from fvhydra.evaluation.scoring import Effort, score_all
+from fvhydra.evaluation.metric_run import Outcome
+from fvhydra.evaluation.scoring import Resources, score_all
 from fvhydra.evaluation.shards import number_of_shards, shard_of
 from fvhydra.metrics.base import Metric
 from fvhydra.metrics.sample import Sample
@@ -47,7 +47,7 @@ def run(
     samples: Sequence[Sample], folder: Path, metrics: Sequence[Metric] | None = None, **options: Any
 ) -> tuple[list[MetricSummary], list[ScoreRow]]:
     chosen = [toys.make(kind) for kind in KINDS] if metrics is None else metrics
-    return evaluate(samples, chosen, folder, Silent(), effort=Effort(2, 1), **options)
+    return evaluate(samples, chosen, folder, Silent(), resources=Resources(2, 1), **options)
 
 
 def told(rows: Sequence[ScoreRow]) -> list[tuple[str, str, float | None, str]]:
@@ -59,13 +59,13 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """Which samples were decoded for which metrics."""
     calls: list[tuple[str, list[str]]] = []
 
-    def watched(work: Any, effort: Effort, where: Any) -> Any:
+    def watched(work: Any, resources: Resources, where: Any) -> Any:
         def listed() -> Any:
-            for sample, contents, prepared in work:
-                calls.append((sample.id, [item.metric.spec.id for item in prepared]))
-                yield sample, contents, prepared
+            for sample, contents, loaded in work:
+                calls.append((sample.id, [item.metric.spec.id for item in loaded]))
+                yield sample, contents, loaded
 
-        return score_all(listed(), effort, where)
+        return score_all(listed(), resources, where)
 
     monkeypatch.setattr(module, "score_all", watched)
     return calls
@@ -163,7 +163,7 @@ import sys
 from pathlib import Path
 from fvhydra.core.progress import Silent
 from fvhydra.evaluation.evaluate import evaluate
-from fvhydra.evaluation.scoring import Effort
+from fvhydra.evaluation.scoring import Resources
 from fvhydra.metrics.sample import Sample
 from tests.evaluation import toys
 
@@ -175,7 +175,7 @@ class Slow(toys.Toy):
 
 clips = sorted(Path(sys.argv[1]).glob("*.mp4"))
 samples = [Sample(clip.name, {"video": clip}) for clip in clips]
-evaluate(samples, [toys.make(Slow)], Path(sys.argv[2]), Silent(), effort=Effort(1, 1))
+evaluate(samples, [toys.make(Slow)], Path(sys.argv[2]), Silent(), resources=Resources(1, 1))
 """
 
 

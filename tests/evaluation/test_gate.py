@@ -10,7 +10,7 @@ from fvhydra.config.gates import Limit, limit, limits
 from fvhydra.core.result import GateResult
 from fvhydra.core.scores import MetricSummary, ScoreRow
 from fvhydra.core.verdict import Verdict
-from fvhydra.evaluation.gate import hold, of_scores
+from fvhydra.evaluation.gate import evaluate, of_scores
 
 VALUES = [0.90, 0.95, 0.99, 1.0]
 
@@ -32,7 +32,7 @@ def held(gate: dict[str, Any]) -> list[GateResult]:
         summary("common.fvd", 12.5, kind="set", counts={"ok": 4}),
         summary("common.lpips", None, counts={"skipped": 3}, reasons=reasons),
     ]
-    return hold(gate, of_scores(summaries, rows))
+    return evaluate(gate, of_scores(summaries, rows))
 
 
 @pytest.mark.parametrize(

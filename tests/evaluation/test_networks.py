@@ -9,7 +9,7 @@ import pytest
 from fvhydra.core.progress import Silent
 from fvhydra.core.scores import MetricSummary, ScoreRow
 from fvhydra.evaluation.evaluate import evaluate, merge
-from fvhydra.evaluation.scoring import Effort
+from fvhydra.evaluation.scoring import Resources
 from fvhydra.media.video import encode
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Metric
@@ -46,7 +46,7 @@ def metrics(cache_dir: Path, *ids: str) -> list[Metric]:
 def run(
     samples: list[Sample], folder: Path, cache_dir: Path, workers: int = 1
 ) -> tuple[dict[str, MetricSummary], list[ScoreRow]]:
-    summaries, rows = evaluate(samples, metrics(cache_dir), folder, Silent(), effort=Effort(workers, 8))
+    summaries, rows = evaluate(samples, metrics(cache_dir), folder, Silent(), resources=Resources(workers, 8))
     return {summary.metric: summary for summary in summaries}, rows
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fvhydra.metrics.base import Arrays, Chunk, Clip, Metric, Reading, Score, SetMetric, Skip, Skipped
+from fvhydra.metrics.base import Arrays, Chunk, Metric, Reading, SampleVideos, Score, SetMetric, Skip, Skipped
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Input, Spec
 
@@ -57,7 +57,7 @@ class Toy(Metric):
 
     spec = described("brightness", "video")
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return Brightness(self, clip)
 
     def of(self, tracks: Mapping[str, NDArray[np.uint8]]) -> list[float]:
@@ -65,7 +65,7 @@ class Toy(Metric):
 
 
 class Brightness:
-    def __init__(self, metric: Toy, clip: Clip) -> None:
+    def __init__(self, metric: Toy, clip: SampleVideos) -> None:
         self.metric, self.values, self.next = metric, list[float](), 0
 
     def update(self, chunk: Chunk) -> None:
@@ -129,14 +129,14 @@ class Nonfinite(Toy):
 class Weightless(Toy):
     spec = described("weightless", "video")
 
-    def prepare(self) -> None:
+    def load_metric(self) -> None:
         raise Skipped("no_weights", "weights unavailable: toys/none, 1 MB")
 
 
 class Unpreparable(Toy):
     spec = described("unpreparable", "video")
 
-    def prepare(self) -> None:
+    def load_metric(self) -> None:
         raise OSError("the disk is on fire")
 
 
@@ -145,7 +145,7 @@ class Silent(Toy):
 
     spec = described("silent", "video")
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return None  # type: ignore[return-value]
 
 
@@ -154,7 +154,7 @@ class Loudness(Metric):
 
     spec = described("loudness", "audio")
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         assert not clip.tracks
         return Heard(sample.keys["audio"])
 
@@ -175,7 +175,7 @@ class Spread(SetMetric):
 
     spec = described("spread", "video", kind="set")
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return Contribution(sample.role)
 
     def empty(self) -> Arrays:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from fvhydra.config.load import build
+from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.core.run import RunFolder
@@ -28,7 +28,7 @@ def composed(*words: str) -> Config:
     """The validated configuration of a command line."""
     know_everything()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return build(compose("config", overrides=list(words)))
+        return build_config(compose("config", overrides=list(words)))
 
 
 def job(folder: Path, *words: str, number: int = 3) -> Job:

@@ -24,7 +24,7 @@ def values() -> NDArray[np.float32]:
 @pytest.fixture
 def bundle(tmp_path: Path, values: NDArray[np.float32]) -> Path:
     path = tmp_path / "cat.pt"
-    latent.save(path, values, "torch.bfloat16", "corner_3x3_first_frame", {"prompt": "a cat", "seed": 10})
+    latent.save_bundle(path, values, "torch.bfloat16", "corner_3x3_first_frame", {"prompt": "a cat", "seed": 10})
     return path
 
 
@@ -51,7 +51,7 @@ def test_the_file_holds_what_other_tools_expect(bundle: Path, values: NDArray[np
 
 
 def test_load_gives_back_what_was_saved(bundle: Path, values: NDArray[np.float32]) -> None:
-    loaded = latent.load(bundle)
+    loaded = latent.load_bundle(bundle)
     np.testing.assert_array_equal(loaded.latent, values.astype(np.float16))
     np.testing.assert_array_equal(loaded.expected_slice, latent.take_slice(values, "corner_3x3_first_frame"))
     assert loaded.shape == (1, 4, 3, 5, 6)
@@ -61,7 +61,9 @@ def test_load_gives_back_what_was_saved(bundle: Path, values: NDArray[np.float32
 
 def test_equal_content_gives_equal_bytes_whatever_the_name(bundle: Path, values: NDArray[np.float32]) -> None:
     other = bundle.with_name("another name.pt")
-    latent.save(other, values.copy(), "torch.bfloat16", "corner_3x3_first_frame", {"prompt": "a cat", "seed": 10})
+    latent.save_bundle(
+        other, values.copy(), "torch.bfloat16", "corner_3x3_first_frame", {"prompt": "a cat", "seed": 10}
+    )
     assert other.read_bytes() == bundle.read_bytes()
 
 
@@ -83,7 +85,7 @@ def test_audio_slice() -> None:
 )
 def test_slices_that_do_not_fit(tmp_path: Path, kind: str, shape: tuple[int, ...], says: str) -> None:
     with pytest.raises(MediaError, match=says):
-        latent.save(tmp_path / "x.pt", np.zeros(shape, np.float32), "torch.float32", kind, {})
+        latent.save_bundle(tmp_path / "x.pt", np.zeros(shape, np.float32), "torch.float32", kind, {})
     assert list(tmp_path.iterdir()) == []
     assert latent.fits(kind, shape) is not None
     assert latent.fits("audio_first_8_timesteps", (1, 1, 8)) is None
@@ -107,7 +109,7 @@ def test_code_in_a_bundle_is_refused_and_not_run(bundle: Path, as_plain_pickle: 
     else:
         torch.save(malicious, bundle)
     with pytest.raises(MediaError, match="was refused") as caught:
-        latent.load(bundle)
+        latent.load_bundle(bundle)
     assert str(bundle) in caught.value.message
     assert not written.exists()
 
@@ -135,7 +137,7 @@ def test_code_in_a_bundle_is_refused_and_not_run(bundle: Path, as_plain_pickle: 
 def test_contradictions_are_named(bundle: Path, changes: dict[str, Any], says: str) -> None:
     rewrite(bundle, **changes)
     with pytest.raises(MediaError, match=says) as caught:
-        latent.load(bundle)
+        latent.load_bundle(bundle)
     assert str(bundle) in caught.value.message
 
 
@@ -144,7 +146,7 @@ def test_missing_keys_are_named(bundle: Path) -> None:
     del content["expected_slice"], content["metadata"]
     torch.save(content, bundle)
     with pytest.raises(MediaError, match="lacks expected_slice, metadata"):
-        latent.load(bundle)
+        latent.load_bundle(bundle)
 
 
 @pytest.mark.parametrize(
@@ -153,19 +155,19 @@ def test_missing_keys_are_named(bundle: Path) -> None:
 def test_broken_files(bundle: Path, damage: Any) -> None:
     bundle.write_bytes(damage(bundle.read_bytes()))
     with pytest.raises(MediaError, match=r"is not a latent bundle: .* cut short|was refused"):
-        latent.load(bundle)
+        latent.load_bundle(bundle)
 
 
 def test_other_content_and_missing_file(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(MediaError, match="it holds a list, not a dict"):
-        latent.load(tmp_path / "list.pt")
+        latent.load_bundle(tmp_path / "list.pt")
     with pytest.raises(MediaError, match="There is no latent bundle"):
-        latent.load(tmp_path / "absent.pt")
+        latent.load_bundle(tmp_path / "absent.pt")
 
 
 def test_numerics(bundle: Path, values: NDArray[np.float32]) -> None:
-    found = latent.numerics(latent.load(bundle))
+    found = latent.numerics(latent.load_bundle(bundle))
     rounded = values.astype(np.float16).astype(np.float64)
     assert (found.format_version, found.shape, found.dtype_original) == (1, [1, 4, 3, 5, 6], "torch.bfloat16")
     assert found.mean == pytest.approx(rounded.mean(), abs=1e-12)
@@ -176,14 +178,14 @@ def test_numerics(bundle: Path, values: NDArray[np.float32]) -> None:
 
 def test_numerics_of_what_is_not_finite_are_still_json(bundle: Path, values: NDArray[np.float32]) -> None:
     values[0, 0, 0, 0, :3] = [np.nan, np.inf, 1e6]  # the last one is beyond float16
-    latent.save(bundle, values, "torch.float32", "corner_3x3_first_frame", {})
-    found = latent.numerics(latent.load(bundle))
+    latent.save_bundle(bundle, values, "torch.float32", "corner_3x3_first_frame", {})
+    found = latent.numerics(latent.load_bundle(bundle))
     assert (found.nan_count, found.inf_count) == (1, 2)
     assert found.max is not None
     assert found.max < 10
     json.loads(canonical_json(plain(found)))
 
-    latent.save(bundle, np.full_like(values, np.nan), "torch.float32", "corner_3x3_first_frame", {})
-    found = latent.numerics(latent.load(bundle))
+    latent.save_bundle(bundle, np.full_like(values, np.nan), "torch.float32", "corner_3x3_first_frame", {})
+    found = latent.numerics(latent.load_bundle(bundle))
     assert (found.mean, found.std, found.min, found.max) == (None, None, None, None)
     json.loads(canonical_json(plain(found)))

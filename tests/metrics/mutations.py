@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Clip = NDArray[np.uint8]
+SampleVideos = NDArray[np.uint8]
 Sound = NDArray[np.float32]
 
 RATE_HZ = 48_000
@@ -26,29 +26,29 @@ class Take:
         caption: What it should show and say.
     """
 
-    video: Clip
+    video: SampleVideos
     audio: Sound
     caption: str
 
 
-def drop_a_frame(clip: Clip) -> Clip:
+def drop_a_frame(clip: SampleVideos) -> SampleVideos:
     """The one in the middle is lost; those after it come one earlier, and the last one stands for two."""
     return np.concatenate([np.delete(clip, len(clip) // 2, axis=0), clip[-1:]])
 
 
-def repeat_a_frame(clip: Clip) -> Clip:
+def repeat_a_frame(clip: SampleVideos) -> SampleVideos:
     """A frame in the middle stands for two."""
     mutated = clip.copy()
     mutated[len(clip) // 2] = clip[len(clip) // 2 - 1]
     return mutated
 
 
-def shift_by_one(clip: Clip) -> Clip:
+def shift_by_one(clip: SampleVideos) -> SampleVideos:
     """Each frame comes one later; the first one twice."""
     return np.concatenate([clip[:1], clip[:-1]])
 
 
-def shift_hue(clip: Clip) -> Clip:
+def shift_hue(clip: SampleVideos) -> SampleVideos:
     """By a sixth of the circle."""
     shifted = []
     for frame in clip:
@@ -58,34 +58,34 @@ def shift_hue(clip: Clip) -> Clip:
     return np.stack(shifted)
 
 
-def blur(clip: Clip) -> Clip:
+def blur(clip: SampleVideos) -> SampleVideos:
     return np.stack([cv2.GaussianBlur(frame, (7, 7), 2) for frame in clip])
 
 
-def add_noise(clip: Clip) -> Clip:
+def add_noise(clip: SampleVideos) -> SampleVideos:
     change = np.random.default_rng(7).normal(0, 12, clip.shape)
     return np.clip(clip + change, 0, 255).astype(np.uint8)
 
 
-def through_jpeg(clip: Clip) -> Clip:
+def through_jpeg(clip: SampleVideos) -> SampleVideos:
     """At quality 15."""
     coded = [cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 15])[1] for frame in clip]
     return np.stack([cv2.imdecode(each, cv2.IMREAD_COLOR) for each in coded])
 
 
-def double_speed(clip: Clip) -> Clip:
+def double_speed(clip: SampleVideos) -> SampleVideos:
     """Every other frame; at the end it goes back, so that it never stands still."""
     last = len(clip) - 1
     steps = np.arange(len(clip)) * 2 % (2 * last)
     return clip[np.minimum(steps, 2 * last - steps)]
 
 
-def freeze(clip: Clip) -> Clip:
+def freeze(clip: SampleVideos) -> SampleVideos:
     """The first frame, as often as there were frames."""
     return np.repeat(clip[:1], len(clip), axis=0)
 
 
-PICTURES: dict[str, Callable[[Clip], Clip]] = {
+PICTURES: dict[str, Callable[[SampleVideos], SampleVideos]] = {
     "drop a frame": drop_a_frame,
     "repeat a frame": repeat_a_frame,
     "shift by one": shift_by_one,
@@ -99,7 +99,7 @@ PICTURES: dict[str, Callable[[Clip], Clip]] = {
 """Those of a clip: uint8 ``[T, H, W, 3]`` in, one of the same shape out."""
 
 
-def _each(change: Callable[[Clip], Clip]) -> Callable[[Sequence[Take]], list[Take]]:
+def _each(change: Callable[[SampleVideos], SampleVideos]) -> Callable[[Sequence[Take]], list[Take]]:
     return lambda takes: [dataclasses.replace(take, video=change(take.video)) for take in takes]
 
 

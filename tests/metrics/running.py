@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fvhydra.metrics.base import Chunk, Clip, Metric, Score, Shared, Skip, Skipped, Track
+from fvhydra.metrics.base import Chunk, Metric, SampleVideos, Score, Shared, Skip, Skipped, Track
 from fvhydra.metrics.catalogue import metric_class
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Spec
@@ -56,7 +56,7 @@ def run(
         Skipped: One of them has no value.
     """
     sample = Sample("a", {**dict.fromkeys(videos, Path("a.mp4")), **(keys or {})})
-    clip = Clip({key: Track(*video.shape[1:3], fps, len(video)) for key, video in videos.items()})
+    clip = SampleVideos({key: Track(*video.shape[1:3], fps, len(video)) for key, video in videos.items()})
     for metric in metrics:
         if skip := metric.check(sample):
             raise Skipped(skip.code, skip.reason)

@@ -15,10 +15,10 @@ import numpy as np
 from fvhydra.core.scores import ScoreRow
 from fvhydra.media.audio import write_wav
 from fvhydra.metrics.base import Assets, Metric, Score, SetMetric, Skipped, Track
-from fvhydra.metrics.base import Clip as Reel
+from fvhydra.metrics.base import SampleVideos as Reel
 from fvhydra.metrics.catalogue import metric_class
 from fvhydra.metrics.sample import Sample
-from tests.metrics.mutations import RATE_HZ, Clip, Sound, Take, swap_captions
+from tests.metrics.mutations import RATE_HZ, SampleVideos, Sound, Take, swap_captions
 from tests.metrics.running import chunks
 
 FRAMES, HEIGHT, WIDTH, FPS = 16, 64, 96, 8
@@ -26,7 +26,7 @@ CAPTIONS = ("a red kite over the sea", "two dogs in deep snow")
 PAN_PX = 2
 
 
-def _picture(seed: int) -> Clip:
+def _picture(seed: int) -> SampleVideos:
     """A wide picture of blocks, softly shaded, in a colour of its own."""
     rng = np.random.default_rng(seed)
     blocks = rng.normal(0, 30, (HEIGHT // 4, (WIDTH + FRAMES * PAN_PX) // 4, 3)).repeat(4, 0).repeat(4, 1)
@@ -34,7 +34,7 @@ def _picture(seed: int) -> Clip:
     return np.asarray(cv2.GaussianBlur((blocks + colour).clip(0, 255).astype(np.uint8), (0, 0), 1))
 
 
-def _film(seed: int) -> Clip:
+def _film(seed: int) -> SampleVideos:
     """The camera goes to the right over the picture, and a lighter square crosses it downwards."""
     picture, frames = _picture(seed), []
     for index in range(FRAMES):
@@ -116,7 +116,7 @@ class Stage:
         if metric not in self._metrics:
             found = metric_class(metric)
             self._metrics[metric] = found(found.spec.params(), self._assets)
-            self._metrics[metric].prepare()
+            self._metrics[metric].preprocess()
         return self._metrics[metric]
 
     def _content(self, metric: str, take: Take, reference: Take) -> str:
@@ -178,12 +178,12 @@ class Stage:
         return path
 
 
-def _again(video: Clip) -> Clip:
+def _again(video: SampleVideos) -> SampleVideos:
     """A second take: a little later."""
     return np.concatenate([video[:1], video[:-1]])
 
 
-def _flow(video: Clip) -> Any:
+def _flow(video: SampleVideos) -> Any:
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video]
     return np.stack([dis.calc(before, after, None) for before, after in itertools.pairwise(greys)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fvhydra.metrics.base import Chunk, Clip, Metric, Score, Shared, Track
+from fvhydra.metrics.base import Chunk, Metric, SampleVideos, Score, Shared, Track
 from fvhydra.metrics.catalogue import CLASSES, metric_class
 from fvhydra.metrics.sample import Sample
 from tests.metrics.running import make, run
@@ -36,7 +36,7 @@ def clips(frames: int) -> dict[str, NDArray[np.uint8]]:
 
 def read(metrics: list[Metric], videos: dict[str, Any], lengths: Iterator[int]) -> list[Score]:
     tracks = {key: Track(*video.shape[1:3], 24, len(video)) for key, video in videos.items()}
-    clip, sample, start = Clip(tracks), Sample("a", CONTROLS), 0
+    clip, sample, start = SampleVideos(tracks), Sample("a", CONTROLS), 0
     readings = [metric.begin(sample, clip) for metric in metrics]
     while start < len(videos["video"]):
         end = start + next(lengths)
@@ -77,7 +77,7 @@ def peak_mb(metric: str, frames: int) -> float:
     """Largest memory of one metric while frames come that nobody keeps."""
     tracks = {key: Track(96, 128, 24, frames) for key in ("video", "reference", "reference_take2")}
     controls = {name: np.zeros((frames, width)).tolist() for name, width in (("keyboard", 6), ("mouse", 2))}
-    reading = make(metric).begin(Sample("a", CONTROLS | {"actions": controls}), Clip(tracks))
+    reading = make(metric).begin(Sample("a", CONTROLS | {"actions": controls}), SampleVideos(tracks))
     random = np.random.default_rng(0)
     tracemalloc.start()
     for start in range(0, frames, 4):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from fvhydra.config.load import build
+from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.core.errors import UsageError
@@ -21,7 +21,7 @@ def config() -> Config:
     register()
     plugins.register()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return build(compose("config", overrides=["engine=mock"]))
+        return build_config(compose("config", overrides=["engine=mock"]))
 
 
 def texts(config: Config, **keys: Any) -> list[str]:

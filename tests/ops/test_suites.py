@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from fvhydra.config.load import build
+from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.core.case import Case
@@ -53,7 +53,7 @@ def _registered() -> None:
 
 def config(*overrides: str) -> Config:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return build(compose("config", overrides=["engine=mock", *overrides]))
+        return build_config(compose("config", overrides=["engine=mock", *overrides]))
 
 
 def suite(*overrides: str) -> list[Case]:

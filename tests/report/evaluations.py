@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fvhydra.core.paired import MetricComparison, Pair, write_pairs
+from fvhydra.core.comparison import MetricComparison, Pair, write_pairs
 from fvhydra.core.result import GateResult, RunResult
 from fvhydra.core.scores import MetricSummary, ScoreRow, side_file, write_rows
 from fvhydra.core.verdict import Verdict

@@ -18,10 +18,10 @@ from fvhydra.evaluation.vbench import standing
 from fvhydra.metrics.functional.vbench.leaderboard import DIMENSIONS, leaderboard
 from fvhydra.metrics.functional.vbench.published import COLUMNS
 from fvhydra.report.clips import clip_view
+from fvhydra.report.comparison import render_comparison
 from fvhydra.report.curve import series
 from fvhydra.report.evaluation import render_evaluation
 from fvhydra.report.histogram import histogram
-from fvhydra.report.paired import render_comparison
 from fvhydra.report.radar import radar
 from fvhydra.report.write import write_report
 from tests.report.evaluations import compared_run, evaluated_run, many_samples, summary, vbench_summaries

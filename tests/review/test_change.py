@@ -24,8 +24,8 @@ CHANGE = change.Change(
 
 def test_a_change_round_trips(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    change.prepare(run, CHANGE)
-    assert change.load(run) == CHANGE
+    change.save_change(run, CHANGE)
+    assert change.load_change(run) == CHANGE
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_a_change_round_trips(tmp_path: Path) -> None:
 def test_anything_else_is_refused(tmp_path: Path, content: object, says: str) -> None:
     files.write_json(tmp_path / "change.json", content)
     with pytest.raises(UsageError, match=says):
-        change.load(RunFolder(tmp_path))
+        change.load_change(RunFolder(tmp_path))

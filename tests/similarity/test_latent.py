@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from fvhydra.media import latent
-from fvhydra.similarity.latent import compare, cosine_distance, difference_map
+from fvhydra.similarity.latent import compare_latents, cosine_distance, difference_map
 
 VIDEO = "corner_3x3_first_frame"
 AUDIO = "audio_first_8_timesteps"
@@ -20,12 +20,12 @@ def values() -> NDArray[np.float32]:
 
 
 def bundle(folder: Path, values: NDArray[np.float32], kind: str = VIDEO) -> latent.LatentBundle:
-    latent.save(folder / "reference.pt", values, "torch.float32", kind, {})
-    return latent.load(folder / "reference.pt")
+    latent.save_bundle(folder / "reference.pt", values, "torch.float32", kind, {})
+    return latent.load_bundle(folder / "reference.pt")
 
 
 def test_identical_latents_are_at_distance_zero(tmp_path: Path, values: NDArray[np.float32]) -> None:
-    found = compare(bundle(tmp_path, values), values)
+    found = compare_latents(bundle(tmp_path, values), values)
     assert found.difference is None
     assert found.max_abs_diff == 0.0
     for distance in (found.slice_cosine_distance, found.full_cosine_distance):
@@ -36,7 +36,7 @@ def test_identical_latents_are_at_distance_zero(tmp_path: Path, values: NDArray[
 def test_values_are_those_of_torch(tmp_path: Path, values: NDArray[np.float32]) -> None:
     generated = values + 0.1 * np.random.default_rng(1).standard_normal(values.shape).astype(np.float32)
     reference = bundle(tmp_path, values)
-    found = compare(reference, generated)
+    found = compare_latents(reference, generated)
 
     ours, theirs = torch.from_numpy(generated), torch.from_numpy(reference.latent).float()
     rounded = ours.half().float()
@@ -53,7 +53,7 @@ def test_values_are_those_of_torch(tmp_path: Path, values: NDArray[np.float32]) 
 def test_the_slice_is_compared_unrounded(tmp_path: Path, values: NDArray[np.float32]) -> None:
     nudged = values.copy()
     nudged[0, :, 0, :3, :3] *= 1 + 1e-5 * np.sign(np.random.default_rng(1).standard_normal((16, 3, 3)))
-    found = compare(bundle(tmp_path, values), nudged)
+    found = compare_latents(bundle(tmp_path, values), nudged)
     assert found.slice_cosine_distance is not None
     assert 1e-12 < found.slice_cosine_distance < 1e-9
 
@@ -73,7 +73,7 @@ def negated(values: NDArray[np.float32]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("mutate", [shifted, other_seed, negated])
 def test_a_wrong_latent_is_far_beyond_the_gate(tmp_path: Path, values: NDArray[np.float32], mutate: object) -> None:
     assert callable(mutate)
-    found = compare(bundle(tmp_path, values), mutate(values))
+    found = compare_latents(bundle(tmp_path, values), mutate(values))
     assert found.slice_cosine_distance is not None
     assert found.full_cosine_distance is not None
     assert found.slice_cosine_distance > 0.5
@@ -81,7 +81,7 @@ def test_a_wrong_latent_is_far_beyond_the_gate(tmp_path: Path, values: NDArray[n
 
 
 def test_other_shapes_are_a_difference_and_no_number(tmp_path: Path, values: NDArray[np.float32]) -> None:
-    found = compare(bundle(tmp_path, values), values[:, :, :3])
+    found = compare_latents(bundle(tmp_path, values), values[:, :, :3])
     assert found.difference == "The shapes differ: reference [1, 16, 4, 12, 16], generated [1, 16, 3, 12, 16]."
     assert (found.slice_cosine_distance, found.full_cosine_distance, found.max_abs_diff) == (None, None, None)
 
@@ -94,7 +94,10 @@ def test_not_finite_is_a_difference_and_no_number(
 ) -> None:
     reference = bundle(tmp_path, values)
     values[0, 0, 0, 0, 0] = value
-    for found, side in ((compare(reference, values), "generated"), (compare(bundle(tmp_path, values), values), "ref")):
+    for found, side in (
+        (compare_latents(reference, values), "generated"),
+        (compare_latents(bundle(tmp_path, values), values), "ref"),
+    ):
         assert found.difference is not None
         assert f"The {side}" in found.difference
         assert says in found.difference

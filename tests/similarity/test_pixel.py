@@ -15,7 +15,7 @@ import torch
 from fvhydra.core.errors import MediaError
 from fvhydra.core.progress import Silent
 from fvhydra.media import video
-from fvhydra.media.ahead import read_ahead
+from fvhydra.media.prefetch import prefetched
 from fvhydra.metrics.functional import pixel as functional
 from fvhydra.similarity.pixel import compare_videos
 
@@ -184,7 +184,7 @@ def test_read_ahead_stays_bounded_and_closes_the_generator() -> None:
         finally:
             closed.set()
 
-    with read_ahead(numbers(), depth=4) as ahead:  # type: ignore[arg-type]
+    with prefetched(numbers(), depth=4) as ahead:  # type: ignore[arg-type]
         assert [next(ahead) for _ in range(10)] == list(range(10))
     assert len(made) <= 14
     assert closed.is_set()

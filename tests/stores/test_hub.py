@@ -21,7 +21,7 @@ from huggingface_hub import close_session, constants, get_session, set_client_fa
 from fvhydra.config.store import HubStoreConfig
 from fvhydra.core.errors import Conflict, Corrupt, Denied, Exists, FvhydraError, StoreError, Unavailable, UsageError
 from fvhydra.stores import layout
-from fvhydra.stores.base import Copy, Store
+from fvhydra.stores.base import FileCopy, Store
 from tests.contracts.store_sites import hub_config, open_store
 from tests.contracts.store_writers import processes
 from tests.engines import cases
@@ -416,7 +416,7 @@ def test_the_data_sets_of_today_are_read(
 
 def test_the_objects_are_those_of_git(store: Store, repo: Repo, tmp_path: Path) -> None:
     store.commit(CHANGE, message="m")
-    store.commit({"ref.txt": b"sorts between"}, copies=[Copy("z", "ref/a.pt")], deletes=["ref/b.mp4"], message="m")
+    store.commit({"ref.txt": b"sorts between"}, copies=[FileCopy("z", "ref/a.pt")], deletes=["ref/b.mp4"], message="m")
     subprocess.run(["git", "init", "--quiet", "--bare", tmp_path / "git"], check=True)
     kinds = {commit.sha: "commit" for commit in repo.commits.values()}
     for commit in repo.commits.values():

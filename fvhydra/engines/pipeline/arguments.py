@@ -22,14 +22,14 @@ ALWAYS_OURS = (
 
 
 @dataclass
-class Call:
+class PipelineCall:
     """Arguments of one call, and the fields of the case that this pipeline has no way to honour."""
 
     arguments: dict[str, Any] = field(default_factory=dict)
     dropped: dict[str, Any] = field(default_factory=dict)
 
 
-def build(case: Case, parameters: Mapping[str, Parameter], pipeline: str) -> Call:
+def build_call(case: Case, parameters: Mapping[str, Parameter], pipeline: str) -> PipelineCall:
     """Select by the signature what the pipeline can be told.
 
     The image, the generator and the output type are the engine's to add: they are objects, not data. ``fps`` is not
@@ -45,7 +45,7 @@ def build(case: Case, parameters: Mapping[str, Parameter], pipeline: str) -> Cal
         UsageError: An argument in ``model.call`` that the pipeline does not have, or that the case sets itself; an
             image-to-video pipeline without an image.
     """
-    call = Call()
+    call = PipelineCall()
     sampling = case.sampling
     for value, name, argument in (
         (case.prompt, "prompt", "prompt"),
@@ -73,7 +73,7 @@ def build(case: Case, parameters: Mapping[str, Parameter], pipeline: str) -> Cal
     return call
 
 
-def _check_image(case: Case, parameters: Mapping[str, Parameter], pipeline: str, call: Call) -> None:
+def _check_image(case: Case, parameters: Mapping[str, Parameter], pipeline: str, call: PipelineCall) -> None:
     if case.image is not None and "image" not in parameters:
         call.dropped["image"] = case.image.as_posix()
     elif case.image is None and "image" in parameters and parameters["image"].default is Parameter.empty:
@@ -83,7 +83,7 @@ def _check_image(case: Case, parameters: Mapping[str, Parameter], pipeline: str,
         )
 
 
-def _add_extras(case: Case, parameters: Mapping[str, Parameter], pipeline: str, call: Call) -> None:
+def _add_extras(case: Case, parameters: Mapping[str, Parameter], pipeline: str, call: PipelineCall) -> None:
     groups = {"model.call": case.model.call}
     if case.tier.weights == "tiny":
         groups["model.smoke_call"] = case.model.smoke_call
@@ -97,7 +97,7 @@ def _add_extras(case: Case, parameters: Mapping[str, Parameter], pipeline: str, 
             call.arguments[name] = value
 
 
-def _has_guidance(call: Call, parameters: Mapping[str, Parameter]) -> bool:
+def _has_guidance(call: PipelineCall, parameters: Mapping[str, Parameter]) -> bool:
     """Whether the negative prompt takes part: only in classifier-free guidance with a scale above 1.
 
     Where a pipeline has ``true_cfg_scale``, its ``guidance_scale`` is an embedding and no guidance in this sense.

@@ -41,7 +41,7 @@ def _token() -> str | None:
     return found.value if found else None
 
 
-def load(model: ModelConfig, pipeline: type, revision: str) -> Any:
+def load_pipeline(model: ModelConfig, pipeline: type, revision: str) -> Any:
     """Load ``model.weights`` at a commit, each component in its dtype, on the CPU.
 
     Raises:

@@ -25,7 +25,7 @@ TEXT_LAYERS = 2
 TEXT_BOOST = {"attn2.norm_q": 3.0, "attn2.to_out": 6.0}
 
 
-def build(seed: int) -> LTX2Pipeline:
+def build_pipeline(seed: int) -> LTX2Pipeline:
     """The pipeline with all its components."""
     tokenizer = tokenizers.gemma(1024)
     return LTX2Pipeline(

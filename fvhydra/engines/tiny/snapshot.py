@@ -26,7 +26,7 @@ FAMILIES = {
 LIBRARIES = ("diffusers", "transformers", "tokenizers")
 
 
-def build(family: str, cache_dir: Path, seed: int = 0) -> Path:
+def build_snapshot(family: str, cache_dir: Path, seed: int = 0) -> Path:
     """The folder with the family's weights, in the layout of ``save_pretrained``; built when it is not there yet.
 
     Any number of processes may build at once: each works in a folder of its own, and the first rename wins.

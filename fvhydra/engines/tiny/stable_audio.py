@@ -17,7 +17,7 @@ from fvhydra.engines.tiny.weights import initialise
 BOOST = {"attn2.to_out": 3.0, "proj_out": 0.2, "postprocess_conv": 0.1}
 
 
-def build(seed: int) -> StableAudioPipeline:
+def build_pipeline(seed: int) -> StableAudioPipeline:
     """The pipeline with all its components."""
     tokenizer = tokenizers.t5(128)
     transformer = StableAudioDiTModel(

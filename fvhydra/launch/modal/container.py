@@ -17,36 +17,36 @@ from pathlib import Path
 from typing import IO, Any
 
 
-def run_job(parcel: dict[str, Any]) -> dict[str, Any]:
-    """Unpack a parcel (:mod:`fvhydra.launch.modal.parcel`), run its job, put what it left on the outputs' Volume.
+def run_job(payload: dict[str, Any]) -> dict[str, Any]:
+    """Unpack a payload (:mod:`fvhydra.launch.modal.payload`), run its job, put what it left on the outputs' Volume.
 
     Everything is at the path that it has on the person's machine, so nothing in the job's configuration, its messages
     and its records depends on where it ran.
 
     Returns:
         ``returncode`` of the worker (negative: minus the signal), ``late`` when it was stopped at its time limit, and
-        ``files``: SHA-256 by relative path of what is now below ``parcel["outputs"]`` of the Volume.
+        ``files``: SHA-256 by relative path of what is now below ``payload["outputs"]`` of the Volume.
     """
-    for name, data in parcel["files"].items():
+    for name, data in payload["files"].items():
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    Path(parcel["cwd"]).mkdir(parents=True, exist_ok=True)
-    folder = Path(parcel["folder"])
+    Path(payload["cwd"]).mkdir(parents=True, exist_ok=True)
+    folder = Path(payload["folder"])
     (folder / "status").mkdir(parents=True, exist_ok=True)
     with open(folder / "status" / "job.log", "wb") as log:
-        returncode, late = _run_worker(parcel, folder, log)
-    at_home = set(parcel["files"]) - set(parcel["back"])
-    digests = _copy(folder, Path(parcel["outputs"]), leave=set(map(Path, at_home)))
-    _commit(parcel["volumes"])  # before returning: the person's machine reads the Volume next
+        returncode, late = _run_worker(payload, folder, log)
+    at_home = set(payload["files"]) - set(payload["back"])
+    digests = _copy(folder, Path(payload["outputs"]), leave=set(map(Path, at_home)))
+    _commit(payload["volumes"])  # before returning: the person's machine reads the Volume next
     return {"returncode": returncode, "late": late, "files": digests}
 
 
-def _run_worker(parcel: dict[str, Any], folder: Path, log: IO[bytes]) -> tuple[int, bool]:
+def _run_worker(payload: dict[str, Any], folder: Path, log: IO[bytes]) -> tuple[int, bool]:
     """Run the worker; what it prints goes to Modal's log and to the job's. Answers with code and lateness."""
     worker = subprocess.Popen(
-        [parcel["python"] or sys.executable, "-m", "fvhydra.worker", str(folder), "--no-preflight"],
-        env=os.environ | parcel["variables"],
+        [payload["python"] or sys.executable, "-m", "fvhydra.worker", str(folder), "--no-preflight"],
+        env=os.environ | payload["variables"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -58,7 +58,7 @@ def _run_worker(parcel: dict[str, Any], folder: Path, log: IO[bytes]) -> tuple[i
         late.set()
         _kill(worker)
 
-    limit = threading.Timer(parcel["timeout_s"], stop)
+    limit = threading.Timer(payload["timeout_s"], stop)
     limit.start()
     try:
         for line in worker.stdout:
@@ -80,7 +80,7 @@ def _kill(worker: subprocess.Popen[bytes]) -> None:
 
 
 def _copy(folder: Path, target: Path, leave: set[Path]) -> dict[str, str]:
-    """Copy what the job made; SHA-256 of each file by relative path. ``leave`` came with the parcel and is at home."""
+    """Copy what the job made; SHA-256 of each file by relative path. ``leave`` came with the payload and is at home."""
     digests = {}
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path in leave or path.name.startswith(".tmp-"):

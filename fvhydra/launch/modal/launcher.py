@@ -9,11 +9,11 @@ import yaml
 from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.launch.base import SweepLauncher
 from fvhydra.launch.job import Job
-from fvhydra.launch.modal.calls import latest
-from fvhydra.launch.modal.parcel import refuse_unsendable
-from fvhydra.launch.modal.refusals import explained
+from fvhydra.launch.modal.call_log import latest
+from fvhydra.launch.modal.errors import explained
+from fvhydra.launch.modal.payload import refuse_unsendable
 from fvhydra.launch.modal.resources import (
-    build,
+    build_app,
     facts,
     function_options,
     gpu_string,
@@ -68,8 +68,8 @@ class ModalLauncher(SweepLauncher):
             raise KeyboardInterrupt
 
     async def _to_the_end(self, jobs: Sequence[Job]) -> bool:
-        from fvhydra.launch.modal.conduct import Conduct
-        from fvhydra.launch.modal.follow import is_open
+        from fvhydra.launch.modal.call_log import ModalCalls
+        from fvhydra.launch.modal.polling import is_open
 
         known = latest(self.sweep_folder)
         running, new = [], []
@@ -79,10 +79,10 @@ class ModalLauncher(SweepLauncher):
                 running.append((job, call))
             else:
                 new.append(job)
-        conduct = Conduct(self.sweep_folder, self.settings, self.listen, self.ended, running)
+        calls = ModalCalls(self.sweep_folder, self.settings, self.listen, self.ended, running)
         if not new:
-            return await conduct.to_the_end()
-        app, functions = build(self.settings, new)
+            return await calls.to_the_end()
+        app, functions = build_app(self.settings, new)
         # an interruption comes back as an answer: the SDK would swallow one that passes through here
         async with app.run(detach=self.settings.detach):
-            return await conduct.to_the_end([(job, functions[gpu_string(job)]) for job in new])
+            return await calls.to_the_end([(job, functions[gpu_string(job)]) for job in new])

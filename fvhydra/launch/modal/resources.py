@@ -86,7 +86,7 @@ def function_options(settings: ModalLauncherConfig, gpu: str | None) -> dict[str
     }
 
 
-def build(settings: ModalLauncherConfig, jobs: Sequence[Job]) -> tuple[modal.App, dict[str | None, Any]]:
+def build_app(settings: ModalLauncherConfig, jobs: Sequence[Job]) -> tuple[modal.App, dict[str | None, Any]]:
     """An app, and its function for each GPU string of the jobs. Nothing is sent yet."""
     import modal
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic.dataclasses import dataclass
 
 from fvhydra.metrics.audio import recording
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Score
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Score
 from fvhydra.metrics.models.weights import CLAP
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Input, Spec
@@ -45,13 +45,13 @@ class ClapScore(Metric):
         sees=("swap captions",),
     )
 
-    def prepare(self) -> None:
+    def setup(self) -> None:
         from fvhydra.metrics.models import clap
 
         folder = self.assets.path(self.spec, CLAP.name)
-        self._clap = self.assets.networks("clap", lambda: clap.load(folder, self.assets.device))
+        self._clap = self.assets.networks("clap", lambda: clap.load_clap(folder, self.assets.device))
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return _Reading(self._clap, sample.keys["audio"], sample.keys["text_prompt"])
 
 
@@ -67,5 +67,5 @@ class _Reading:
     def result(self) -> Score:
         from fvhydra.metrics.models.clap import RATE_HZ, audio_embedding, text_embedding
 
-        sound = audio_embedding(self.clap, recording.load(self.audio, RATE_HZ))
+        sound = audio_embedding(self.clap, recording.load_recording(self.audio, RATE_HZ))
         return Score(float(sound @ text_embedding(self.clap, self.text)))  # both are of unit length

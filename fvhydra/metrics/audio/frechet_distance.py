@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import doc, one_of
 from fvhydra.metrics.audio import recording
-from fvhydra.metrics.base import Chunk, Clip, Reading, Score, Skip, Skipped
+from fvhydra.metrics.base import Chunk, Reading, SampleVideos, Score, Skip, Skipped
 from fvhydra.metrics.distance import FrechetMetric
 from fvhydra.metrics.features import FeatureCache
 from fvhydra.metrics.models.weights import CLAP
@@ -71,13 +71,13 @@ class FrechetDistance(FrechetMetric):
         ideal=0.0,
     )
 
-    def prepare(self) -> None:
+    def setup(self) -> None:
         if self.params.extractor == "given":
             return
         from fvhydra.metrics.models import clap
 
         folder = self.assets.path(self.spec, CLAP.name)
-        self._clap: Clap = self.assets.networks("clap", lambda: clap.load(folder, self.assets.device))
+        self._clap: Clap = self.assets.networks("clap", lambda: clap.load_clap(folder, self.assets.device))
         revision = self.assets.revision(self.spec, CLAP.name)
         self._cache = FeatureCache(self.assets.cache_dir, {"metric": "clap 1", "revision": revision})
 
@@ -87,7 +87,7 @@ class FrechetDistance(FrechetMetric):
             return Skip("missing_input", f"the sample has no {' and no '.join(keys.values())}")
         return None
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         keys = {side: key for side, key in self._keys(sample).items() if sample.keys.get(key) is not None}
         return _Reading(self, sample, keys)
 
@@ -110,7 +110,7 @@ class FrechetDistance(FrechetMetric):
         content = Sample("", {"file": path}).content(["file"])
         found = self._cache.get(content)
         if found is None:
-            found = clap.audio_embedding(self._clap, recording.load(path, clap.RATE_HZ))
+            found = clap.audio_embedding(self._clap, recording.load_recording(path, clap.RATE_HZ))
             self._cache.put(content, found)
         return found[None]
 

@@ -9,7 +9,7 @@ from fvhydra.metrics.base import Skipped
 from fvhydra.metrics.functional.audio.windows import Samples, normalise_peak
 
 
-def load(path: Path, rate: int) -> Samples:
+def load_recording(path: Path, rate: int) -> Samples:
     """One channel at ``rate``, its peak at -1 dBFS: float32 ``[N]``.
 
     Raises:

@@ -9,8 +9,8 @@ from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import doc, one_of
 from fvhydra.core.scores import ScoreRow
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Score, Skip, Skipped
-from fvhydra.metrics.functional.audio.words import by_character, normalise, word_errors
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Score, Skip, Skipped
+from fvhydra.metrics.functional.audio.wer import by_character, normalise, word_errors
 from fvhydra.metrics.functional.parity import Parity
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Input, Output, Spec
@@ -28,7 +28,7 @@ class WerParams:
 
 
 class WordErrorRate(Metric):
-    """See :func:`fvhydra.metrics.functional.audio.words.word_errors`; characters where words are not written apart."""
+    """See :func:`fvhydra.metrics.functional.audio.wer.word_errors`; characters where words are not written apart."""
 
     spec = Spec(
         id="audio.wer",
@@ -63,7 +63,7 @@ class WordErrorRate(Metric):
             return Skip("missing_input", "the sample has no reference_text")
         return skip
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         keys = sample.keys
         return _Reading(str(self._expected(sample)), str(keys["transcript"]), keys.get("language"), self._parity)
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import Positive, doc, one_of
-from fvhydra.metrics.base import Alignment, Chunk, Clip, Reading, Score, Skipped
+from fvhydra.metrics.base import Alignment, Chunk, Reading, SampleVideos, Score, Skipped
 from fvhydra.metrics.distance import FrechetMetric
 from fvhydra.metrics.features import FeatureCache
 from fvhydra.metrics.models.weights import CLIP_B32, I3D, VIDEOMAE_BASE
@@ -72,7 +72,7 @@ class Fvd(FrechetMetric):
     def alignment(self) -> Alignment:
         return "free"
 
-    def prepare(self) -> None:
+    def setup(self) -> None:
         from fvhydra.metrics.models import videos
 
         extractor, asset = self.params.extractor, _ASSETS[self.params.extractor]
@@ -88,7 +88,7 @@ class Fvd(FrechetMetric):
         revision = self.assets.revision(self.spec, asset.name)
         self.cache = FeatureCache(self.assets.cache_dir, {"metric": "fvd 1", "revision": revision, **self.facts()})
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         sides = (
             {"video": "generated", "reference": "reference"} if sample.role == "generated" else {"video": "reference"}
         )
@@ -141,7 +141,7 @@ class _View:
     def update(self, start: int, frames: NDArray[np.uint8]) -> None:
         picked = self._metric.picked(start, len(frames))
         if self._features is None and picked:
-            self._pictures.append(self._metric.encoder.prepare(frames[picked.start : picked.stop : picked.step]))
+            self._pictures.append(self._metric.encoder.preprocess(frames[picked.start : picked.stop : picked.step]))
 
     def is_complete(self) -> bool:
         return self._features is not None or self._metric.is_enough(sum(map(len, self._pictures)))

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import doc, one_of
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Skipped
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Skipped
 from fvhydra.metrics.models.weights import ALEXNET, LPIPS_ALEX
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.series import SeriesReading, Values
@@ -49,13 +49,13 @@ class Lpips(Metric):
         ),
     )
 
-    def prepare(self) -> None:
+    def setup(self) -> None:
         from fvhydra.metrics.models import lpips
 
         alexnet, heads = (self.assets.path(self.spec, asset.name) for asset in self.spec.assets)
-        self._network = self.assets.networks("lpips", lambda: lpips.load(alexnet, heads, self.assets.device))
+        self._network = self.assets.networks("lpips", lambda: lpips.load_lpips(alexnet, heads, self.assets.device))
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         track = clip.tracks["video"]
         if min(track.height, track.width) < _LEAST_SIDE:
             raise Skipped("shape", f"frames of {track.height}x{track.width}; {_LEAST_SIDE}x{_LEAST_SIDE} are needed")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import PositiveFloat, doc, one_of
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Skipped
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Skipped
 from fvhydra.metrics.common.structure import SIDE, Structures
 from fvhydra.metrics.functional import pixel
 from fvhydra.metrics.sample import Sample
@@ -79,7 +79,7 @@ class Ssim(Metric):
         sees=_SEEN,
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         border, window = self.params.border, self.params.window
         if border == "valid":
             _require_sides(clip, window)
@@ -109,7 +109,7 @@ class MsSsim(Metric):
         sees=_SEEN,
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         _require_sides(clip, SIDE)
         structures = Structures.of(clip, "ms_ssim")
         return SeriesReading(
@@ -138,7 +138,7 @@ class Psnr(Metric):
         sees=_SEEN,
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return SeriesReading(lambda chunk: pixel.psnr_db(*_pair(chunk), self.params.largest))
 
 
@@ -146,12 +146,12 @@ def _pair(chunk: Chunk) -> tuple[Frames, Frames]:
     return chunk.tracks["reference"], chunk.tracks["video"]
 
 
-def _scales(clip: Clip) -> int:
+def _scales(clip: SampleVideos) -> int:
     track = clip.tracks["video"]
     return levels_that_fit(track.height, track.width)
 
 
-def _require_sides(clip: Clip, least: int) -> None:
+def _require_sides(clip: SampleVideos, least: int) -> None:
     track = clip.tracks["video"]
     if min(track.height, track.width) < least:
         raise Skipped("shape", f"frames of {track.height}x{track.width} are smaller than the window of {least}")

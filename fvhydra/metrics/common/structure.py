@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fvhydra.metrics.base import Clip, Shared
+from fvhydra.metrics.base import SampleVideos, Shared
 from fvhydra.similarity.structure import StructuralSimilarity, Structure
 
 Frames = NDArray[np.uint8]
-Measure = Literal["ssim", "ms_ssim"]
+SsimKind = Literal["ssim", "ms_ssim"]
 
 SIDE = 11
 """Of the window that MS-SSIM has, and SSIM unless another is asked for."""
@@ -28,11 +28,11 @@ class Structures:
 
     def __init__(self, height: int, width: int) -> None:
         self._size = height, width
-        self._wanted: set[Measure] = set()
-        self._idle: defaultdict[frozenset[Measure], deque[StructuralSimilarity]] = defaultdict(deque)
+        self._wanted: set[SsimKind] = set()
+        self._idle: defaultdict[frozenset[SsimKind], deque[StructuralSimilarity]] = defaultdict(deque)
 
     @classmethod
-    def of(cls, clip: Clip, measure: Measure) -> Structures:
+    def of(cls, clip: SampleVideos, measure: SsimKind) -> Structures:
         """Those of a clip, told that ``measure`` is wanted. All who want one say so before the first frames come."""
         track = clip.tracks["video"]
         found = clip.shared("structures", lambda: cls(track.height, track.width))

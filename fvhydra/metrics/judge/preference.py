@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from fvhydra.config.fields import doc, one_of
 from fvhydra.config.problems import first_problem
 from fvhydra.core.scores import ScoreRow
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Score, Skipped
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Score, Skipped
 from fvhydra.metrics.functional.judge import Answer, PairVerdict, Tally, Verdict, pair_verdict, tally, tally_by
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Input, Output, Spec
@@ -66,7 +66,7 @@ class Preference(Metric):
         rule="wins over wins and losses; ties do not count",
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         try:
             judgements = pydantic.TypeAdapter(list[Judgement]).validate_python(sample.keys["judgements"])
         except pydantic.ValidationError as error:

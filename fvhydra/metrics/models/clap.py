@@ -37,7 +37,7 @@ class Clap:
     tokenizer: Any
 
 
-def load(folder: Path, device: str) -> Clap:
+def load_clap(folder: Path, device: str) -> Clap:
     """From a folder as the Hub has it."""
     model = pretrained(ClapModel, folder, device)
     with quiet():

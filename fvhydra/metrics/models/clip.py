@@ -17,12 +17,12 @@ _MB_EACH = 25
 """Of a frame through ViT-L/14, measured."""
 
 
-def load(folder: Path, device: str) -> CLIPVisionModelWithProjection:
+def load_clip(folder: Path, device: str) -> CLIPVisionModelWithProjection:
     """The tower and its projection, from a folder with all of CLIP."""
     return pretrained(CLIPVisionModelWithProjection, folder, device)
 
 
-def prepare(frames: Frames, device: str = "cpu") -> torch.Tensor:
+def preprocess(frames: Frames, device: str = "cpu") -> torch.Tensor:
     """float32 ``[n, 3, 224, 224]``: bicubic without antialiasing, and the middle square.
 
     VBench calls torchvision's resize on tensors, of the time when that did not antialias by default.
@@ -35,7 +35,7 @@ def prepare(frames: Frames, device: str = "cpu") -> torch.Tensor:
 def features(tower: CLIPVisionModelWithProjection, frames: Frames, memory_mb: int) -> NDArray[np.float32]:
     """Projected features of each frame, float32 ``[n, D]``, of any length."""
     found = [
-        tower(pixel_values=prepare(part, str(tower.device))).image_embeds.cpu()
+        tower(pixel_values=preprocess(part, str(tower.device))).image_embeds.cpu()
         for part in batches(frames, _MB_EACH, memory_mb)
     ]
     return np.asarray(torch.cat(found), np.float32)

@@ -19,14 +19,14 @@ _MB_EACH = 20
 """Of a 16:9 frame through ViT-B/16, measured."""
 
 
-def load(folder: Path, device: str) -> ViTModel:
+def load_dino(folder: Path, device: str) -> ViTModel:
     """The network without a head, with DINO's own way to stretch its grid of positions."""
     model = pretrained(ViTModel, folder, device, add_pooling_layer=False)
     model.embeddings.interpolate_pos_encoding = partial(_positions, model)
     return model
 
 
-def prepare(frames: Frames, device: str = "cpu") -> torch.Tensor:
+def preprocess(frames: Frames, device: str = "cpu") -> torch.Tensor:
     """float32 ``[n, 3, h, w]``: the shorter side is 224, bilinear without antialiasing; nothing is cropped."""
     return normalise(resize_short(to_tensor(frames, device), _SIDE, "bilinear"), IMAGENET)
 
@@ -36,7 +36,7 @@ def features(model: ViTModel, frames: Frames, memory_mb: int) -> NDArray[np.floa
     """The class token of each frame, float32 ``[n, D]``, of any length."""
     found = []
     for part in batches(frames, _MB_EACH, memory_mb):
-        output = model(prepare(part, str(model.device)), interpolate_pos_encoding=True)
+        output = model(preprocess(part, str(model.device)), interpolate_pos_encoding=True)
         found.append(output.last_hidden_state[:, 0].cpu())
     return np.asarray(torch.cat(found), np.float32)
 

@@ -60,7 +60,7 @@ class Lpips(nn.Module):
         return stages
 
 
-def load(alexnet: Path, heads: Path, device: str) -> Lpips:
+def load_lpips(alexnet: Path, heads: Path, device: str) -> Lpips:
     """The network, from torchvision's AlexNet (its classifier is not used) and the heads of the package ``lpips``."""
     weights = {name: value for name, value in state_dict(alexnet).items() if name.startswith("features.")}
     for name, value in state_dict(heads).items():  # lin0.model.1.weight

@@ -42,7 +42,7 @@ M = TypeVar("M", bound=nn.Module)
 _LAYERS = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
-def build(name: str, cache_dir: Path) -> Path:
+def build_network(name: str, cache_dir: Path) -> Path:
     """The folder or file of a tiny asset; built when it is not there yet. Any number of processes may build at once."""
     target = cache_dir / "tiny-metrics" / f"{name}-{VERSION}"
     if not target.exists():

@@ -24,13 +24,13 @@ class VideoEncoder:
     """A network of clips, in two steps, so that only small pictures are kept of a clip that arrives in chunks.
 
     Attributes:
-        prepare: uint8 ``[n, H, W, 3]`` to float32 ``[n, 3, 224, 224]``, on the CPU; any part of a clip.
+        preprocess: uint8 ``[n, H, W, 3]`` to float32 ``[n, 3, 224, 224]``, on the CPU; any part of a clip.
         encode: float32 ``[T, 3, 224, 224]``, all of a clip, to float32 ``[D]``.
         fewest: Frames that it needs.
         most: Frames that it can take, None where any number is fine.
     """
 
-    prepare: Callable[[Frames], torch.Tensor]
+    preprocess: Callable[[Frames], torch.Tensor]
     encode: Callable[[torch.Tensor], NDArray[np.float32]]
     fewest: int = 1
     most: int | None = None
@@ -52,7 +52,7 @@ def i3d(path: Path, device: str) -> VideoEncoder:
     """
     network = torchscript(path, I3D, device)
 
-    def prepare(frames: Frames) -> torch.Tensor:
+    def preprocess(frames: Frames) -> torch.Tensor:
         return _squeezed(2 * to_tensor(frames) - 1)
 
     @torch.inference_mode()
@@ -61,7 +61,7 @@ def i3d(path: Path, device: str) -> VideoEncoder:
         logits = network(batch, rescale=False, resize=False, return_features=True)
         return _row(logits)
 
-    return VideoEncoder(prepare, encode, fewest=10)
+    return VideoEncoder(preprocess, encode, fewest=10)
 
 
 def clip(folder: Path, device: str) -> VideoEncoder:
@@ -69,7 +69,7 @@ def clip(folder: Path, device: str) -> VideoEncoder:
     tower = pretrained(CLIPVisionModelWithProjection, folder, device)
     processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
 
-    def prepare(frames: Frames) -> torch.Tensor:
+    def preprocess(frames: Frames) -> torch.Tensor:
         pixels: torch.Tensor = processor(images=list(frames), return_tensors="pt")["pixel_values"]
         return pixels
 
@@ -77,21 +77,21 @@ def clip(folder: Path, device: str) -> VideoEncoder:
     def encode(clip: torch.Tensor) -> NDArray[np.float32]:
         return _row(tower(pixel_values=clip.to(device)).image_embeds.mean(0))
 
-    return VideoEncoder(prepare, encode)
+    return VideoEncoder(preprocess, encode)
 
 
 def videomae(folder: Path, device: str) -> VideoEncoder:
     """VideoMAE (Tong et al. 2022): the mean over its tokens. It takes as many frames as it was trained on: 16."""
     model = pretrained(VideoMAEModel, folder, device)
 
-    def prepare(frames: Frames) -> torch.Tensor:
+    def preprocess(frames: Frames) -> torch.Tensor:
         return normalise(_squeezed(to_tensor(frames)), IMAGENET)
 
     @torch.inference_mode()
     def encode(clip: torch.Tensor) -> NDArray[np.float32]:
         return _row(model(pixel_values=clip.to(device)[None]).last_hidden_state.mean(1))
 
-    return VideoEncoder(prepare, encode, fewest=model.config.num_frames, most=model.config.num_frames)
+    return VideoEncoder(preprocess, encode, fewest=model.config.num_frames, most=model.config.num_frames)
 
 
 def _squeezed(images: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Score, Skipped
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Score, Skipped
 from fvhydra.metrics.functional.optical_flow.comparison import Flow
 from fvhydra.metrics.optical_flow.pairs import OUTPUTS, FlowPairs, FlowParams
 from fvhydra.metrics.optical_flow.sources import Controlled, Estimated, given
@@ -52,7 +52,7 @@ class GivenFlow(Metric):
         sees=_SEEN,
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         flows, references = (given(sample.keys[key]) for key in ("flow", "reference_flow"))
         count = min(len(flows), len(references))
         if len(flows) != len(references) and self.params.parity == "upstream":
@@ -70,7 +70,7 @@ class GivenSyntheticFlow(Metric):
         sees=_SEEN_BY_CONTROLS,
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         flows, controls = given(sample.keys["flow"]), Controlled(sample, self.params)
         height, width = flows.shape[1:3]
         return _FileReading(
@@ -89,7 +89,7 @@ class DisFlow(Metric):
         sees=_SEEN,
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         estimated, references = (Estimated(clip, key) for key in ("video", "reference"))
 
         def pairs(chunk: Chunk, seen: int) -> Iterator[tuple[Flow, Flow]]:
@@ -108,7 +108,7 @@ class DisSyntheticFlow(Metric):
         sees=_SEEN_BY_CONTROLS,
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         estimated, controls = Estimated(clip, "video"), Controlled(sample, self.params)
         size = clip.tracks["video"].height, clip.tracks["video"].width
 

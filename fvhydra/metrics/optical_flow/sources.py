@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fvhydra.metrics.base import Chunk, Clip, Skipped
+from fvhydra.metrics.base import Chunk, SampleVideos, Skipped
 from fvhydra.metrics.functional.optical_flow.camera import Calibration, CameraMotion, camera_motion, reference_flows
 from fvhydra.metrics.functional.optical_flow.comparison import Flow
 from fvhydra.metrics.optical_flow.pairs import FlowParams
@@ -43,7 +43,7 @@ def given(path: Path) -> NDArray[np.floating]:
 class Estimated:
     """The flow between neighbouring frames of a video, by DIS (Kroeger et al. 2016) at OpenCV's medium preset."""
 
-    def __init__(self, clip: Clip, key: str) -> None:
+    def __init__(self, clip: SampleVideos, key: str) -> None:
         track = clip.tracks[key]
         if min(track.height, track.width) < LEAST_SIDE:
             raise Skipped("shape", f"DIS needs frames of {LEAST_SIDE}x{LEAST_SIDE}, not {track.height}x{track.width}")

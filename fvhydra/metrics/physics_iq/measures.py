@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from fvhydra.metrics.base import Alignment, Chunk, Clip, Metric, Reading, Score
+from fvhydra.metrics.base import Alignment, Chunk, Metric, Reading, SampleVideos, Score
 from fvhydra.metrics.physics_iq.takes import Comparison, PhysicsIqParams
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Direction, Input, Output, Spec
@@ -41,7 +41,7 @@ def _spec(name: str, title: str, direction: Direction, ideal: float, sees: tuple
     )
 
 
-class Measure(Metric):
+class MaskedMetric(Metric):
     """One of the four measures of :class:`~fvhydra.metrics.functional.physics_iq.agreement.Agreement`."""
 
     measure: ClassVar[Literal["mse", "spatiotemporal_iou", "spatial_iou", "weighted_spatial_iou"]]
@@ -51,11 +51,11 @@ class Measure(Metric):
         """Each video is cut to the seconds by itself; sizes may differ."""
         return "free"
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return _Reading(Comparison.of(clip, ("video", "reference"), self.params), self.measure)
 
 
-class Mse(Measure):
+class Mse(MaskedMetric):
     """Of what is seen."""
 
     measure = "mse"
@@ -69,7 +69,7 @@ class Mse(Measure):
     )
 
 
-class SpatiotemporalIou(Measure):
+class SpatiotemporalIou(MaskedMetric):
     """Of what moves in each frame."""
 
     measure = "spatiotemporal_iou"
@@ -83,7 +83,7 @@ class SpatiotemporalIou(Measure):
     )
 
 
-class SpatialIou(Measure):
+class SpatialIou(MaskedMetric):
     """Of all that moves at any time."""
 
     measure = "spatial_iou"
@@ -97,7 +97,7 @@ class SpatialIou(Measure):
     )
 
 
-class WeightedSpatialIou(Measure):
+class WeightedSpatialIou(MaskedMetric):
     """The same, weighed by how long it moves."""
 
     measure = "weighted_spatial_iou"

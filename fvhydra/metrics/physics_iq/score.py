@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from fvhydra.core.scores import ScoreRow
-from fvhydra.metrics.base import Alignment, Chunk, Clip, Metric, Reading, Score, Skipped
+from fvhydra.metrics.base import Alignment, Chunk, Metric, Reading, SampleVideos, Score, Skipped
 from fvhydra.metrics.functional.parity import Parity
 from fvhydra.metrics.functional.physics_iq.score import Judged, Means, clip_score, corpus_score
 from fvhydra.metrics.physics_iq.measures import MASKS
@@ -60,7 +60,7 @@ class PhysicsIqScore(Metric):
         """Each video is cut to the seconds by itself; sizes may differ."""
         return "free"
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return _Reading(
             Comparison.of(clip, ("video", "reference"), self.params),
             # the benchmark takes the first take for the generated clip here

@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import PositiveFloat, doc, one_of
-from fvhydra.metrics.base import Chunk, Clip, Skipped
+from fvhydra.metrics.base import Chunk, SampleVideos, Skipped
 from fvhydra.metrics.functional.physics_iq.agreement import (
     Agreement,
     RunningAgreement,
@@ -52,7 +52,7 @@ class Take:
         params: How it is looked at.
     """
 
-    def __init__(self, clip: Clip, key: str, params: PhysicsIqParams) -> None:
+    def __init__(self, clip: SampleVideos, key: str, params: PhysicsIqParams) -> None:
         reference = clip.tracks["reference"]
         self.key = key
         self.frames = 0
@@ -65,7 +65,7 @@ class Take:
         self._shared_key = "physics_iq take", key, astuple(params)
 
     @classmethod
-    def of(cls, clip: Clip, key: str, params: PhysicsIqParams) -> Take:
+    def of(cls, clip: SampleVideos, key: str, params: PhysicsIqParams) -> Take:
         """The same object for all metrics with the same parameters."""
         return clip.shared(("physics_iq take", key, astuple(params)), lambda: cls(clip, key, params))
 
@@ -101,7 +101,7 @@ class Take:
 class Comparison:
     """How two videos of a sample agree. ``update`` and ``agreement`` do their work once, for whoever asks first."""
 
-    def __init__(self, clip: Clip, keys: tuple[str, str], params: PhysicsIqParams) -> None:
+    def __init__(self, clip: SampleVideos, keys: tuple[str, str], params: PhysicsIqParams) -> None:
         self._clip = clip
         self._takes = Take.of(clip, keys[0], params), Take.of(clip, keys[1], params)
         self._coded = params.coded_masks
@@ -114,7 +114,7 @@ class Comparison:
             raise Skipped("shape", f"the frame rates differ: {shown}; bring the recordings to the rate of the clip")
 
     @classmethod
-    def of(cls, clip: Clip, keys: tuple[str, str], params: PhysicsIqParams) -> Comparison:
+    def of(cls, clip: SampleVideos, keys: tuple[str, str], params: PhysicsIqParams) -> Comparison:
         """The same object for all metrics with the same parameters; the first key is the one judged."""
         return clip.shared(("physics_iq comparison", keys, astuple(params)), lambda: cls(clip, keys, params))
 

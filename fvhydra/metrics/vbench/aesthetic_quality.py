@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos
 from fvhydra.metrics.models.weights import AESTHETIC_HEAD, CLIP_L14
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.series import SeriesReading, Values
@@ -35,15 +35,15 @@ class AestheticQuality(Metric):
         comparable_to=("vbench",),
     )
 
-    def prepare(self) -> None:
+    def setup(self) -> None:
         from fvhydra.metrics.models import clip, loading
 
         folder, head = (self.assets.path(self.spec, asset.name) for asset in self.spec.assets)
-        self._tower = self.assets.networks("clip_l14", lambda: clip.load(folder, self.assets.device))
+        self._tower = self.assets.networks("clip_l14", lambda: clip.load_clip(folder, self.assets.device))
         weights = loading.state_dict(head)
         self._weight, self._bias = weights["weight"].numpy()[0], float(weights["bias"])
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return SeriesReading(self._marks)
 
     def _marks(self, chunk: Chunk) -> Values:

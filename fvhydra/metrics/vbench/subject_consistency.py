@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import doc, one_of
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Skipped
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Skipped
 from fvhydra.metrics.functional.parity import Parity
 from fvhydra.metrics.functional.vbench import temporal
 from fvhydra.metrics.models.weights import DINO_B16
@@ -49,13 +49,13 @@ class SubjectConsistency(Metric):
         sees=("cut to another",),
     )
 
-    def prepare(self) -> None:
+    def setup(self) -> None:
         from fvhydra.metrics.models import dino
 
         folder = self.assets.path(self.spec, DINO_B16.name)
-        self._network = self.assets.networks("dino_b16", lambda: dino.load(folder, self.assets.device))
+        self._network = self.assets.networks("dino_b16", lambda: dino.load_dino(folder, self.assets.device))
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return SeriesReading(_Terms(self._features), "per_pair", self._finish)
 
     def _features(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import doc, one_of
-from fvhydra.metrics.base import Chunk, Clip, Metric, Reading, Skipped
+from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Skipped
 from fvhydra.metrics.functional.parity import Parity
 from fvhydra.metrics.functional.vbench.temporal import frame_differences, temporal_flickering
 from fvhydra.metrics.sample import Sample
@@ -48,7 +48,7 @@ class TemporalFlickering(Metric):
         sees=("noise", "speed 2x", "cut to another"),
     )
 
-    def begin(self, sample: Sample, clip: Clip) -> Reading:
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
         return SeriesReading(_Differences(), "per_pair_mae", self._finish)
 
     def _finish(self, differences: Values) -> float:

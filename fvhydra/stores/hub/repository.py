@@ -18,7 +18,7 @@ from fvhydra.core.errors import Denied
 from fvhydra.core.files import explained as disk_explained
 from fvhydra.core.token import Token, find_token
 from fvhydra.stores.base import Entry
-from fvhydra.stores.edit import Edit
+from fvhydra.stores.commit_request import CommitRequest
 from fvhydra.stores.hub.failures import HOW_TO_GET_ONE, explained
 from fvhydra.stores.hub.session import asking
 
@@ -108,9 +108,9 @@ class Repository:
         with self._asking():
             return self._api.list_repo_commits(self._name, revision=self._config.revision, repo_type="dataset")
 
-    def upload(self, edit: Edit, journal: tuple[str, bytes], parent: str) -> list[CommitOperation]:
+    def upload(self, request: CommitRequest, journal: tuple[str, bytes], parent: str) -> list[CommitOperation]:
         """Bring the large files to where a commit can name them; return what :meth:`commit` needs, for once."""
-        adds = [CommitOperationAdd(path, content) for path, content in edit.adds.items()]
+        adds = [CommitOperationAdd(path, content) for path, content in request.adds.items()]
         adds.append(CommitOperationAdd(*journal))
         with self._asking():
             self._api.preupload_lfs_files(
@@ -121,8 +121,8 @@ class Repository:
                 free_memory=False,
                 gitignore_content=_NOTHING_IGNORED,
             )
-        deletes = [CommitOperationDelete(path, is_folder=False) for path in edit.deletes]
-        copies = [CommitOperationCopy(copy.source, copy.path, copy.revision or parent) for copy in edit.copies]
+        deletes = [CommitOperationDelete(path, is_folder=False) for path in request.deletes]
+        copies = [CommitOperationCopy(copy.source, copy.path, copy.revision or parent) for copy in request.copies]
         return [*deletes, *copies, *adds]
 
     def commit(self, operations: list[CommitOperation], parent: str, message: str, description: str) -> str:

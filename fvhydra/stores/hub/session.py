@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 from huggingface_hub import constants, get_session, set_client_factory
-from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but loaded lazily
+from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but loaded_assets lazily
     disable_progress_bars,
     hf_raise_for_status,
 )

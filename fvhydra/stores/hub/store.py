@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 from fvhydra.config.store import HubStoreConfig
 from fvhydra.core import files
 from fvhydra.core.errors import Conflict, Corrupt, Exists, Unavailable
-from fvhydra.stores.base import Content, Copy, Entry, LogEntry, Store, checked_path, checked_prefix
-from fvhydra.stores.edit import Edit, below, checked_edit, conflict, in_the_way
+from fvhydra.stores.base import Content, Entry, FileCopy, LogEntry, Store, checked_path, checked_prefix
+from fvhydra.stores.commit_request import CommitRequest, below, checked_request, conflict, in_the_way
 from fvhydra.stores.hub.content import holds, is_content_of
 from fvhydra.stores.hub.failures import Overtaken, Passing, Patience
 from fvhydra.stores.hub.history import History, describe
@@ -72,17 +72,17 @@ class HubStore(Store):
         adds: Mapping[str, Content] | None = None,
         *,
         deletes: Iterable[str] = (),
-        copies: Sequence[Copy] = (),
+        copies: Sequence[FileCopy] = (),
         parent: str | None = None,
         must_be_absent: bool = False,
         message: str,
         provenance: Mapping[str, Any] | None = None,
     ) -> str:
-        edit = checked_edit(adds, deletes, copies)
-        check_names(edit.paths)
+        request = checked_request(adds, deletes, copies)
+        check_names(request.paths)
         if parent is not None:
             checked_revision(parent, self.location)
-        attempt = _Attempt(edit, parent, must_be_absent, message, provenance or {})
+        attempt = _Attempt(request, parent, must_be_absent, message, provenance or {})
         patience = Patience(self._config.retry_s)
         for _ in range(_ATTEMPTS):
             try:
@@ -148,47 +148,47 @@ class HubStore(Store):
         if attempt.may_be_done() and (done := self._repository.commit_of(attempt.journal, head)):
             return done
         if attempt.parent not in (None, head):
-            raise self._conflict(attempt.edit, str(attempt.parent))
-        attempt.expected = self._sources_of_copies(attempt.edit, head)
+            raise self._conflict(attempt.request, str(attempt.parent))
+        attempt.expected = self._sources_of_copies(attempt.request, head)
         self._check_free(attempt, head)
-        operations = self._repository.upload(attempt.edit, (attempt.journal, attempt.note()), head)
+        operations = self._repository.upload(attempt.request, (attempt.journal, attempt.note()), head)
         attempt.sent = True
         return self._repository.commit(operations, head, attempt.message, attempt.description())
 
-    def _sources_of_copies(self, edit: Edit, head: str) -> dict[str, Entry]:
+    def _sources_of_copies(self, request: CommitRequest, head: str) -> dict[str, Entry]:
         """What every copy must be afterwards, by path."""
         expected = {}
-        for revision in {copy.revision for copy in edit.copies}:
-            group = {copy.path: copy.source for copy in edit.copies if copy.revision == revision}
+        for revision in {copy.revision for copy in request.copies}:
+            group = {copy.path: copy.source for copy in request.copies if copy.revision == revision}
             found = self._trees.look(group.values(), revision or head)
             self._check_there(group.values(), found)
             expected.update({path: found[source] for path, source in group.items()})
         return expected
 
     def _check_free(self, attempt: _Attempt, head: str) -> None:
-        """Refuse what is in the way of the edit, looking only at the part of the tree that could be."""
-        edit = attempt.edit
-        found = self._repository.look([*paths_around(edit.written), *edit.deletes], head)
-        self._check_there(edit.deletes, found.files)
+        """Refuse what is in the way of the request, looking only at the part of the tree that could be."""
+        request = attempt.request
+        found = self._repository.look([*paths_around(request.written), *request.deletes], head)
+        self._check_there(request.deletes, found.files)
         tree = set(found.files)
-        for folder in found.folders.intersection(edit.written):
+        for folder in found.folders.intersection(request.written):
             tree.update(entry.path for entry in self._repository.below(folder, head))
-        if taken := in_the_way(edit, tree - set(edit.deletes), attempt.must_be_absent):
+        if taken := in_the_way(request, tree - set(request.deletes), attempt.must_be_absent):
             raise Exists(taken)
 
-    def _conflict(self, edit: Edit, parent: str) -> Conflict:
+    def _conflict(self, request: CommitRequest, parent: str) -> Conflict:
         commits = self._repository.commits()
         revisions = [commit.commit_id for commit in commits]
         if parent not in revisions:
             raise Unavailable(f"There is no revision {parent} in {self.location}.")
-        return conflict(edit, self.location, self._history.entries(commits, revisions.index(parent)))
+        return conflict(request, self.location, self._history.entries(commits, revisions.index(parent)))
 
     def _check_whole(self, attempt: _Attempt, revision: str) -> None:
         """Look whether everything is there: what happens on the way to a commit is up to two other programs."""
-        found = self._repository.look(attempt.edit.written, revision).files
+        found = self._repository.look(attempt.request.written, revision).files
         wrong = [
             path
-            for path, content in attempt.edit.adds.items()
+            for path, content in attempt.request.adds.items()
             if path not in found or not is_content_of(content, found[path])
         ]
         wrong += [
@@ -206,7 +206,7 @@ class HubStore(Store):
 class _Attempt:
     """A commit on its way. It is told apart from all others by the name of its journal."""
 
-    edit: Edit
+    request: CommitRequest
     parent: str | None
     must_be_absent: bool
     message: str
@@ -225,12 +225,12 @@ class _Attempt:
 
     def note(self) -> bytes:
         """What the journal says. Never the same twice: the client drops a commit that changes nothing."""
-        note = {"message": self.message, "paths": self.edit.paths, "provenance": self.provenance}
+        note = {"message": self.message, "paths": self.request.paths, "provenance": self.provenance}
         return files.canonical_json(note | {"attempt": secrets.token_hex(16)}).encode()
 
     def description(self) -> str:
         """What the commit says about itself."""
-        return describe(self.edit.paths, self.provenance)
+        return describe(self.request.paths, self.provenance)
 
 
 def _file_name(operation: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fvhydra.core.errors import Unavailable, UsageError
 from fvhydra.stores.base import Entry
-from fvhydra.stores.edit import below
+from fvhydra.stores.commit_request import below
 from fvhydra.stores.hub.repository import Repository
 
 JOURNAL = "journal"

@@ -12,8 +12,8 @@ from typing import Any
 from fvhydra.config.store import LocalStoreConfig
 from fvhydra.core import files
 from fvhydra.core.errors import Conflict, Exists, StoreError, Unavailable, UsageError
-from fvhydra.stores.base import Content, Copy, Entry, LogEntry, Store, checked_path, checked_prefix
-from fvhydra.stores.edit import Edit, below, checked_edit, conflict, in_the_way
+from fvhydra.stores.base import Content, Entry, FileCopy, LogEntry, Store, checked_path, checked_prefix
+from fvhydra.stores.commit_request import CommitRequest, below, checked_request, conflict, in_the_way
 from fvhydra.stores.local.disk import link_once, refusals, scratch_file
 from fvhydra.stores.local.history import History, Note, Tree
 from fvhydra.stores.local.objects import Blob, Objects
@@ -67,17 +67,17 @@ class LocalStore(Store):
         adds: Mapping[str, Content] | None = None,
         *,
         deletes: Iterable[str] = (),
-        copies: Sequence[Copy] = (),
+        copies: Sequence[FileCopy] = (),
         parent: str | None = None,
         must_be_absent: bool = False,
         message: str,
         provenance: Mapping[str, Any] | None = None,
     ) -> str:
-        edit = checked_edit(adds, deletes, copies)
-        note = Note(message, edit.paths, provenance or {})
+        request = checked_request(adds, deletes, copies)
+        note = Note(message, request.paths, provenance or {})
         with refusals(self._root):
             self._check_ours()
-            revision = self._commit(edit, note, parent, must_be_absent)
+            revision = self._commit(request, note, parent, must_be_absent)
         self._show()
         return revision
 
@@ -132,7 +132,7 @@ class LocalStore(Store):
             raise Unavailable(f"There is no file {path} in that revision of {self.location}.")
         return tree[path]
 
-    def _commit(self, edit: Edit, note: Note, parent: str | None, must_be_absent: bool) -> str:
+    def _commit(self, request: CommitRequest, note: Note, parent: str | None, must_be_absent: bool) -> str:
         blobs: Tree | None = None
         seen = 0
         for _ in range(_ATTEMPTS):
@@ -141,10 +141,10 @@ class LocalStore(Store):
                 return landed
             seen = self._history.number(head)
             if parent not in (None, head):
-                raise conflict(edit, str(self._root), list(self._history.entries(self._history.number(parent))))
-            tree = self._edited(edit, head, must_be_absent)
+                raise conflict(request, str(self._root), list(self._history.entries(self._history.number(parent))))
+            tree = self._edited(request, head, must_be_absent)
             if blobs is None:  # only now, when nothing speaks against the commit
-                blobs = self._objects.put(edit.adds)
+                blobs = self._objects.put(request.adds)
             revision = self._history.append(head, dict(sorted({**tree, **blobs}.items())), note)
             if revision:
                 return revision
@@ -159,17 +159,19 @@ class LocalStore(Store):
         entries = self._history.entries(after)
         return next((entry.revision for entry in entries if entry.provenance.get("operation") == operation), None)
 
-    def _edited(self, edit: Edit, head: str, must_be_absent: bool) -> Tree:
-        """The tree after the deletes and copies of an edit, with room for its adds."""
+    def _edited(self, request: CommitRequest, head: str, must_be_absent: bool) -> Tree:
+        """The tree after the deletes and copies of an request, with room for its adds."""
         now = self._history.tree(head)
-        for path in edit.deletes:
+        for path in request.deletes:
             self._blob(now, path)
-        gone = set(edit.deletes)
+        gone = set(request.deletes)
         kept = {path: blob for path, blob in now.items() if path not in gone}
-        if taken := in_the_way(edit, kept, must_be_absent):
+        if taken := in_the_way(request, kept, must_be_absent):
             raise Exists(taken)
-        sources = {copy.revision: self._history.tree(copy.revision) if copy.revision else now for copy in edit.copies}
-        return kept | {copy.path: self._blob(sources[copy.revision], copy.source) for copy in edit.copies}
+        sources = {
+            copy.revision: self._history.tree(copy.revision) if copy.revision else now for copy in request.copies
+        }
+        return kept | {copy.path: self._blob(sources[copy.revision], copy.source) for copy in request.copies}
 
     def _show(self) -> None:
         """Bring ``current/`` up to date. The commit stands, so no trouble here may look like its failure."""

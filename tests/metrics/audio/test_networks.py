@@ -14,7 +14,7 @@ from fvhydra.media.audio import read_audio, write_wav
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.audio.clap_score import ClapScore
 from fvhydra.metrics.audio.frechet_distance import FrechetDistance
-from fvhydra.metrics.base import Clip, Metric, Score, Skip
+from fvhydra.metrics.base import Metric, SampleVideos, Score, Skip
 from fvhydra.metrics.functional.audio.windows import normalise_peak
 from fvhydra.metrics.functional.frechet import FeatureSet, frechet_distance
 from fvhydra.metrics.models import clap
@@ -25,14 +25,14 @@ from tests.similarity.conftest import textured
 
 def made(kind: type[Metric], assets: HubAssets, **params: str) -> Any:
     metric = kind(kind.spec.params(**params), assets)
-    metric.prepare()
+    metric.setup()
     return metric
 
 
 def show(metric: Metric, role: str = "generated", **keys: Any) -> Score:
     sample = Sample("a", keys, role)
     assert metric.check(sample) is None
-    return metric.begin(sample, Clip({})).result()
+    return metric.begin(sample, SampleVideos({})).result()
 
 
 def tone(hertz: float, seconds: float = 1.0, rate: int = 48_000, channels: int = 1) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ def bell(tmp_path: Path) -> Path:
 def test_clap_score_step_by_step(assets: HubAssets, bell: Path) -> None:
     """Whole file, mean of the channels, 48 kHz, peak at -1 dBFS, cosine."""
     metric = made(ClapScore, assets)
-    model = clap.load(assets.path(metric.spec, "clap"), "cpu")
+    model = clap.load_clap(assets.path(metric.spec, "clap"), "cpu")
     samples = read_audio(bell).mono(48_000)
     assert len(samples) == 48_000
     loud = samples / np.abs(samples).max() * 10 ** (-1 / 20)
@@ -104,7 +104,7 @@ def test_clap_score_needs_a_text(assets: HubAssets, bell: Path) -> None:
 
 def test_distance_of_sounds(no_features: HubAssets, tmp_path: Path) -> None:
     metric, rows = made(FrechetDistance, no_features), {"generated": [], "reference": []}
-    model = clap.load(no_features.path(metric.spec, "clap"), "cpu")
+    model = clap.load_clap(no_features.path(metric.spec, "clap"), "cpu")
     state = metric.empty()
     for index in range(3):
         sounds = {"audio": tone(300 + 100 * index), "reference_audio": tone(900 - 70 * index)}
@@ -162,9 +162,9 @@ def test_given_files_that_hold_no_features(tmp_path: Path) -> None:
 
 def test_weights_that_are_not_loaded_decide_nothing(no_features: HubAssets) -> None:
     """Or what another metric has loaded would make other scores of the same."""
-    from fvhydra.evaluation.selection import prepare
+    from fvhydra.evaluation.metric_setup import load_metric
 
     kind = FrechetDistance.spec.params
-    before = prepare(FrechetDistance(kind(extractor="given"), no_features)).digest
-    of_clap = prepare(FrechetDistance(kind(), no_features)).digest
-    assert prepare(FrechetDistance(kind(extractor="given"), no_features)).digest == before != of_clap
+    before = load_metric(FrechetDistance(kind(extractor="given"), no_features)).digest
+    of_clap = load_metric(FrechetDistance(kind(), no_features)).digest
+    assert load_metric(FrechetDistance(kind(extractor="given"), no_features)).digest == before != of_clap

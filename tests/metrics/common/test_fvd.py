@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fvhydra.metrics.assets import HubAssets
-from fvhydra.metrics.base import Clip, Score, Shared, Track
+from fvhydra.metrics.base import SampleVideos, Score, Shared, Track
 from fvhydra.metrics.common.fvd import Fvd
 from fvhydra.metrics.models.images import to_tensor
 from fvhydra.metrics.models.videos import VideoEncoder
@@ -26,7 +26,7 @@ Video = NDArray[np.uint8]
 
 def made(assets: HubAssets, **params: Any) -> Fvd:
     metric = Fvd(Fvd.spec.params(**params), assets)
-    metric.prepare()
+    metric.setup()
     return metric
 
 
@@ -43,7 +43,7 @@ def show(tmp_path: Path) -> Callable[..., Score]:
         sample = Sample("a", keys, role)
         assert metric.check(sample) is None
         tracks = {key: Track(*video.shape[1:3], 24, None) for key, video in videos.items()}
-        reading = metric.begin(sample, Clip(tracks))
+        reading = metric.begin(sample, SampleVideos(tracks))
         for part in chunks(videos, chunk):
             reading.update(part)
         return reading.result()
@@ -115,20 +115,20 @@ def test_features_of_the_first_frames(
     metric, clip = made(no_features, extractor=extractor), textured(20, 40, 60)
     found = show(metric, chunk=chunk, video=clip).contribution["generated"]
     assert found.shape == (1, EXTRACTORS[extractor])
-    assert found[0] == pytest.approx(metric.encoder.encode(metric.encoder.prepare(clip[:16])), abs=1e-5)
+    assert found[0] == pytest.approx(metric.encoder.encode(metric.encoder.preprocess(clip[:16])), abs=1e-5)
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 7, 40])
 def test_frames_are_taken_by_the_stride(no_features: HubAssets, show: Callable[..., Score], chunk: int) -> None:
     metric, clip = made(no_features, frames=10, stride=3), textured(30, 40, 60)
     found = show(metric, chunk=chunk, video=clip).contribution["generated"][0]
-    assert found == pytest.approx(metric.encoder.encode(metric.encoder.prepare(clip[:30:3])), abs=1e-5)
+    assert found == pytest.approx(metric.encoder.encode(metric.encoder.preprocess(clip[:30:3])), abs=1e-5)
 
 
 def test_peer_takes_every_frame(no_features: HubAssets, show: Callable[..., Score]) -> None:
     metric, clip = made(no_features, parity="peer"), textured(20, 40, 60)
     found = show(metric, video=clip).contribution["generated"][0]
-    assert found == pytest.approx(metric.encoder.encode(metric.encoder.prepare(clip)), abs=1e-5)
+    assert found == pytest.approx(metric.encoder.encode(metric.encoder.preprocess(clip)), abs=1e-5)
     assert metric.facts() == {"extractor": "i3d", "frames": "all"}
 
 
@@ -174,7 +174,7 @@ def test_other_features_are_other_features(
 def test_no_more_frames_are_asked_for_than_are_looked_at(assets: HubAssets, tmp_path: Path) -> None:
     clip, path = textured(20, 40, 60), tmp_path / "a.raw"
     path.write_bytes(b"a")
-    sample, tracks = Sample("a", {"video": path}), Clip({"video": Track(40, 60, 24, 20)})
+    sample, tracks = Sample("a", {"video": path}), SampleVideos({"video": Track(40, 60, 24, 20)})
     fresh = HubAssets("cpu", tmp_path, tiny=True, networks=assets.networks)
     metric = made(fresh, frames=10)
     reading = metric.begin(sample, tracks)

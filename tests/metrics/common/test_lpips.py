@@ -19,7 +19,7 @@ CONTRACT = load("lpips_contract")
 
 def made(assets: HubAssets, **params: str) -> Metric:
     metric = Lpips(Lpips.spec.params(**params), assets)
-    metric.prepare()
+    metric.setup()
     return metric
 
 
@@ -48,7 +48,7 @@ def test_chunks_do_not_matter(assets: HubAssets, chunk: int) -> None:
     metric = made(assets)
     found = score(metric, video=clip, reference=other, chunk=chunk)
     paths = [assets.path(metric.spec, asset.name) for asset in metric.spec.assets]
-    whole = lpips.distances(lpips.load(*paths, "cpu"), other, clip, 4096)
+    whole = lpips.distances(lpips.load_lpips(*paths, "cpu"), other, clip, 4096)
     assert found.series["per_frame"] == pytest.approx(whole, rel=1e-5)
     assert (found.value, found.frames) == (pytest.approx(whole.mean(), rel=1e-5), 7)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pydantic
 import pytest
 
-from fvhydra.metrics.base import Chunk, Clip, Track
+from fvhydra.metrics.base import Chunk, SampleVideos, Track
 from fvhydra.metrics.common.structure import Structures
 from fvhydra.metrics.functional import pixel
 from fvhydra.similarity import structure
@@ -84,7 +84,7 @@ def test_each_frame_is_filtered_once_for_both(monkeypatch: pytest.MonkeyPatch) -
 
 def test_both_in_threads_at_once() -> None:
     pair = textured(24, 32, 40), textured(24, 32, 40, seed=1)
-    clip = Clip({"video": Track(32, 40, 24, 24)})
+    clip = SampleVideos({"video": Track(32, 40, 24, 24)})
     structures = Structures.of(clip, "ssim"), Structures.of(clip, "ms_ssim")
     chunk = Chunk(0, {})
     with ThreadPoolExecutor(2) as pool:

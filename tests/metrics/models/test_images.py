@@ -18,12 +18,12 @@ def frames_of(case: dict[str, Any]) -> images.Frames:
 
 @pytest.mark.parametrize("case", CONSISTENCY, ids=lambda case: case["name"])
 def test_dino_is_shown_what_was_recorded(case: dict[str, Any]) -> None:
-    assert_captured(dino.prepare(frames_of(case)), case["subject"]["captured"])
+    assert_captured(dino.preprocess(frames_of(case)), case["subject"]["captured"])
 
 
 @pytest.mark.parametrize("case", CLIP, ids=lambda case: case["name"])
 def test_clip_is_shown_what_was_recorded(case: dict[str, Any]) -> None:
-    assert_captured(clip.prepare(frames_of(case)), case["aesthetic_quality"]["captured"])
+    assert_captured(clip.preprocess(frames_of(case)), case["aesthetic_quality"]["captured"])
 
 
 def test_every_value_of_a_byte_survives() -> None:

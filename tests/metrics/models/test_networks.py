@@ -52,7 +52,7 @@ def plain_lpips(
 
 def test_lpips_is_the_papers(assets: HubAssets) -> None:
     paths = tiny("alexnet", assets), tiny("lpips_alex", assets)
-    found = lpips.distances(lpips.load(*paths, "cpu"), CLIP, OTHER, 512)
+    found = lpips.distances(lpips.load_lpips(*paths, "cpu"), CLIP, OTHER, 512)
     pairs = zip(2 * to_tensor(CLIP) - 1, 2 * to_tensor(OTHER) - 1, strict=True)
     states = [loading.state_dict(path) for path in paths]
     assert found == pytest.approx([plain_lpips(x, y, *states) for x, y in pairs], rel=1e-5)
@@ -62,7 +62,7 @@ def test_lpips_is_the_papers(assets: HubAssets) -> None:
 def test_lpips_takes_published_files(assets: HubAssets, tmp_path: Path) -> None:
     whole = loading.state_dict(tiny("alexnet", assets)) | {"classifier.1.weight": torch.zeros(4)}
     torch.save(whole, tmp_path / "alexnet.pth")
-    network = lpips.load(tmp_path / "alexnet.pth", tiny("lpips_alex", assets), "cpu")
+    network = lpips.load_lpips(tmp_path / "alexnet.pth", tiny("lpips_alex", assets), "cpu")
     assert set(network.state_dict()) == {
         *(f"features.{index}.{part}" for index in (0, 3, 6, 8, 10) for part in ("weight", "bias")),
         *(f"heads.{stage}.weight" for stage in range(5)),
@@ -96,12 +96,12 @@ def dinos_own(model: ViTModel, images: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("size", [(70, 110), (110, 70)])
 def test_dino_stretches_its_positions_as_dino_does(assets: HubAssets, size: tuple[int, int]) -> None:
     frames = textured(3, *size)
-    model = dino.load(tiny("dino_b16", assets), "cpu")
+    model = dino.load_dino(tiny("dino_b16", assets), "cpu")
     found = dino.features(model, frames, 512)
-    assert found == pytest.approx(dinos_own(model, dino.prepare(frames)).numpy(), abs=1e-5)
+    assert found == pytest.approx(dinos_own(model, dino.preprocess(frames)).numpy(), abs=1e-5)
     plain = loading.pretrained(ViTModel, tiny("dino_b16", assets), "cpu", add_pooling_layer=False)
     with torch.inference_mode():
-        hidden = plain(dino.prepare(frames), interpolate_pos_encoding=True).last_hidden_state
+        hidden = plain(dino.preprocess(frames), interpolate_pos_encoding=True).last_hidden_state
     assert np.abs(found - hidden[:, 0].numpy()).max() > 1e-3  # the trap that this is about
 
 
@@ -109,8 +109,8 @@ def test_dino_leaves_its_positions_alone_on_squares(assets: HubAssets) -> None:
     frames = textured(2, 64, 64)
     plain = loading.pretrained(ViTModel, tiny("dino_b16", assets), "cpu", add_pooling_layer=False)
     with torch.inference_mode():
-        expected = plain(dino.prepare(frames)).last_hidden_state[:, 0]
-    found = dino.features(dino.load(tiny("dino_b16", assets), "cpu"), frames, 512)
+        expected = plain(dino.preprocess(frames)).last_hidden_state[:, 0]
+    found = dino.features(dino.load_dino(tiny("dino_b16", assets), "cpu"), frames, 512)
     assert found == pytest.approx(expected.numpy(), abs=1e-6)
 
 
@@ -118,8 +118,8 @@ def test_dino_leaves_its_positions_alone_on_squares(assets: HubAssets) -> None:
 def test_clip_is_all_of_clips_image_features(assets: HubAssets, name: str) -> None:
     whole = loading.pretrained(CLIPModel, tiny(name, assets), "cpu")
     with torch.inference_mode():
-        expected = whole.get_image_features(pixel_values=clip.prepare(CLIP)).pooler_output
-    found = clip.features(clip.load(tiny(name, assets), "cpu"), CLIP, 512)
+        expected = whole.get_image_features(pixel_values=clip.preprocess(CLIP)).pooler_output
+    found = clip.features(clip.load_clip(tiny(name, assets), "cpu"), CLIP, 512)
     assert found == pytest.approx(expected.numpy(), abs=1e-5)
 
 
@@ -135,8 +135,8 @@ def test_loading_leaves_the_library_as_it_was(assets: HubAssets, capfd: pytest.C
     import transformers.utils.logging as settings
 
     before = settings.get_verbosity(), settings.is_progress_bar_enabled()
-    clap.load(tiny("clap", assets), "cpu")
-    clip.load(tiny("clip_b32", assets), "cpu")
+    clap.load_clap(tiny("clap", assets), "cpu")
+    clip.load_clip(tiny("clip_b32", assets), "cpu")
     assert (settings.get_verbosity(), settings.is_progress_bar_enabled()) == before
     assert capfd.readouterr() == ("", "")
 
@@ -166,7 +166,7 @@ EXTRACTORS = load("fvd_extractors")
 @pytest.mark.parametrize("name", EXTRACTORS["i3d"])
 def test_i3d_is_shown_what_was_recorded(assets: HubAssets, name: str) -> None:
     case = EXTRACTORS["i3d"][name]
-    pictures = videos.i3d(tiny("i3d", assets), "cpu").prepare(recipes.clip(recipes.build(case["video"])))
+    pictures = videos.i3d(tiny("i3d", assets), "cpu").preprocess(recipes.clip(recipes.build(case["video"])))
     assert_captured(pictures, case["captured_BCTHW"])
     # what stood for the network: the mean of each colour
     assert pictures.double().mean((0, 2, 3)).tolist() == pytest.approx(case["features"][0], abs=1e-6)
@@ -176,17 +176,17 @@ def test_i3d_is_called_as_stylegan_v_calls_it(assets: HubAssets) -> None:
     encoder = videos.i3d(tiny("i3d", assets), "cpu")
     network = loading.torchscript(tiny("i3d", assets), weights.I3D, "cpu")
     clip = textured(12, 40, 60)
-    batch = encoder.prepare(clip).permute(1, 0, 2, 3)[None]
+    batch = encoder.preprocess(clip).permute(1, 0, 2, 3)[None]
     with torch.inference_mode():
         logits = network(batch, False, False, True)
-    assert encoder.encode(encoder.prepare(clip)) == pytest.approx(logits[0].numpy(), abs=1e-6)
+    assert encoder.encode(encoder.preprocess(clip)) == pytest.approx(logits[0].numpy(), abs=1e-6)
     assert (logits.shape, encoder.fewest, encoder.most) == ((1, 400), 10, None)
 
 
 def test_videomae_takes_as_many_frames_as_it_knows(assets: HubAssets) -> None:
     encoder = videos.videomae(tiny("videomae_base", assets), "cpu")
     assert (encoder.fewest, encoder.most) == (16, 16)
-    pictures = encoder.prepare(textured(16, 40, 60))
+    pictures = encoder.preprocess(textured(16, 40, 60))
     squeezed = F.interpolate(to_tensor(textured(16, 40, 60)), (224, 224), mode="bilinear", align_corners=False)
     assert torch.equal(pictures, normalise(squeezed, IMAGENET))
     assert encoder.encode(pictures).shape == (32,)
@@ -194,8 +194,8 @@ def test_videomae_takes_as_many_frames_as_it_knows(assets: HubAssets) -> None:
 
 def test_clips_features_of_a_clip_are_the_mean_of_its_frames(assets: HubAssets) -> None:
     encoder = videos.clip(tiny("clip_b32", assets), "cpu")
-    alone = [encoder.encode(encoder.prepare(frame[None])) for frame in CLIP]
-    assert encoder.encode(encoder.prepare(CLIP)) == pytest.approx(np.mean(alone, 0), abs=1e-5)
+    alone = [encoder.encode(encoder.preprocess(frame[None])) for frame in CLIP]
+    assert encoder.encode(encoder.preprocess(CLIP)) == pytest.approx(np.mean(alone, 0), abs=1e-5)
 
 
 # sound and text
@@ -208,13 +208,13 @@ def tone(seconds: float, hertz: float = 440, seed: int = 0) -> np.ndarray:
 
 
 def test_claps_embeddings_are_of_unit_length(assets: HubAssets) -> None:
-    model = clap.load(tiny("clap", assets), "cpu")
+    model = clap.load_clap(tiny("clap", assets), "cpu")
     for embedding in (clap.audio_embedding(model, tone(2)), clap.text_embedding(model, "a dog barks")):
         assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_long_recording_has_one_embedding(assets: HubAssets) -> None:
-    model = clap.load(tiny("clap", assets), "cpu")
+    model = clap.load_clap(tiny("clap", assets), "cpu")
     np.random.seed(1)
     first = clap.audio_embedding(model, tone(12))
     drawn = np.random.random()
@@ -226,6 +226,6 @@ def test_a_long_recording_has_one_embedding(assets: HubAssets) -> None:
 
 
 def test_a_long_text_is_cut(assets: HubAssets) -> None:
-    model = clap.load(tiny("clap", assets), "cpu")
+    model = clap.load_clap(tiny("clap", assets), "cpu")
     long, longer = ("a" * count for count in (200, 900))
     assert np.array_equal(clap.text_embedding(model, long), clap.text_embedding(model, longer))

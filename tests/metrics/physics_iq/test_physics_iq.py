@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fvhydra.config.schema import conf_dir
 from fvhydra.core.scores import ScoreRow
-from fvhydra.metrics.base import Clip as Reel
+from fvhydra.metrics.base import SampleVideos as Reel
 from fvhydra.metrics.base import Score, Track
 from fvhydra.metrics.functional.physics_iq import motion
 from fvhydra.metrics.sample import Sample
@@ -22,7 +22,7 @@ CASES = {case["name"]: case for case in GOLDEN["cases"]}
 SETTINGS = {"seconds": float(GOLDEN["settings"]["duration_seconds"])}
 FPS = GOLDEN["settings"]["target_fps"]
 MEASURES = ("mse", "spatial_iou", "spatiotemporal_iou", "weighted_spatial_iou")
-Clip = NDArray[np.uint8]
+SampleVideos = NDArray[np.uint8]
 
 TAKES = {
     key: recipes.clip(recipes.checked(GOLDEN[f"reference_{take}"], GOLDEN["sha"][take]))
@@ -30,11 +30,11 @@ TAKES = {
 }
 
 
-def generated(name: str) -> Clip:
+def generated(name: str) -> SampleVideos:
     return recipes.clip(recipes.checked(CASES[name]["generated"], CASES[name]["sha"]))
 
 
-def all_of(video: Clip, chunk: int = 5, **params: Any) -> dict[str, Score]:
+def all_of(video: SampleVideos, chunk: int = 5, **params: Any) -> dict[str, Score]:
     metrics = [make(f"physics_iq.{name}", **SETTINGS, **params) for name in (*MEASURES, "score")]
     found = run(metrics, {"scenario": "s", "view": "left"}, fps=FPS, chunk=chunk, video=video, **TAKES)
     return dict(zip((*MEASURES, "score"), found, strict=True))

@@ -39,7 +39,7 @@ class Probe:
 
 def made(kind: type[Metric], assets: HubAssets, **params: str) -> Any:
     metric = kind(kind.spec.params(**params), assets)
-    metric.prepare()
+    metric.setup()
     return metric
 
 
@@ -76,7 +76,7 @@ def test_recorded_subject_consistency(case: dict[str, Any], chunk: int, assets: 
 def test_aesthetic_quality_of_tiny_weights_in_chunks(assets: HubAssets, chunk: int) -> None:
     video, metric = textured(6, 60, 90), made(AestheticQuality, assets)
     folder, head = (assets.path(metric.spec, asset.name) for asset in metric.spec.assets)
-    features = torch.from_numpy(clip.features(clip.load(folder, "cpu"), video, 4096))
+    features = torch.from_numpy(clip.features(clip.load_clip(folder, "cpu"), video, 4096))
     state = loading.state_dict(head)
     marks = torch.nn.functional.normalize(features) @ state["weight"][0] + state["bias"]
     found = score(metric, video=video, chunk=chunk)
@@ -87,7 +87,7 @@ def test_aesthetic_quality_of_tiny_weights_in_chunks(assets: HubAssets, chunk: i
 @pytest.mark.parametrize("chunk", [1, 4])
 def test_subject_consistency_of_tiny_weights_in_chunks(assets: HubAssets, chunk: int) -> None:
     video, metric = textured(6, 60, 90), made(SubjectConsistency, assets)
-    network = dino.load(assets.path(metric.spec, "dino_b16"), "cpu")
+    network = dino.load_dino(assets.path(metric.spec, "dino_b16"), "cpu")
     terms = temporal.consistency_terms(dino.features(network, video, 4096))
     found = score(metric, video=video, chunk=chunk)
     assert found.series["per_pair"] == pytest.approx(terms, abs=1e-5)

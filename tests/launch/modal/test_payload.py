@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from fvhydra.config.launcher import ModalLauncherConfig
-from fvhydra.config.load import build
+from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.config.store import LocalStoreConfig
@@ -22,10 +22,10 @@ from fvhydra.core.run import RunFolder
 from fvhydra.core.token import WITHHELD_VARIABLE
 from fvhydra.launch import plugins
 from fvhydra.launch.job import Job
-from fvhydra.launch.modal.calls import Call, calls, latest, remember
-from fvhydra.launch.modal.parcel import pack, refuse_unsendable
+from fvhydra.launch.job_file import read_job, write_job
+from fvhydra.launch.modal.call_log import ModalCall, calls, latest, remember
+from fvhydra.launch.modal.payload import pack, refuse_unsendable
 from fvhydra.launch.modal.resources import gpu_string
-from fvhydra.launch.ship import receive, ship
 from fvhydra.ops.cases import cases
 from fvhydra.stores.local import LocalStore
 from tests.evaluation.clips import write_clip
@@ -48,21 +48,21 @@ def _job(home: Path, *words: str) -> Job:
     register()
     plugins.register()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = build(compose("config", ["engine=mock", "model=wan22_ti2v_5b", "launcher=modal", *words]))
+        config = build_config(compose("config", ["engine=mock", "model=wan22_ti2v_5b", "launcher=modal", *words]))
     return Job(0, "title", config, RunFolder(home / "sweep" / "0"), ["fvhydra"], list(words))
 
 
 def _packed(job: Job) -> dict[str, Any]:
     assert isinstance(job.config.launcher, ModalLauncherConfig)
-    ship(job)
+    write_job(job)
     return pack(job, job.config.launcher, "results/0")
 
 
 def test_a_parcel_is_data_that_another_python_understands(home: Path) -> None:
-    parcel = _packed(_job(home, "prompt_file=prompts.json"))
-    files = parcel.pop("files")
-    assert json.loads(json.dumps(parcel)) == parcel and all(type(data) is bytes for data in files.values())
-    assert parcel["variables"]["FVHYDRA_CPUS"] == "4"  # a container sees those of its host
+    payload = _packed(_job(home, "prompt_file=prompts.json"))
+    files = payload.pop("files")
+    assert json.loads(json.dumps(payload)) == payload and all(type(data) is bytes for data in files.values())
+    assert payload["variables"]["FVHYDRA_CPUS"] == "4"  # a container sees those of its host
 
 
 @pytest.mark.parametrize(("secrets", "told"), [("[]", "HF_TOKEN"), ("[hub]", None)])
@@ -70,19 +70,19 @@ def test_a_job_is_told_of_a_token_that_it_was_not_given_unless_a_secret_may_hold
     home: Path, monkeypatch: pytest.MonkeyPatch, secrets: str, told: str | None
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_planted")
-    parcel = _packed(_job(home, "prompt=a cat", f"launcher.secrets={secrets}"))
-    assert parcel["variables"].get(WITHHELD_VARIABLE) == told
-    assert "hf_planted" not in repr(parcel)
+    payload = _packed(_job(home, "prompt=a cat", f"launcher.secrets={secrets}"))
+    assert payload["variables"].get(WITHHELD_VARIABLE) == told
+    assert "hf_planted" not in repr(payload)
 
 
 def test_prompts_are_read_here_and_pictures_keep_their_paths(
     home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     job = _job(home, "prompt_file=prompts.json", "op=check_ssim")
-    parcel = _packed(job)
-    sent = {path for path in parcel["files"] if not path.startswith(str(home / "store"))}
+    payload = _packed(job)
+    sent = {path for path in payload["files"] if not path.startswith(str(home / "store"))}
     assert sent == {str(home / name) for name in ("sweep/0/job.json", "first.png")}
-    config = _received(parcel, tmp_path_factory.mktemp("there"))
+    config = _received(payload, tmp_path_factory.mktemp("there"))
     assert config.job.cache_dir == "/root/data/.cache/fvhydra"
     assert isinstance(config.store, LocalStoreConfig) and config.store.path == str(home / "store")
     assert [case.recipe() for case in cases(config)] == [case.recipe() for case in cases(job.config)]
@@ -95,17 +95,17 @@ def test_of_the_prompts_that_are_not_asked_for_no_picture_is_sent(
     prompts = [{"text": "a cat", "image": "first.png"}, {"text": "a dog", "image": "second.png", "samples": 2}]
     (home / "prompts.json").write_text(json.dumps(prompts))
     job = _job(home, "prompt_file=prompts.json", "prompt_index=1")
-    parcel = _packed(job)
-    assert b"another picture" in parcel["files"].values() and b"a picture" not in parcel["files"].values()
-    there = cases(_received(parcel, tmp_path_factory.mktemp("there")))
+    payload = _packed(job)
+    assert b"another picture" in payload["files"].values() and b"a picture" not in payload["files"].values()
+    there = cases(_received(payload, tmp_path_factory.mktemp("there")))
     assert [(case.index, case.seed) for case in there] == [(case.index, case.seed) for case in cases(job.config)]
     assert [case.recipe() for case in there] == [case.recipe() for case in cases(job.config)]
 
 
-def _received(parcel: dict[str, Any], there: Path) -> Config:
+def _received(payload: dict[str, Any], there: Path) -> Config:
     """The configuration that arrives."""
-    (there / "job.json").write_bytes(parcel["files"][f"{parcel['folder']}/job.json"])
-    return receive(there).config
+    (there / "job.json").write_bytes(payload["files"][f"{payload['folder']}/job.json"])
+    return read_job(there).config
 
 
 def test_of_a_local_store_only_what_the_cases_need_is_sent(
@@ -177,7 +177,7 @@ def test_a_gpu_that_modal_does_not_have_is_refused(home: Path) -> None:
 
 def test_the_record_of_calls_keeps_the_newest_of_a_job_and_says_when_it_is_damaged(tmp_path: Path) -> None:
     assert calls(tmp_path) == []
-    first, second = (Call(0, "abc", name, "outputs", "results/0", detached=True) for name in ("fc-1", "fc-2"))
+    first, second = (ModalCall(0, "abc", name, "outputs", "results/0", detached=True) for name in ("fc-1", "fc-2"))
     remember(tmp_path, first)
     remember(tmp_path, second)
     assert calls(tmp_path) == [first, second] and latest(tmp_path) == {(0, "abc"): second}

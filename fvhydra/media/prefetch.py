@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def read_ahead(items: Generator[T, None, None], depth: int = 2) -> Iterator[Iterator[T]]:
+def prefetched(items: Generator[T, None, None], depth: int = 2) -> Iterator[Iterator[T]]:
     """Run a generator in a thread of its own, at most ``depth`` items ahead of whoever consumes it.
 
     PyAV lets other threads run while it decodes, so a clip decodes while the frames before are worked on, and two
@@ -20,7 +20,7 @@ def read_ahead(items: Generator[T, None, None], depth: int = 2) -> Iterator[Iter
     early, also by Ctrl-C, waits for one item at most, then closes the generator.
 
     Example:
-        >>> with read_ahead(number for number in range(3)) as numbers:
+        >>> with prefetched(number for number in range(3)) as numbers:
         ...     list(numbers)
         [0, 1, 2]
     """

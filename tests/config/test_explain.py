@@ -7,8 +7,8 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from fvhydra.config.complaints import explain
-from fvhydra.config.load import build
+from fvhydra.config.explain import explain
+from fvhydra.config.load import build_config
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.launch import plugins
@@ -19,7 +19,7 @@ def problems(*overrides: str) -> list[str]:
     plugins.register()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            build(compose("config", overrides=list(overrides)))
+            build_config(compose("config", overrides=list(overrides)))
     except ConfigError as error:
         return error.problems
     except (HydraException, OmegaConfBaseException) as error:

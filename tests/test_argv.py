@@ -8,7 +8,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from fvhydra import words
+from fvhydra import argv
 from fvhydra.core.errors import UsageError
 
 ODD = [
@@ -43,64 +43,72 @@ def _through_hydra(word: str) -> object:
 
 @pytest.mark.parametrize("text", ODD)
 def test_odd_prompt_arrives_unchanged(text: str) -> None:
-    assert _through_hydra(words.protect([f"prompt={text}"])[0]) == text
+    assert _through_hydra(argv.quote_free_text([f"prompt={text}"])[0]) == text
 
 
 def test_random_prompts_arrive_unchanged() -> None:
     rng = random.Random(0)
     for _ in range(1500):
         text = "".join(rng.choice("ab\\'\"${},=() 猫:[]") for _ in range(rng.randint(1, 12)))
-        [word] = words.protect([f"prompt={text}"])
+        [word] = argv.quote_free_text([f"prompt={text}"])
         expected = text if word != f"prompt={text}" else text[1:-1]
         if word != f"prompt={text}":
             assert _through_hydra(word) == expected
 
 
 def test_a_quoted_string_stays_what_hydra_users_mean() -> None:
-    assert words.protect(["prompt='a, b'"]) == ["prompt='a, b'"]
-    assert words.protect(["-m", "prompt='a','b, c'"]) == ["-m", "prompt='a','b, c'"]
+    assert argv.quote_free_text(["prompt='a, b'"]) == ["prompt='a, b'"]
+    assert argv.quote_free_text(["-m", "prompt='a','b, c'"]) == ["-m", "prompt='a','b, c'"]
 
 
 def test_a_comma_is_no_sweep_in_a_prompt() -> None:
-    assert words.protect(["-m", "prompt=a, b", "seed=0,1"]) == ["-m", "prompt='a, b'", "seed=0,1"]
+    assert argv.quote_free_text(["-m", "prompt=a, b", "seed=0,1"]) == ["-m", "prompt='a, b'", "seed=0,1"]
 
 
 def test_other_keys_are_left_to_hydra() -> None:
-    assert words.protect(["seed=0,1", "image=null", "-m"]) == ["-m", "seed=0,1", "image=null"]
+    assert argv.quote_free_text(["seed=0,1", "image=null", "-m"]) == ["-m", "seed=0,1", "image=null"]
 
 
 def test_flags_may_stand_anywhere() -> None:
     given = ["op=generate", "--cfg", "job", "seed=1", "--config-dir=mine", "-p", "sampling"]
-    assert words.protect(given) == ["--cfg", "job", "--config-dir=mine", "-p", "sampling", "op=generate", "seed=1"]
+    assert argv.quote_free_text(given) == [
+        "--cfg",
+        "job",
+        "--config-dir=mine",
+        "-p",
+        "sampling",
+        "op=generate",
+        "seed=1",
+    ]
 
 
 def test_showing_a_configuration_of_a_sweep_is_refused() -> None:
     with pytest.raises(UsageError, match="--cfg shows one configuration"):
-        words.refuse_what_hydra_ignores(["-m", "seed=0,1", "--cfg", "job"])
+        argv.refuse_what_hydra_ignores(["-m", "seed=0,1", "--cfg", "job"])
 
 
 def test_bare_hydra_launcher_is_refused() -> None:
     with pytest.raises(UsageError, match=r"jobs would not run there[^$]*launcher=local"):
-        words.refuse_what_hydra_ignores(["hydra/launcher=slurm"])
-    words.refuse_what_hydra_ignores(["launcher=local", "hydra/launcher=fvhydra_local"])
+        argv.refuse_what_hydra_ignores(["hydra/launcher=slurm"])
+    argv.refuse_what_hydra_ignores(["launcher=local", "hydra/launcher=fvhydra_local"])
 
 
 @pytest.mark.parametrize("word", ["model=null", "sampling=null", "tier=", "op=3", "~model", "~op=generate"])
 def test_a_group_without_an_option_is_refused(word: str) -> None:
     with pytest.raises(UsageError, match="a job needs one"):
-        words.refuse_what_hydra_ignores(["op=generate", word])
+        argv.refuse_what_hydra_ignores(["op=generate", word])
 
 
 @pytest.mark.parametrize("given", [["=3"], ["op=generate", "=3"], ["+=3"]])
 def test_a_value_without_a_key_is_refused(given: list[str]) -> None:
     with pytest.raises(UsageError, match="has no key"):
-        words.refuse_what_hydra_ignores(given)
+        argv.refuse_what_hydra_ignores(given)
 
 
 @pytest.mark.parametrize("flag", ["--config-name=x", "-cn", "--config-path", "-cp", "--experimental-rerun"])
 def test_another_configuration_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match="--config-dir"):
-        words.refuse_what_hydra_ignores([flag, "x"])
+        argv.refuse_what_hydra_ignores([flag, "x"])
 
 
 @pytest.mark.parametrize(
@@ -113,10 +121,10 @@ def test_another_configuration_is_refused(flag: str) -> None:
     ],
 )
 def test_a_list_of_paths_arrives_as_it_is(word: str, parts: list[str]) -> None:
-    [protected] = words.protect([word])
+    [protected] = argv.quote_free_text([word])
     [override] = OverridesParser.create().parse_overrides([protected])
     assert [str(part) for part in override.value()] == parts  # type: ignore[union-attr]
 
 
 def test_in_a_sweep_lists_of_paths_are_hydras() -> None:
-    assert words.protect(["-m", "runs=[a,b],[a,c]"])[-1] == "runs=[a,b],[a,c]"
+    assert argv.quote_free_text(["-m", "runs=[a,b],[a,c]"])[-1] == "runs=[a,b],[a,c]"

@@ -25,7 +25,7 @@ from fvhydra.launch.job import Job
 SCHEMA_VERSION = 1
 
 
-def ship(job: Job) -> Path:
+def write_job(job: Job) -> Path:
     """Write ``job.json`` into the job's folder. No secret is in it: tokens are never part of a configuration.
 
     Raises:
@@ -48,13 +48,13 @@ def ship(job: Job) -> Path:
     return path
 
 
-def receive(folder: Path) -> Job:
-    """The inverse of :func:`ship`: the same job, in the same or in another process or machine.
+def read_job(folder: Path) -> Job:
+    """The inverse of :func:`write_job`: the same job, in the same or in another process or machine.
 
     Raises:
         UsageError: ``job.json`` is missing, damaged, or of another version.
     """
-    record = read(folder)
+    record = read_record(folder)
     try:
         return Job(
             number=record["number"],
@@ -70,8 +70,8 @@ def receive(folder: Path) -> Job:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from error
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """The record of :func:`ship` as it is on disk.
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of :func:`write_job` as it is on disk.
 
     Raises:
         UsageError: It is missing, damaged, or of another version.

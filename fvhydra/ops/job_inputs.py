@@ -16,7 +16,7 @@ from fvhydra.stores.layout import reference_folder, search_folders
 
 
 @dataclass(frozen=True)
-class Packed:
+class JobInputs:
     """A job for a worker that sees no file of this machine.
 
     Attributes:
@@ -33,7 +33,7 @@ class Packed:
         return sum(path.stat().st_size if data is None else len(data) for path, data in self.files.items())
 
 
-def pack_cases(config: Config, store: Store) -> Packed:
+def inputs_of_cases(config: Config, store: Store) -> JobInputs:
     """The cases of a job: prompts in the configuration, their pictures, and their references in a store that is local.
 
     Raises:
@@ -63,4 +63,4 @@ def pack_cases(config: Config, store: Store) -> Packed:
     prefixes = {prefix for case in wanted for prefix in search_folders(case)}
     drafts = {reference_folder(case, drafts=True) for case in wanted}
     read = {Path(entry.image) for entry in entries if entry.image is not None}
-    return Packed(packed, dict.fromkeys(sorted({*read, *store.local_files(prefixes | drafts)})))
+    return JobInputs(packed, dict.fromkeys(sorted({*read, *store.local_files(prefixes | drafts)})))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fvhydra.core import files
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.progress import Progress
-from fvhydra.launch.modal.calls import Call
-from fvhydra.launch.modal.refusals import OutOfReach, unreachable
+from fvhydra.launch.modal.call_log import ModalCall
+from fvhydra.launch.modal.errors import OutOfReach, unreachable
 from fvhydra.launch.outcome import Follower, job_log
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LAST_WORDS_S = 3.0
 _RESULT = "result.json"
 
 
-async def answer(call: Call, patience_s: float, comeback: str) -> dict[str, Any]:
+async def answer(call: ModalCall, patience_s: float, comeback: str) -> dict[str, Any]:
     """Wait until a call has ended, through every loss of contact that is not too long.
 
     Args:
@@ -55,7 +55,7 @@ async def answer(call: Call, patience_s: float, comeback: str) -> dict[str, Any]
             return found
 
 
-async def is_open(call: Call, patience_s: float) -> bool:
+async def is_open(call: ModalCall, patience_s: float) -> bool:
     """Whether a call still runs, or has an answer that nobody has fetched.
 
     Raises:
@@ -97,7 +97,7 @@ async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: floa
             await asyncio.sleep(_PAUSE_S)
 
 
-async def logs(call: Call, folder: Path, listener: Progress) -> None:
+async def logs(call: ModalCall, folder: Path, listener: Progress) -> None:
     """Write what the call prints into the job's log and tell the listener, until the call has ended."""
     import modal
 
@@ -134,7 +134,7 @@ async def last_words(following: asyncio.Task[None]) -> None:
         await asyncio.wait_for(following, _LAST_WORDS_S)
 
 
-async def download(call: Call, digests: dict[str, str], folder: Path, patience_s: float) -> None:
+async def download(call: ModalCall, digests: dict[str, str], folder: Path, patience_s: float) -> None:
     """Fetch the files of a job from the Volume, verified; the result comes last, so that it never stands alone.
 
     Raises:
@@ -165,7 +165,7 @@ async def _fetch(volume: modal.Volume, path: str, target: Path) -> None:
         target.write_bytes(b"")
 
 
-def _lost(call: Call, relative: str) -> InfrastructureError:
+def _lost(call: ModalCall, relative: str) -> InfrastructureError:
     return InfrastructureError(
         f"{relative} on the Volume {call.volume} is not what the container made; it was not committed, or was changed.",
         "Run the same command again: what is lost is made again.",

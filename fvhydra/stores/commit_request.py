@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fvhydra.core.errors import Conflict, UsageError
-from fvhydra.stores.base import Content, Copy, LogEntry, checked_path
+from fvhydra.stores.base import Content, FileCopy, LogEntry, checked_path
 
 
 @dataclass(frozen=True)
-class Edit:
+class CommitRequest:
     """The arguments of :meth:`fvhydra.stores.base.Store.commit` that name paths; legal, and each path once."""
 
     adds: dict[str, Content]
     deletes: tuple[str, ...]
-    copies: tuple[Copy, ...]
+    copies: tuple[FileCopy, ...]
 
     @property
     def written(self) -> list[str]:
@@ -25,42 +25,44 @@ class Edit:
 
     @property
     def paths(self) -> list[str]:
-        """Every path that the edit touches, sorted."""
+        """Every path that the request touches, sorted."""
         return sorted([*self.written, *self.deletes])
 
 
-def checked_edit(adds: Mapping[str, Content] | None, deletes: Iterable[str], copies: Sequence[Copy]) -> Edit:
-    """Gather the parts of an edit.
+def checked_request(
+    adds: Mapping[str, Content] | None, deletes: Iterable[str], copies: Sequence[FileCopy]
+) -> CommitRequest:
+    """Gather the parts of a request.
 
     Raises:
         UsageError: It does nothing, a path is illegal or named twice, one path is the folder of another, or a local
             file is not there.
     """
-    edit = Edit(dict(adds or {}), tuple(deletes), tuple(copies))
-    for path in [*edit.paths, *(copy.source for copy in edit.copies)]:
+    request = CommitRequest(dict(adds or {}), tuple(deletes), tuple(copies))
+    for path in [*request.paths, *(copy.source for copy in request.copies)]:
         checked_path(path)
-    if not edit.paths:
+    if not request.paths:
         raise UsageError("A commit must add, delete or copy something.")
-    for one, other in zip(edit.paths, edit.paths[1:], strict=False):
+    for one, other in zip(request.paths, request.paths[1:], strict=False):
         if one == other:
             raise UsageError(f"{one} is named twice in one commit.")
-    if clashing := clashes(edit.written, edit.written):
+    if clashing := clashes(request.written, request.written):
         raise UsageError(f"{clashing[0]} cannot be a file and a folder in one commit.")
-    for path, content in edit.adds.items():
+    for path, content in request.adds.items():
         if isinstance(content, Path) and not content.is_file():
             raise UsageError(f"There is no file {content} (for {path}).")
-    return edit
+    return request
 
 
-def in_the_way(edit: Edit, kept: Collection[str], must_be_absent: bool) -> list[str]:
-    """Paths of ``kept`` (the tree without what the edit deletes) for which the edit must be refused, sorted."""
-    taken = set(edit.written).intersection(kept) if must_be_absent else set()
-    return sorted(taken.union(clashes(edit.written, kept)))
+def in_the_way(request: CommitRequest, kept: Collection[str], must_be_absent: bool) -> list[str]:
+    """Paths of ``kept`` (the tree without what the request deletes) for which the request must be refused, sorted."""
+    taken = set(request.written).intersection(kept) if must_be_absent else set()
+    return sorted(taken.union(clashes(request.written, kept)))
 
 
-def conflict(edit: Edit, location: str, since: Sequence[LogEntry]) -> Conflict:
-    """Say who moved the store on: ``since`` are the commits after the parent of the edit, the newest first."""
-    ours = set(edit.paths)
+def conflict(request: CommitRequest, location: str, since: Sequence[LogEntry]) -> Conflict:
+    """Say who moved the store on: ``since`` are the commits after the parent of the request, the newest first."""
+    ours = set(request.paths)
     overlapping = [entry for entry in since if not ours.isdisjoint(entry.paths)]
     both = ours.intersection(path for entry in overlapping for path in entry.paths)
     other = (overlapping or since)[0]

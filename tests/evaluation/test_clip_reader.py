@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fvhydra.evaluation.footage import footage
+from fvhydra.evaluation.clip_reader import open_clips
 from fvhydra.media.video import decode
 from tests.evaluation.conftest import Make
 
@@ -22,13 +22,13 @@ MB_OF_A_FRAME = 32 * 48 * 3 * 3 / 1e6  # three chunks exist at once
 def read(videos: dict[str, Path], memory_mb: float = 1.0) -> tuple[dict[str, NDArray[np.uint8]], dict[str, str]]:
     """All frames of each video, and the sentences about those that broke."""
     found: dict[str, list[NDArray[np.uint8]]] = {key: [] for key in videos}
-    with footage(videos, memory_mb) as shot:
-        for chunk in shot:
+    with open_clips(videos, memory_mb) as reader:
+        for chunk in reader:
             for key, frames in chunk.tracks.items():
                 assert sum(map(len, found[key])) == chunk.start
                 found[key].append(frames)
-        errors = {key: error.message for key, error in shot.errors.items()}
-        assert shot.counts == {key: sum(map(len, parts)) for key, parts in found.items() if key in shot.counts}
+        errors = {key: error.message for key, error in reader.errors.items()}
+        assert reader.counts == {key: sum(map(len, parts)) for key, parts in found.items() if key in reader.counts}
     return {key: np.concatenate(parts) for key, parts in found.items() if parts}, errors
 
 
@@ -44,8 +44,8 @@ def test_any_chunk_length_gives_the_same_frames(make_clip: Make, frames_of_a_chu
 def test_chunks_are_as_long_as_memory_allows(make_clip: Make) -> None:
     clip = make_clip("a.mp4", frames=9)
     for memory_mb, lengths in ((4.1 * MB_OF_A_FRAME, [4, 4, 1]), (1e-9, [1] * 9)):
-        with footage({"video": clip}, memory_mb) as shot:
-            assert [len(chunk.tracks["video"]) for chunk in shot] == lengths
+        with open_clips({"video": clip}, memory_mb) as reader:
+            assert [len(chunk.tracks["video"]) for chunk in reader] == lengths
 
 
 def test_a_video_that_breaks_does_not_end_the_others(make_clip: Make, tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_rotated_clips_are_turned_as_players_turn_them(tmp_path: Path, degrees: 
         check=True,
     ).stdout
     height, width = (32, 48) if degrees == 180 else (48, 32)
-    with footage({"video": path}, 1) as shot:
-        assert (shot.tracks["video"].height, shot.tracks["video"].width) == (height, width)
-        [chunk] = list(shot)
+    with open_clips({"video": path}, 1) as reader:
+        assert (reader.tracks["video"].height, reader.tracks["video"].width) == (height, width)
+        [chunk] = list(reader)
     np.testing.assert_array_equal(chunk.tracks["video"], np.frombuffer(shown, np.uint8).reshape(6, height, width, 3))
     assert next(decode(path)).shape == (32, 48, 3)  # others get the frames as they were coded
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fvhydra.core.paired import MetricComparison, Pair, read_pairs
+from fvhydra.core.comparison import MetricComparison, Pair, read_pairs
 from fvhydra.core.result import GateResult, RunResult
 from fvhydra.report import page
 from fvhydra.report.clips import ClipView, clip_view
@@ -18,7 +18,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class PairCard:
-    """A sample in both evaluations; ``outcome`` as :meth:`~fvhydra.core.paired.Pair.outcome` says."""
+    """A sample in both evaluations; ``outcome`` as :meth:`~fvhydra.core.comparison.Pair.outcome` says."""
 
     pair: Pair
     outcome: str

@@ -23,10 +23,10 @@ from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE
 from fvhydra.core.verdict import Verdict
-from fvhydra.launch import attempts
+from fvhydra.launch import attempts, resume
 from fvhydra.launch.base import titles
+from fvhydra.launch.job_file import read_job, write_job
 from fvhydra.launch.outcome import Follower, ending, error_line
-from fvhydra.launch.ship import receive, ship
 from fvhydra.launch.tokens import passed, worker_environment
 from tests.conftest import clean_environment
 from tests.launch.jobs import job
@@ -45,8 +45,8 @@ LAUNCHERS = sorted(path.stem for path in (conf_dir() / "launcher").iterdir())
 )
 def test_a_job_is_the_same_after_the_journey(words: tuple[str, ...], tmp_path: Path) -> None:
     sent = job(tmp_path, *words)
-    ship(sent)
-    received = receive(tmp_path)
+    write_job(sent)
+    received = read_job(tmp_path)
     assert received.config == sent.config
     for field in dataclasses.fields(Config):
         assert type(getattr(received.config, field.name)) is type(getattr(sent.config, field.name))
@@ -64,12 +64,12 @@ def test_a_job_is_the_same_after_the_journey(words: tuple[str, ...], tmp_path: P
     ],
 )
 def test_a_damaged_job_is_refused_in_one_sentence(damage: Any, tmp_path: Path) -> None:
-    ship(job(tmp_path))
+    write_job(job(tmp_path))
     record = files.read_json(tmp_path / "job.json")
     damage(record)
     files.write_json(tmp_path / "job.json", record)
     with pytest.raises(UsageError):
-        receive(tmp_path)
+        read_job(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_fingerprint_is_of_the_content_of_files_too(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- attempts
 def _finished(folder: Path, verdict: Verdict) -> None:
     work = job(folder)
-    ship(work)
+    write_job(work)
     files.write_text(folder / "report" / "index.html", "page")
     RunFolder(folder).finish(RunResult("generate", verdict, "said"))
 
@@ -114,7 +114,7 @@ def _finished(folder: Path, verdict: Verdict) -> None:
 def test_what_is_kept_and_what_runs_again(verdict: Verdict, tmp_path: Path) -> None:
     _finished(tmp_path, verdict)
     again = {Verdict.INFRASTRUCTURE, Verdict.INTERRUPTED, Verdict.USAGE_ERROR}
-    assert (attempts.settled(tmp_path) is None) == (verdict in again)
+    assert (resume.settled(tmp_path) is None) == (verdict in again)
 
 
 def test_nothing_is_lost_wherever_setting_aside_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ def test_nothing_is_lost_wherever_setting_aside_is_interrupted(tmp_path: Path, m
             try:
                 attempts.set_aside(folder)
             except KeyboardInterrupt:
-                assert stop == 1 or attempts.settled(folder) is None
+                assert stop == 1 or resume.settled(folder) is None
         monkeypatch.undo()
         attempts.set_aside(folder)
         assert [path.name for path in folder.iterdir()] == ["attempts"]
@@ -144,11 +144,11 @@ def test_nothing_is_lost_wherever_setting_aside_is_interrupted(tmp_path: Path, m
 
 def test_a_job_is_found_again_by_its_fingerprint(tmp_path: Path) -> None:
     for number in (0, 7, 10):
-        ship(job(tmp_path / str(number), f"seed={number % 7}"))  # 0, 0, 3
+        write_job(job(tmp_path / str(number), f"seed={number % 7}"))  # 0, 0, 3
     (tmp_path / "3").mkdir()
     (tmp_path / "report").mkdir()
     assert attempts.numbers(tmp_path) == [0, 3, 7, 10]
-    assert attempts.by_fingerprint(tmp_path) == {
+    assert resume.by_fingerprint(tmp_path) == {
         job(tmp_path, "seed=0").fingerprint: [0, 7],
         job(tmp_path, "seed=3").fingerprint: [10],
     }
@@ -159,8 +159,8 @@ class Heard:
     def __init__(self) -> None:
         self.said: list[tuple[object, ...]] = []
 
-    def stage(self, stage: str, clip: int | None = None, msg: str = "") -> None:
-        self.said.append((stage, clip, msg))
+    def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
+        self.said.append((stage, case, msg))
 
     def step(self, done: int, total: int) -> None:
         self.said.append((done, total))
@@ -241,7 +241,7 @@ def test_what_tells_a_job_from_its_neighbours() -> None:
 
 
 def test_the_worker_by_hand(tmp_path: Path, cache_dir: Path) -> None:
-    ship(job(tmp_path / "7", "op=generate", "engine=mock", "prompt=a cat"))
+    write_job(job(tmp_path / "7", "op=generate", "engine=mock", "prompt=a cat"))
     command = [sys.executable, "-m", "fvhydra.worker", str(tmp_path / "7")]
     environment = clean_environment(tmp_path, cache_dir)
     first, second = (

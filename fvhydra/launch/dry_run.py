@@ -11,11 +11,11 @@ from fvhydra.core.progress import Silent
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch.durations import known_s
-from fvhydra.launch.job import Job, told
+from fvhydra.launch.job import Job, verdict_of
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class PlannedJob:
     """One job that was looked at.
 
     Attributes:
@@ -36,14 +36,14 @@ class Foreseen:
         return gpus and self.seconds and gpus * self.seconds / 60
 
 
-def foresee(jobs: Sequence[Job], kept: dict[int, RunResult]) -> list[Foreseen]:
+def plan(jobs: Sequence[Job], kept: dict[int, RunResult]) -> list[PlannedJob]:
     """Look at every job: its checks, its references. Stores are read; nothing is written to them or to a run folder.
 
     Args:
         kept: Results of those that would not run, by number.
     """
     return [
-        Foreseen(job, kept.get(job.number) or _look(job), job.number in kept, known_s(job))
+        PlannedJob(job, kept.get(job.number) or _look(job), job.number in kept, known_s(job))
         for job in sorted(jobs, key=lambda job: job.number)
     ]
 
@@ -54,7 +54,7 @@ def _look(job: Job) -> RunResult:
         try:
             context = job.placed(job.number, Path(scratch)).context(Silent())
             job.op.preflight(context)
-            return job.op.foresee(context) or RunResult(op, Verdict.DONE, "Ready.", model)
+            return job.op.plan(context) or RunResult(op, Verdict.DONE, "Ready.", model)
         except (Exception, SystemExit) as error:
-            verdict, message, notes = told(error)
+            verdict, message, notes = verdict_of(error)
             return RunResult(op, verdict, message, model, notes=notes)

@@ -14,7 +14,7 @@ from fvhydra.core.errors import UsageError
 
 
 @contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold a sweep's folder, made if need be. However this process ends, the system lets go of it.
 
     A folder that nothing came into is removed again: all jobs were refused.
@@ -22,21 +22,21 @@ def claimed(folder: Path) -> Iterator[None]:
     Raises:
         UsageError: Another process holds it, or it cannot be written.
     """
-    path = folder / ".claim"
+    path = folder / ".lock"
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        claim = open(path, "a+", encoding="utf-8")  # noqa: SIM115  closed below
-    with claim:
+        lock = open(path, "a+", encoding="utf-8")  # noqa: SIM115  closed below
+    with lock:
         try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            claim.seek(0)
-            raise _in_use(folder, claim.read().strip()) from error
-        if not path.exists() or not os.path.samestat(os.fstat(claim.fileno()), path.stat()):
+            lock.seek(0)
+            raise _in_use(folder, lock.read().strip()) from error
+        if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
             raise _in_use(folder, "")  # whoever held it has just removed it
-        claim.truncate(0)
-        claim.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        claim.flush()
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        lock.flush()
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""``python -m fvhydra.template <job folder>``: a process that has loaded what jobs need, and divides for each of them.
+"""``python -m fvhydra.forkserver <job folder>``: a process that has loaded what jobs need, and forks for each of them.
 
 Importing a pipeline's libraries takes seconds, and jobs on the CPU often no more than that. This process imports what
 the job in the given folder needs, generates nothing, starts no thread and touches no device; each job is then a copy of
@@ -25,7 +25,7 @@ from typing import Any
 from fvhydra import worker
 from fvhydra.core.loading import load_class
 from fvhydra.engines.base import Engine
-from fvhydra.launch.ship import receive
+from fvhydra.launch.job_file import read_job
 
 
 def main() -> None:
@@ -70,8 +70,8 @@ def _own_stdout() -> int:
 def _load(folder: Path) -> None:
     import fvhydra.report.write  # noqa: F401  every job writes a report
 
-    job = receive(folder)
-    if job.op.records:
+    job = read_job(folder)
+    if job.op.writes_run_folder:
         load_class(job.config.engine._target_, "engine", Engine).warm(job.config.model)
 
 

@@ -29,12 +29,12 @@ def refuse_unsendable(job: Job) -> None:
     Raises:
         UsageError: Names the word of the command.
     """
-    if not job.op.records:
+    if not job.op.writes_run_folder:
         raise UsageError(
             f"op={job.config.op.name} has nothing to run on a GPU, so launcher=modal does not take it.",
             "Leave launcher=modal away.",
         )
-    kept = job.op.unpackable(job.config)
+    kept = job.op.unsendable(job.config)
     if kept:
         raise UsageError(
             f"{', '.join(kept)}: launcher=modal does not send what is read there.",
@@ -42,7 +42,7 @@ def refuse_unsendable(job: Job) -> None:
         )
     size = 0
     with contextlib.suppress(UsageError):  # this job will be refused by its own checks, which stop no other
-        size = job.op.packed(job.context(Silent())).size
+        size = job.op.job_inputs(job.context(Silent())).size
     if size > _LARGEST:
         raise UsageError(
             f"Job {job.number} reads files of {size / 2**30:.1f} GiB, and launcher=modal sends no more than "
@@ -69,7 +69,7 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
         settings: The launcher's.
         remote: :func:`remote_folder` of the job.
     """
-    packed = job.op.packed(job.context(Silent()))
+    packed = job.op.job_inputs(job.context(Silent()))
     config = replace(packed.config, job=replace(packed.config.job, cache_dir=CACHE))
     folder = job.folder.path.resolve()
     record = files.read_json(folder / "job.json") | {"config": files.plain(config)}

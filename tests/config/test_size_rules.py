@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from fvhydra.config.limits import problems
 from fvhydra.config.model import Constraints
 from fvhydra.config.sampling import Sampling
+from fvhydra.config.size_rules import problems
 from tests.engines import cases
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvhydra.core.errors import MediaError
-from fvhydra.media.ahead import read_ahead
+from fvhydra.media.prefetch import prefetched
 from fvhydra.media.video import VideoInfo, decode, probe
 from fvhydra.metrics.base import Chunk, Track
 
@@ -20,7 +20,7 @@ _AT_ONCE = 3
 """Chunks of a video that exist at the same time: seen by metrics, decoded and waiting, being decoded."""
 
 
-class Footage:
+class ClipReader:
     """An iterator over the chunks of a sample.
 
     Attributes:
@@ -61,7 +61,7 @@ class Footage:
 
 
 @contextmanager
-def footage(videos: Mapping[str, Path], memory_mb: float) -> Iterator[Footage]:
+def open_clips(videos: Mapping[str, Path], memory_mb: float) -> Iterator[ClipReader]:
     """Decode videos, each of more than a chunk in a thread of its own, a chunk ahead of whoever iterates.
 
     Args:
@@ -81,9 +81,9 @@ def footage(videos: Mapping[str, Path], memory_mb: float) -> Iterator[Footage]:
         for key, info in infos.items():
             chunks = _chunks(videos[key], length)
             reader: AbstractContextManager[Iterator[Frames]]
-            reader = read_ahead(chunks, depth=1) if _has_several(info, length) else closing(chunks)
+            reader = prefetched(chunks, depth=1) if _has_several(info, length) else closing(chunks)
             readers[key] = stack.enter_context(reader)
-        found = Footage(infos, readers, length)
+        found = ClipReader(infos, readers, length)
         found.errors |= errors
         yield found
 

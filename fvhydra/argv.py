@@ -19,7 +19,7 @@ FREE_LISTS = ("runs",)
 """Keys whose values are lists of paths in brackets: a comma in them ends a path."""
 
 
-def protect(words: Sequence[str]) -> list[str]:
+def quote_free_text(words: Sequence[str]) -> list[str]:
     """Quote free text for Hydra's grammar: commas, ``=``, parentheses, ``$``, quotes, any script.
 
     A value that already is one quoted string stays as it is, and so does, with ``-m``, a list of quoted strings. Flags
@@ -27,7 +27,7 @@ def protect(words: Sequence[str]) -> list[str]:
     """
     sweeping = is_multirun(words)
     flags, given = _parted(words)
-    return [*flags, *(_protect(word, sweeping) for word in given)]
+    return [*flags, *(_quote_free_text(word, sweeping) for word in given)]
 
 
 def is_multirun(words: Sequence[str]) -> bool:
@@ -59,7 +59,7 @@ def quoted(text: str) -> str:
     return "'" + escaped + "\\" * (2 * pending) + "'"
 
 
-def _protect(word: str, sweeping: bool) -> str:
+def _quote_free_text(word: str, sweeping: bool) -> str:
     key, equals, value = word.partition("=")
     if key in FREE_LISTS and value.startswith("[") and value.endswith("]") and not sweeping:
         parts = [part.strip() for part in _split(value[1:-1])]

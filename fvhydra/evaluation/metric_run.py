@@ -1,4 +1,4 @@
-"""One metric on one sample. Whatever happens in a lane stays in it."""
+"""One metric on one sample. An error of one metric stays in its own run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.scores import ScoreRow
-from fvhydra.evaluation.footage import Footage
-from fvhydra.evaluation.selection import Prepared
-from fvhydra.metrics.base import Alignment, Chunk, Clip, Reading, Score, Shared, Skip, Skipped, Track
+from fvhydra.evaluation.clip_reader import ClipReader
+from fvhydra.evaluation.metric_setup import LoadedMetric
+from fvhydra.metrics.base import Alignment, Chunk, Reading, SampleVideos, Score, Shared, Skip, Skipped, Track
 from fvhydra.metrics.sample import Sample
 
 P = ParamSpec("P")
@@ -35,8 +35,8 @@ class Outcome:
     contribution: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
-class Lane:
-    """A metric on its way through a sample: ``check``, ``begin``, ``see`` each chunk, ``finish``.
+class MetricRun:
+    """A metric on its way through a sample: ``check``, ``begin``, ``update`` with each chunk, ``finish``.
 
     Attributes:
         keys: The sample's videos that the metric reads.
@@ -44,9 +44,9 @@ class Lane:
         cost: CPU seconds so far, without those spent waiting for what another metric computes for both.
     """
 
-    def __init__(self, prepared: Prepared, sample: Sample, content: str) -> None:
-        self._prepared, self._sample, self._content = prepared, sample, content
-        self._metric = prepared.metric
+    def __init__(self, loaded: LoadedMetric, sample: Sample, content: str) -> None:
+        self._loaded, self._sample, self._content = loaded, sample, content
+        self._metric = loaded.metric
         self.keys = tuple(key for key in self._metric.spec.keys("video") if sample.keys.get(key) is not None)
         self.outcome: Outcome | None = None
         self._reading: Reading | None = None
@@ -61,43 +61,43 @@ class Lane:
 
     @property
     def divided(self) -> bool:
-        """Whether another lane does a part of its work, see :class:`~fvhydra.metrics.series.SeriesReading`."""
+        """Whether another run does a part of its work, see :class:`~fvhydra.metrics.series.SeriesReading`."""
         return getattr(self._reading, "divided", False)
 
     def check(self) -> None:
         """Before anything is decoded."""
-        if self._prepared.error is not None:
-            self._fail(self._prepared.error)
-        elif skip := self._prepared.skip or self._guarded(self._metric.check, self._sample) or self._lost_file():
+        if self._loaded.error is not None:
+            self._fail(self._loaded.error)
+        elif skip := self._loaded.skip or self._guarded(self._metric.check, self._sample) or self._lost_file():
             self._skip(skip)
 
-    def begin(self, shot: Footage, clip: Clip) -> None:
+    def begin(self, reader: ClipReader, clip: SampleVideos) -> None:
         """When the first frames are there."""
-        if self._is_unreadable(shot):
+        if self._is_unreadable(reader):
             return
         tracks = {key: clip.tracks[key] for key in self.keys}
         if difference := _difference(tracks, self._metric.alignment):
             self._skip(Skip("shape", difference))
             return
-        self._reading = self._guarded(self._metric.begin, self._sample, Clip(tracks, clip.shared))
+        self._reading = self._guarded(self._metric.begin, self._sample, SampleVideos(tracks, clip.shared))
 
-    def see(self, chunk: Chunk, shot: Footage) -> None:
+    def update(self, chunk: Chunk, reader: ClipReader) -> None:
         """The next frames."""
-        if not self.wants_frames or self._is_unreadable(shot):
+        if not self.wants_frames or self._is_unreadable(reader):
             return
-        own = self._aligned(chunk, shot)
+        own = self._aligned(chunk, reader)
         if own is not None and own.tracks:
             self._frames += max(map(len, own.tracks.values()))
             assert self._reading is not None
             if self._guarded(self._reading.update, own):
                 self._enough = self._closed = True
 
-    def finish(self, shot: Footage) -> None:
+    def finish(self, reader: ClipReader) -> None:
         """After the last frames."""
-        if self._reading is None or (not self._enough and self._is_unreadable(shot)):
+        if self._reading is None or (not self._enough and self._is_unreadable(reader)):
             return
         for item in self._metric.spec.inputs:
-            if item.key in self.keys and (frames := min(self._frames, shot.counts[item.key])) < item.least_frames:
+            if item.key in self.keys and (frames := min(self._frames, reader.counts[item.key])) < item.least_frames:
                 self._skip(Skip("too_short", f"{item.key} has {frames} frame(s), {item.least_frames} are needed"))
                 return
         score = self._guarded(self._reading.result)
@@ -109,13 +109,13 @@ class Lane:
         lost = [str(path) for path in given if isinstance(path, Path) and not path.exists()]
         return Skip("unreadable", f"There is no file {', '.join(lost)}.") if lost else None
 
-    def _is_unreadable(self, shot: Footage) -> bool:
-        broken = [shot.errors[key].message for key in self.keys if key in shot.errors]
+    def _is_unreadable(self, reader: ClipReader) -> bool:
+        broken = [reader.errors[key].message for key in self.keys if key in reader.errors]
         if broken:
             self._skip(Skip("unreadable", " ".join(broken)))
         return bool(broken)
 
-    def _aligned(self, chunk: Chunk, shot: Footage) -> Chunk | None:
+    def _aligned(self, chunk: Chunk, reader: ClipReader) -> Chunk | None:
         """What the metric sees of a chunk; None when its videos are of other lengths and it is skipped for that."""
         own = {key: chunk.tracks[key] for key in self.keys if key in chunk.tracks}
         shortest = min(len(own.get(key, ())) for key in self.keys)
@@ -123,7 +123,7 @@ class Lane:
         if equal or self._metric.alignment == "free":
             return Chunk(chunk.start, own, chunk.shared)
         if self._metric.alignment == "strict":
-            counted = (f"{key} {shot.counts[key]}{' or more' if key in own else ''}" for key in self.keys)
+            counted = (f"{key} {reader.counts[key]}{' or more' if key in own else ''}" for key in self.keys)
             self._skip(Skip("shape", f"the frame counts differ: {', '.join(counted)}"))
             return None
         self._closed = True
@@ -139,7 +139,7 @@ class Lane:
             self._fail(error)
 
     def _guarded(self, step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | None:
-        """Run a step of the metric; what it raises ends this lane and nothing else."""
+        """Run a step of the metric; what it raises ends this run and nothing else."""
         started, worked = time.perf_counter(), time.thread_time()
         try:
             return step(*given, **named)
@@ -181,7 +181,7 @@ class Lane:
             sample=self._sample.id,
             metric=spec.id,
             version=spec.version,
-            params=self._prepared.digest,
+            params=self._loaded.digest,
             content=self._content,
             seconds=round(self._seconds, 6),
             **shown(self._sample),

@@ -7,7 +7,7 @@ import pytest
 from fvhydra.config.metrics import Choice, MetricsConfig, choices
 from fvhydra.config.problems import ConfigError
 from fvhydra.core.errors import UsageError
-from fvhydra.evaluation.selection import prepare, select
+from fvhydra.evaluation.metric_setup import build_metrics, load_metric
 from fvhydra.metrics.planned import PLANNED
 from tests.evaluation import toys
 
@@ -15,7 +15,7 @@ BRIGHTNESS = f"{toys.__name__}.Toy"
 
 
 def test_a_metric_from_outside_needs_its_dotted_path_only() -> None:
-    [metric] = select([Choice("toy.brightness", {"scale": 2}, BRIGHTNESS)], toys.NoAssets())
+    [metric] = build_metrics([Choice("toy.brightness", {"scale": 2}, BRIGHTNESS)], toys.NoAssets())
     assert (metric.spec.title, metric.params.scale) == ("The toy brightness", 2.0)
 
 
@@ -29,7 +29,7 @@ def test_everything_that_is_wrong_is_listed() -> None:
         Choice("toy.absent", {}, "nowhere.Absent"),
     ]
     with pytest.raises(UsageError) as caught:
-        select(wrong, toys.NoAssets())
+        build_metrics(wrong, toys.NoAssets())
     said = caught.value.message.splitlines()
     for number, expected in enumerate(
         (
@@ -49,11 +49,11 @@ def test_everything_that_is_wrong_is_listed() -> None:
 
 def test_nothing_to_measure_is_an_error() -> None:
     with pytest.raises(UsageError, match="chooses no metric"):
-        select([], toys.NoAssets())
+        build_metrics([], toys.NoAssets())
 
 
 def test_the_digest_tells_parameters_apart() -> None:
-    one, same, other = (prepare(toys.make(toys.Toy, scale=scale)).digest for scale in (1.0, 1.0, 2.0))
+    one, same, other = (load_metric(toys.make(toys.Toy, scale=scale)).digest for scale in (1.0, 1.0, 2.0))
     assert one == same != other
 
 

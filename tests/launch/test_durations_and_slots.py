@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from fvhydra.config.launcher import PoolLauncherConfig
-from fvhydra.config.load import build
+from fvhydra.config.load import build_config
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir
 from fvhydra.launch import durations
@@ -44,7 +44,7 @@ def test_jobs_composed_together_are_those_composed_alone() -> None:
         for number in range(20):
             keys = ("model", "seed", "prompt", *chance.sample(list(WORDS), 2)) if number % 2 else ("seed", "prompt")
             words = [f"{key}={chance.choice(WORDS[key])}" for key in dict.fromkeys(keys)]
-            alone = build(loader.load_sweep_config(common, words))
+            alone = build_config(loader.load_sweep_config(common, words))
             assert composer(words, number) == alone, words
         for count in (1, 2, 1):  # gpu.count is a reference to it
             assert composer(["gpu=l40s", f"sampling.num_gpus={count}"], 0).gpu.count == count

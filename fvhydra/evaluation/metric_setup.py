@@ -17,14 +17,14 @@ from fvhydra.metrics.base import Assets, Metric, Skip, Skipped
 
 
 @dataclass(frozen=True)
-class Prepared:
+class LoadedMetric:
     """A metric, and whether it can be used here.
 
     Attributes:
         metric: With its parameters.
         digest: Of the parameters and the revisions of its weights, see ``ScoreRow.params``.
         skip: Why every sample is skipped: no weights, a missing package.
-        error: What went wrong while it was prepared; every sample fails with it.
+        error: What went wrong while it was loaded; every sample fails with it.
     """
 
     metric: Metric
@@ -33,7 +33,7 @@ class Prepared:
     error: Exception | None = None
 
 
-def select(choices: Sequence[Choice], assets: Assets) -> list[Metric]:
+def build_metrics(choices: Sequence[Choice], assets: Assets) -> list[Metric]:
     """The chosen metrics with their parameters, sorted by id. Nothing is loaded.
 
     Raises:
@@ -64,13 +64,13 @@ def select(choices: Sequence[Choice], assets: Assets) -> list[Metric]:
     return sorted(metrics, key=lambda metric: metric.spec.id)
 
 
-def prepare(metric: Metric) -> Prepared:
+def load_metric(metric: Metric) -> LoadedMetric:
     """Load what the metric needs."""
     skip = catalogue.missing_package(metric.spec)
     error: Exception | None = None
     if skip is None:
         try:
-            metric.prepare()
+            metric.setup()
         except Skipped as skipped:
             skip = skipped.skip
         except Exception as failure:  # a metric that breaks takes no other down
@@ -79,7 +79,7 @@ def prepare(metric: Metric) -> Prepared:
         asset.name: metric.assets.revision(metric.spec, asset.name) for asset in metric.spec.loads(metric.params)
     }
     digest = files.sha256_bytes(files.canonical_json({"params": metric.params, "weights": revisions}).encode())
-    return Prepared(metric, digest[:16], skip, error)
+    return LoadedMetric(metric, digest[:16], skip, error)
 
 
 def _unknown(choice: Choice, kind: type[Metric]) -> list[str]:
