@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``make bench``: every figure that the README quotes, one script after the other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparing two clips: fvhydra against the usual way, wall time and peak memory, decode included.
 
 The usual way is what tests of video engines do: decode both clips whole with imageio, make them float32 tensors, call

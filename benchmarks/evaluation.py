@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scoring clips: one decode for all metrics against one for each, memory, the second core, many short clips.
 
 Every way is a whole cold process on the same files, and ways that are compared run in turn.

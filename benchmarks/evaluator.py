@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What evaluation scripts usually do, for comparison: every metric for itself, whole clips as tensors.
 
 Each family of metrics decodes the clips with imageio, makes float32 tensors of all frames, and computes on them; the

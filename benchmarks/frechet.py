@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Fréchet distance of two sets of features, from the features to the value, on one thread.
 
 python benchmarks/frechet.py

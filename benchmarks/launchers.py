@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Launchers: what a job costs beside itself, how full two cores are kept, and how quickly a finished sweep is resumed.
 
 python benchmarks/launchers.py

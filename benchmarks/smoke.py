@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seeding and checking LTX-2 in the smoke tier, warm cache, against importing diffusers and one bare generation.
 
 python benchmarks/smoke.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start-up: ``--help`` and ``--cfg job`` against a bare Hydra compose of the same groups, whole cold processes in turn.
 
 python benchmarks/startup.py

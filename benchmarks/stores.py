@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stores: requests to the Hub for a look-up and for a publish, and local commits against git.
 
 The Hub is the server of the tests on this machine, so what counts is the number of requests, not the seconds: over a

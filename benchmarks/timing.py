@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measuring commands as whole processes, from start to exit.
 
 Seconds drift from machine to machine and from minute to minute, so ways to do a thing are run in turn, and what counts

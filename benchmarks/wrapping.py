@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the engine adds to a generation: ``DiffusersEngine.generate`` against the same library call made by hand.
 
 One process, the same loaded tiny LTX-2, enough steps that a call takes some 20 s, both in turn.

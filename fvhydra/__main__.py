@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run ``python -m fvhydra``."""
 
 from fvhydra.cli import main

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The words of a command line, before Hydra reads them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: words -> Hydra -> jobs -> summary -> exit code. Nothing else exits the process."""
 
 from __future__ import annotations

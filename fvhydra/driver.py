@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The machine of the person: starts jobs, hears of them, applies confirmed changes, concludes.
 
 What needs a person, a write token or all jobs of a sweep happens here, from the run folders alone.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m fvhydra.forkserver <job folder>``: a process that has loaded what jobs need, and forks for each of them.
 
 Importing a pipeline's libraries takes seconds, and jobs on the CPU often no more than that. This process imports what

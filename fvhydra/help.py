@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``--help``: the groups with their options, the keys, examples. Reads the YAML files only; nothing is composed."""
 
 from __future__ import annotations

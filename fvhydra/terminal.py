@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person sees while jobs run and when they have ended. Progress goes to stderr, results to stdout."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m fvhydra.worker <job folder>``: run one job that was shipped there, wherever that is.
 
 Every launcher that leaves the process of the command starts this. The job's output is its log; ``result.json`` in its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every test stands on: the command line as a person has it, a cache that is built once, and two house rules."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Free text survives the shell, Hydra's grammar and OmegaConf's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person sees: nothing that came from outside is more than text, and everything fits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Take the README's picture: seed with the mock engine, check with perturbed frames, photograph the report.
 
 Run from anywhere: ``python docs/images/make.py``. Needs ``chromium`` and the ``dev`` extra.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The schema of the configuration: one module for each config group, pydantic dataclasses throughout.
 
 The same dataclass is the Hydra structured config (types are checked while composing), the validated object that ops,

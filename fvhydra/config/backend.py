@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``backend=``: the attention backend inside the engine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``engine=``: what runs the model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Hydra says about a wrong command line, said again for people.
 
 Hydra stops at the first problem and prints a traceback of its own modules. Here each override is composed on top of

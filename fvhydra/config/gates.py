@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op.gate={common.ssim: ">=0.93"}``: limits that the values of metrics must keep."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``gpu=``: the SKU that a result belongs to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``job``: where a job runs and what it leaves behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``launcher=``: where the jobs of a command run."""
 
 from __future__ import annotations

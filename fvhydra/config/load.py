@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From what Hydra composed to validated objects, and from its complaints to sentences.
 
 Composing checks names and types; :func:`build` checks everything else. Both report *all* problems at once, each with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``metrics=``: how clips are measured. Takes one word or a list: ``metrics=[pixel,temporal]``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``model=``: what is generated, where its weights are, and what its references must satisfy."""
 
 from __future__ import annotations

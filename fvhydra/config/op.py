@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=``: the operation, and its own options."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a wrong configuration is reported."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``prompts=``: the prompts of a run: a set in ``conf/prompts``, unless ``prompt=`` or ``prompt_file=`` is given."""
 
 from __future__ import annotations

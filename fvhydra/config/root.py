@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole configuration: the keys at the top and one typed field for each group."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``sampling``: how a model is sampled in a tier (``conf/sampling/<model>/<tier>.yaml``)."""
 
 from __future__ import annotations

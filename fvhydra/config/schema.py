@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Registers the dataclasses with Hydra, under ``schema/``, where the YAML files of ``conf/`` name them.
 
 A group whose choices all have the same fields needs no entry: the field of :class:`Config` types it. ``op``,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sizes that a model can really produce. Libraries round others, silently or not: here they are problems."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``store=``: where references live."""
 
 from __future__ import annotations

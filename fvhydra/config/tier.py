@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``tier=``: how much work a case does."""
 
 from __future__ import annotations

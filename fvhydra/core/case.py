@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A case: one thing to generate, and the identity that decides whether two outputs may be compared at all."""
 
 from __future__ import annotations

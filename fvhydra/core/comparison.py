@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What comparing two evaluations found out, as plain data: ``comparison.json``, and the lines of ``pairs.jsonl``."""
 
 from __future__ import annotations

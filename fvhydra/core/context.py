@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an op is given: nothing else may reach it, so that it runs the same on any machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a result was made with: provenance, shown first when a comparison fails, never part of the identity."""
 
 from __future__ import annotations

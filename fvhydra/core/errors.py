@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can go wrong, in the words of the person who has to act on it.
 
 An error for a user is one sentence of what and where, what is allowed, and the command to run next. ``cli`` prints it

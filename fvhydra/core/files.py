@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that are either whole or not there: atomic writes, hashes, canonical JSON.
 
 Everything fvhydra leaves on disk goes through here, so a full disk, a kill or a power cut never leaves half a file

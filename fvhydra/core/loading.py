@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turning the ``_target_`` of a config into the class it names."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What long work says about itself. The terminal, a log file and a test listen in the same way."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run found out, as plain data: ``result.json``. Reports, summaries and exit codes are made from it alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run folder: everything one execution of an op leaves behind, readable without the process that made it.
 
 The layout is described in ``docs/run_folder.md``. Every path that is written *into* a file of the folder is relative to

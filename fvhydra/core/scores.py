@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an evaluation found out, as plain data: the rows of ``scores.jsonl`` and the table of ``summary.json``.
 
 Reports, gates and comparisons are made from these files alone.

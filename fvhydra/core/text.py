@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text that came from outside (prompts, commit messages, sidecars), made safe to show."""
 
 from __future__ import annotations

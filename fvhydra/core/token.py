@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Hugging Face token: where it comes from, and never what it is."""
 
 from __future__ import annotations

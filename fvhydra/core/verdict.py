@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The closed set of outcomes, and what each means for a CI job (``docs/exit_codes.md``)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contract of an engine. ``tests/contracts/test_engines.py`` holds every engine to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``engine=diffusers``: any pipeline of Hugging Face diffusers, with tiny or real weights."""
 
 from __future__ import annotations

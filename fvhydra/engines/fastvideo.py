@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``engine=fastvideo``: FastVideo's ``VideoGenerator``, through its typed API."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """First frames, read for an engine."""
 
 from __future__ import annotations

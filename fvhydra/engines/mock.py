@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``engine=mock``: procedural output in place of a model's, for dry runs, demos and tests. No torch, no weights."""
 
 from __future__ import annotations

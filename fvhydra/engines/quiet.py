@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Silence from diffusers and transformers: their bars and notes would tear fvhydra's own progress display apart."""
 
 from __future__ import annotations

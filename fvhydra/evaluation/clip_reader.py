@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The videos of one sample, decoded once, side by side, in chunks of frames with equal indices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparing two evaluations sample by sample, so that what differs between samples does not hide what changed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An evaluation from samples to ``summary.json``, and several of them merged into one."""
 
 from __future__ import annotations

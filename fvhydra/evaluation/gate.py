@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op.gate``: holding metrics to limits. What was not measured never passes."""
 
 from __future__ import annotations

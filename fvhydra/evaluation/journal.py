@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results as they come, so that a kill loses at most the clips that were being scored; and taking them up again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Manifests: one sample a line, as JSON. The format is described in ``docs/evaluation.md``."""
 
 from __future__ import annotations

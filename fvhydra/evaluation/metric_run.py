@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One metric on one sample. An error of one metric stays in its own run."""
 
 from __future__ import annotations

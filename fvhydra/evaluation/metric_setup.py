@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From ``metrics.use`` to metrics that are ready to score."""
 
 from __future__ import annotations

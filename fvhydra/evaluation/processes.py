@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scoring in several processes: threads of one Python wait for each other where calls are short or CPUs are many."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is scored: samples out of files, run folders and manifests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pass: every sample decoded once, seen by all metrics, several samples at a time."""
 
 from __future__ import annotations

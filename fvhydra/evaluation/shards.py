@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Splitting an evaluation over several jobs."""
 
 from __future__ import annotations

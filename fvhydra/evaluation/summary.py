@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From rows to one value a metric."""
 
 from __future__ import annotations

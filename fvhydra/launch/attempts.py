@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Earlier attempts at a job, kept below its folder when it runs once more."""
 
 from __future__ import annotations

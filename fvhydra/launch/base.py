@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every launcher does alike, and what one has to do by itself: run jobs that are ready, and tell how they ended.
 
 A job is a command. Before :meth:`SweepLauncher.run` is called, every job is composed and validated, its folder holds

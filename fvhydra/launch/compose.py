@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Composing the jobs of a sweep: Hydra once for each combination of choices, and plain values on top of that.
 
 Hydra takes a tenth of a second to compose a configuration. Jobs that differ in plain values only (``seed=0,1,2``)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``dry_run=true``: what every job would need and find, without running or writing anything."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long jobs take: what earlier runs of the same job took, else a guess from the amount of work."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sweeper: every combination of the values that were given, as Hydra's basic sweeper makes them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What makes two jobs the same job: the key by which a sweep resumes."""
 
 from __future__ import annotations

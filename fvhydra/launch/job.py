@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One job: a validated configuration and the folder it runs in. Every launcher runs jobs through here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A job as a file: ``job.json`` says everything that a worker needs, wherever it runs.
 
 The configuration is composed and validated once, on the machine of the person. What travels are its values, resolved,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``launcher=local``: in this process, one job after the other."""
 
 from __future__ import annotations

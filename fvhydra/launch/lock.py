@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One command at a time in a sweep's folder."""
 
 from __future__ import annotations

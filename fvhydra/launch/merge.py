@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One answer out of the jobs of a sweep, for ops whose jobs are parts of it."""
 
 from __future__ import annotations

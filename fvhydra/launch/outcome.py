@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of a job that ran in a process of its own: its log while it runs, its result when it has ended."""
 
 from __future__ import annotations

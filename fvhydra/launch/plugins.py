@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes the launchers and the sweeper known to Hydra.
 
 There is no ``hydra_plugins`` package of our own at the top of the repository.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``launcher=pool``: several jobs at a time on this machine, each in a process of its own."""
 
 from __future__ import annotations

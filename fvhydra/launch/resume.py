@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Going on with a sweep: its jobs found again by fingerprint, and the results that are kept."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What this machine has for jobs, and what each job takes of it."""
 
 from __future__ import annotations

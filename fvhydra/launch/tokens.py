@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which tokens of this machine a job is given: none, unless ``launcher.pass_env`` names them."""
 
 from __future__ import annotations

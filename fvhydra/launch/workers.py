@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting workers on this machine: as programs of their own, or as workers of one that has loaded what they need."""
 
 from __future__ import annotations

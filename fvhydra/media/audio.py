@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Audio: float samples to a file that every player opens, and back from a file or a clip."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The latent bundle: a ``.pt`` file with the tensor a model made before its VAE, format version 1.
 
 Other tools read and write this format, so its keys are interface: ``latent`` (float16), ``shape``, ``dtype_original``,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Videos: H.264 in, RGB frames out.
 
 Both directions go through PyAV, whose wheels bring their own FFmpeg, so no binary is looked for. Decoding is strict:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where weights come from: a folder of the user's, the cache of this machine, or the Hub; each found once a process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contract of a metric.
 
 A clip is decoded once and shown to every metric in chunks, so a metric never sees a whole video unless it keeps one::

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which metrics there are: id to class, imported when asked for.
 
 A metric from outside this package needs no entry: ``metrics.use.<family>.<name>._target_`` names its class.

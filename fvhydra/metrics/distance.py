@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metrics that are the Fréchet distance of two sets of features: what they are made of, however these were found."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights from the Hub or an address, through the caches that are there already.
 
 Repositories are kept in the caller's Hugging Face cache, where other programs find them too; single files from

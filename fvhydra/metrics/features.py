@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of clips and recordings, kept on disk: what a network makes of a file costs much and never changes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metrics that are listed and not there yet. Each moves to a class of its own, and from here to the catalogue."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One thing to score: a clip and whatever is known of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reading of a metric whose value comes of a value a frame, or a pair of frames."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a metric says of itself before anything is loaded or decoded: plain data, so that listing needs no model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=attach``: come back to a sweep whose jobs go on elsewhere."""
 
 from __future__ import annotations

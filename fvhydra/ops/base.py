@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contract of an operation, and how it comes by its engine and store."""
 
 from __future__ import annotations

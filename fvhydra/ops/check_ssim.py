@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=check_ssim``: regenerate and compare with the references."""
 
 from __future__ import annotations

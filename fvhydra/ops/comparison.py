@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparing one generated case with its reference, and keeping the numbers beside the artifact."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=doctor``: look at this machine, its tokens, the store and the last run."""
 
 from __future__ import annotations

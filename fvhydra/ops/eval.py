@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=eval``: score clips with any set of metrics."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=eval_compare``: what became better or worse between two evaluations."""
 
 from __future__ import annotations

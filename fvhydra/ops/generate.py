@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=generate``: only generate, into a run folder."""
 
 from __future__ import annotations

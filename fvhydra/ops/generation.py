@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running the engine over the cases of a run, and writing what it made as artifacts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A job for a worker that sees no file of this machine: what of them goes with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=log``: the history of a store."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=metrics``: which metrics there are, what they need, whether they run here."""
 
 from __future__ import annotations

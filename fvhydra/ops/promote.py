@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=promote``: move reviewed drafts into place."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From ``prompt=``, ``prompt_file=`` or ``prompts=`` to prompts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What seeding, re-seeding, promoting and restoring share: looking at new references, and preparing the change."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=publish``: apply the change that an earlier run prepared."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finding the references of cases in a store, and the sidecars that say what they are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=reseed_ssim``: replace references on purpose."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=restore``: put earlier references back, as a new reviewed commit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=seed_ssim``: make references that do not exist yet."""
 
 from __future__ import annotations

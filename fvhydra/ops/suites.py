@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The prompts of benchmarks, read from copies of their own files as they are."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """One data model (``core.result``), three renderers: HTML, JUnit XML, Markdown."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The clips of a sample as players, beside what was measured on them frame by frame."""
 
 from __future__ import annotations

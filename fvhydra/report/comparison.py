@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of comparing two evaluations: how far each metric moved, and the clips that moved it, side by side."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What differs between references and a run, told once instead of once a case."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of an evaluation: for each metric its distribution, its worst and best clips, and what it was made with."""
 
 from __future__ import annotations

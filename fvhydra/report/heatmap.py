@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Maps of a latent's difference as small pictures inside the page."""
 
 from __future__ import annotations

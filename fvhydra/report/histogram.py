@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The geometry of a distribution; the template draws it as SVG, so it is there without any script."""
 
 from __future__ import annotations

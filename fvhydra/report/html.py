@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTML page: one file without a network, a framework or a server, on top of the media of the run folder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JUnit XML, for the tables that CI systems draw.
 
 A case that was compared and is outside tolerance is a *failure*. Everything else that is not a success is an *error*:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Markdown tables for a pull request or a CI job summary (GitHub's dialect)."""
 
 from __future__ import annotations

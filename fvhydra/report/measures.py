@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The numbers of a case beside their limits, and the order in which cases deserve a look."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the page refers to files of the run folder: relative, URL-encoded, and never out of it."""
 
 from __future__ import annotations

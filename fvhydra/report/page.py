@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all pages share: the templates, and that text from outside is shown as text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The geometry of a radar of many dimensions; the template draws it as SVG."""
 
 from __future__ import annotations

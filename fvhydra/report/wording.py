@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How reports spell verdicts, numbers and text that came from outside."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports of runs and sweeps: pure functions of their records and of what lies in their folder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A change: a reviewed edit of a store. Every write to a store is one.
 
 ``save_change`` writes ``change.json`` into a run folder, ``apply_change`` makes one atomic commit of it. What is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Asking a person, and taking the answer that was given beforehand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The automatic part of a review: what a person should not have to look for in numbers."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """How alike two artifacts are: pure functions on arrays, and their streaming forms."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far a latent is from its reference: cosine distances and the largest single difference."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far a clip is from its reference: MS-SSIM of every frame.
 
 Both files are decoded at once, each in a thread, a few frames ahead of the workers that compare them, so memory does

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SSIM and MS-SSIM of two frames, with the values of pytorch-msssim and without its memory.
 
 The formulas are those of Wang et al., "Image quality assessment: from error visibility to structural similarity"

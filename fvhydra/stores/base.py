@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contract of a store. ``tests/contracts/test_stores.py`` holds every store to it."""
 
 from __future__ import annotations

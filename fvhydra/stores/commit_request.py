@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one commit does to a tree, checked before any store looks at it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where in a store a reference lives, and how an existing one is found.
 
 ``reference_videos/<tier>/<DEVICE>_reference_videos/<model_id>/<BACKEND>/<stem>.<ext>``, as other tools of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choices from outside the package (``--config-dir``) are explained like our own."""
 
 from __future__ import annotations

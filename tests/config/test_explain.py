@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong words and values, as sentences: composed as the command line does it, without a process for each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the contract of launchers is tested: a folder with an engine that does as it is told, and a way to run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kinds of store that the contract is tested with. A new kind adds a class here and its name to ``SITES``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What other processes do to a store while a test looks on."""
 
 from __future__ import annotations

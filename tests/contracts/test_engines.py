@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every engine must keep, with every model. ``fastvideo`` needs a GPU and has its mapping tested instead."""
 
 from __future__ import annotations

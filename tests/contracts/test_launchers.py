@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every launcher promises: the same command leaves the same folder, summary and exit code, wherever jobs run.
 
 A launcher joins with a fixture ``<name>_site`` (see ``launcher_sites.py``) and its name in :data:`LAUNCHERS`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every store must do, whatever it is made of (``fvhydra.stores.base``)."""
 
 from __future__ import annotations

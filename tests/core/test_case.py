@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What decides an output is in the fingerprint; what only explains it is not."""
 
 from __future__ import annotations

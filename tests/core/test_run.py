@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run folder says what happened, also when its process was killed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading our own documentation: the commands it shows, the output it promises, the files it asks to write."""
 
 from __future__ import annotations

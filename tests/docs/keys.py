@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of keys in ``docs/configuration.md``, made from the schema. ``python -m tests.docs.keys`` renews them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The documentation is true: its commands run, print what it shows, and its tables agree with the code."""
 
 from __future__ import annotations

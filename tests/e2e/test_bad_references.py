@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """References that are damaged, of another kind, or dangerous: each is named, and costs only its own case."""
 
 from __future__ import annotations

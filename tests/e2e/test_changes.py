@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every write to a store is a reviewed change: prepared, confirmed with the exact phrase, applied once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ``op=doctor`` finds: each trouble is a line, and none hides the next."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``op=eval_compare`` from the command line: exit codes, what is left behind, paths that are odd."""
 
 from __future__ import annotations

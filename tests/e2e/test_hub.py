@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """References on the Hub through the command line, against a server of our own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Re-seeding, restoring, drafts and history with ``store=hub``: the same commands, the same behaviour."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The main job on real input: the real LTX-2 pipeline class with tiny weights, from seeding to a regression."""
 
 from __future__ import annotations

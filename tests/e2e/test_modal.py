@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``launcher=modal`` through the command line, with the unmodified SDK and a Modal of our own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong at Modal, on the way there, and here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moving approved references: deliberately, reviewed, in one commit, and back again."""
 
 from __future__ import annotations

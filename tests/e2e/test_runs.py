@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generating, sweeping, interrupting: what a run leaves behind and how it ends."""
 
 from __future__ import annotations

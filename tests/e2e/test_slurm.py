@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sweeps on a real Slurm cluster: packed on its GPUs, told truly when they fail, found again, moved off dead nodes."""
 
 from __future__ import annotations

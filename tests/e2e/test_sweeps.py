@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sweeps that go on where they stopped, that are looked at before they run, and that seed through a launcher."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sweep that is killed at any moment goes on as if nothing had happened."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong input gets one sentence with what is allowed, exit 2, and leaves nothing behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests and cases as ``conf/`` composes them, small enough that a generation takes a tenth of a second."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m tests.engines.digests <engine> <cache> <image>``: the hash of one output of every model, as JSON.
 
 A process of its own for the tests of determinism. It has no network, whatever the environment says.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The YAML of models, sampling, backends, tiers and engines: facts that other tools rely on, and names that exist."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The adapter's mapping, against the recorded field names of FastVideo's typed API. FastVideo itself needs a GPU."""
 
 from __future__ import annotations

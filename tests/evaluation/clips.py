@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small clips that are known by their brightness."""
 
 from __future__ import annotations

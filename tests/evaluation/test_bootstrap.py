@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals of means: as the textbook says, and the same every time."""
 
 from __future__ import annotations

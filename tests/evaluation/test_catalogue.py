@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The catalogue of metrics agrees with ``conf/metrics`` and with itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoding the videos of a sample side by side, and what becomes of files that are unlike others."""
 
 from __future__ import annotations

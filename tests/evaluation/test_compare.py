@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparing two evaluations: pairs, never averages of other samples, and never two versions of a measure."""
 
 from __future__ import annotations

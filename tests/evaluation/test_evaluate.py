@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole evaluations in a folder: results as they come, taken up again, split and merged."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Limits on metrics: what passes, what does not, and what nobody can say."""
 
 from __future__ import annotations

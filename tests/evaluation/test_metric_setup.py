@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From words to metrics: everything that is wrong is said at once, before anything is loaded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metrics with networks in whole evaluations: side by side in threads, split into shards, their features kept."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is scored, and which reference belongs to what."""
 
 from __future__ import annotations

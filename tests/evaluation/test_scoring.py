@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One sample under several metrics: what one of them does stays with it."""
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from fvhydra.config.metrics import Choice
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.scores import ScoreRow
-from fvhydra.evaluation import open_clips as footage_module
+from fvhydra.evaluation import clip_reader
 from fvhydra.evaluation.metric_run import Outcome
 from fvhydra.evaluation.metric_setup import LoadedMetric, build_metrics, load_metric
 from fvhydra.evaluation.processes import processes, use_processes
@@ -99,7 +100,7 @@ def test_each_clip_is_decoded_once_for_all_metrics(
         decoded.append(path.name)
         return video.decode(path, upright)
 
-    monkeypatch.setattr(footage_module, "decode", counted)
+    monkeypatch.setattr(clip_reader, "decode", counted)
     keys = {"video": make_clip("a.mp4"), "reference": make_clip("b.mp4", 90)}
     assert all(row.status == "ok" for row in rows(pool, keys, toys.Toy, toys.Difference, toys.Free).values())
     assert sorted(decoded) == ["a.mp4", "b.mp4"]

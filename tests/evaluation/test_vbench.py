@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where an evaluation stands on VBench's scale."""
 
 from __future__ import annotations

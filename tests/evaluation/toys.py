@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metrics that are simple enough to know their values, and some that misbehave. ``_target_`` may name them too."""
 
 from __future__ import annotations
@@ -129,14 +130,14 @@ class Nonfinite(Toy):
 class Weightless(Toy):
     spec = described("weightless", "video")
 
-    def load_metric(self) -> None:
+    def setup(self) -> None:
         raise Skipped("no_weights", "weights unavailable: toys/none, 1 MB")
 
 
 class Unpreparable(Toy):
     spec = described("unpreparable", "video")
 
-    def load_metric(self) -> None:
+    def setup(self) -> None:
         raise OSError("the disk is on fire")
 
 

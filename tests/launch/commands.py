@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands that run on while the test looks at them, and an engine that notes where it runs."""
 
 from __future__ import annotations

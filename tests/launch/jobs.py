@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs as the command line would make them, without one."""
 
 from __future__ import annotations

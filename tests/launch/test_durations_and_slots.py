@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Composing many jobs, what fits beside what, and which goes first."""
 
 from __future__ import annotations

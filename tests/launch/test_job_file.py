@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``job.json``, earlier attempts, the log of a worker: what holds a sweep together on disk."""
 
 from __future__ import annotations

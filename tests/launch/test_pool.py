@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``launcher=pool``: what it packs where, what it does with jobs that die, and that nothing outlives it."""
 
 from __future__ import annotations

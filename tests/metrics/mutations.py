@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a metric may be asked to see: ways in which a clip goes wrong."""
 
 from __future__ import annotations

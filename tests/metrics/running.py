@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metrics without files: clips in memory, shown in chunks of any length."""
 
 from __future__ import annotations

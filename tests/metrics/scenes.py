@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small takes that all metrics are tried on, and what a metric makes of them."""
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class Stage:
         if metric not in self._metrics:
             found = metric_class(metric)
             self._metrics[metric] = found(found.spec.params(), self._assets)
-            self._metrics[metric].preprocess()
+            self._metrics[metric].setup()
         return self._metrics[metric]
 
     def _content(self, metric: str, take: Take, reference: Take) -> str:

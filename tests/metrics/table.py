@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes what metrics see into docs/metrics.md: ``python -m tests.metrics.table``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the Fréchet metrics have in common: states, their merging, and how few samples are too few."""
 
 from __future__ import annotations

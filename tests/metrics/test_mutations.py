@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every metric sees what it says it sees, and finds nothing wrong where nothing is."""
 
 from __future__ import annotations

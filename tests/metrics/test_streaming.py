@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clips in chunks of any lengths give what the whole clip gives, in memory that does not grow with it."""
 
 from __future__ import annotations

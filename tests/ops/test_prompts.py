@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prompts as people keep them, and the sentence for each that is none."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sidecars that are none: named by their store path, and in nobody else's way."""
 
 from __future__ import annotations

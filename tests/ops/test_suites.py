@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prompt suites: benchmarks' own files as they are, and what they say of a clip all the way to the evaluation."""
 
 from __future__ import annotations

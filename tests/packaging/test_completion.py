@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shell completion, as a bash that has run ``eval "$(fvhydra -sc install=bash)"`` asks for it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers that need no model come without loading the libraries that take seconds."""
 
 from __future__ import annotations

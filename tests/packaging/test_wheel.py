@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The wheel is whole: installed alone into a fresh environment, it does the main job from an empty folder."""
 
 from __future__ import annotations

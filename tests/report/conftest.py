@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real browser for the pages, opened from disk as a person does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run folders as op=eval leaves them: real clips, real arrays a frame, hostile samples and prompts."""
 
 from __future__ import annotations

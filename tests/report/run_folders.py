@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run folders as ops leave them: real clips, real difference maps, hostile prompts."""
 
 from __future__ import annotations

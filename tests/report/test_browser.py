@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages in a real browser, opened from disk as a person does: what they draw is read back from screenshots."""
 
 from __future__ import annotations

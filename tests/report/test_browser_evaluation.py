@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages of evaluations in a real browser: players, filters, and the table of thousands of samples."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of an evaluation and of comparing two, as a parser sees them; what they do is in test_browser_evaluation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page's structure, as a parser sees it; what it does is tested in test_browser.py."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A change is read from its run folder only when it is one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SSIM and MS-SSIM in float64, written from the papers and from nothing of fvhydra's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is special about the store on the Hub: everything that can go wrong on the way there and back."""
 
 from __future__ import annotations

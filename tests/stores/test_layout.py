@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of references: what other tools rely on, and what nobody may be able to provoke."""
 
 from __future__ import annotations

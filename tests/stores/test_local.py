@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is special about the local store; what it shares with others is in ``tests/contracts/test_stores.py``."""
 
 from __future__ import annotations

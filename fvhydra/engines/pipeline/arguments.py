@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a case to the arguments of a pipeline's call. No torch: the pipeline's signature is all that is needed."""
 
 from __future__ import annotations

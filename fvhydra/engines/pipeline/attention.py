@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The attention backend of a pipeline's denoisers: switched the library's way, then read back.
 
 A backend that silently is another one than the folder in the reference path says makes references worthless, so what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The device that a case needs, verified before anything is loaded."""
 
 from __future__ import annotations

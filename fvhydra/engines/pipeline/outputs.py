@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From what a pipeline returns to arrays in the one layout that the rest of fvhydra knows."""
 
 from __future__ import annotations

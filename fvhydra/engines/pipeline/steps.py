@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Denoising steps of a running pipeline, reported as they end."""
 
 from __future__ import annotations

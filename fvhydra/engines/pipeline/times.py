@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wall time of a pipeline's parts, taken with hooks around the parts: two clock readings for each call of one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real weights: the commit that is loaded is decided once, recorded, and never "whatever main is"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CogVideoX 1.5 image-to-video: 16 latent channels, 4 x 8 x 8 compression, patches of two latent frames."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text and vision encoders that several families share."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HunyuanVideo image-to-video: 16 latent channels, 4 x 8 x 8 compression, Llava and CLIP text encoders."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LTX-2: video and audio together, 128 latent channels, 8 x 32 x 32 compression."""
 
 from __future__ import annotations

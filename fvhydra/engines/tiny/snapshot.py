@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny families on disk: built once, kept in a cache folder under a key of everything that decides their bytes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stable Audio Open: stereo at 44.1 kHz, 64 latent channels, 2048 samples for each latent step."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tokenizers that need no training and no download: a byte alphabet, whole words, and merges that spell the words.
 
 Every text has an encoding of its own, and common words are one token, as in a trained vocabulary.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wan 2.1 text-to-video and Wan 2.2 TI2V (text-to-video, with or without a first frame)."""
 
 from __future__ import annotations

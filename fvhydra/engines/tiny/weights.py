@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seeded weights that depend on nothing but the seed, the component and the parameter's name and shape.
 
 Each parameter has a Philox stream of its own, so neither the library's initialisation code nor the order in which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Coming back to the calls of a sweep from another process."""
 
 from __future__ import annotations

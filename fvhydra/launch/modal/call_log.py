@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The calls that a sweep has made on Modal, kept in its folder from the moment that each was made."""
 
 from __future__ import annotations

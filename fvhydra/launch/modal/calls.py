@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All calls of one command: made, followed, let go of."""
 
 from __future__ import annotations

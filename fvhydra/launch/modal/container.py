@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs inside a container on Modal: the standard library and the SDK, and the worker as a child process.
 
 The worker is a child so that whatever it does to itself (an abort in native code, the end of its memory) is an answer,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the SDK raises, as sentences."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The launcher: from jobs to calls, and from their answers to results."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A job as one argument of a function: its record, and the files of this machine that it reads."""
 
 from __future__ import annotations

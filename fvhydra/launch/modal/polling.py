@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Following one call to its end: its log while it runs, its answer, its files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the configuration to an app on Modal: its image, its functions, its Volumes and Secrets.
 
 Volumes are mounted where the ecosystem's CI has them: weights at ``/root/data``, with ``HF_HOME`` in it.

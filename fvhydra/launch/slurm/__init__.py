@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``launcher=slurm``: arrays of jobs on a Slurm cluster.
 
 ``batch`` says what is submitted and ``script`` writes it down, ``submissions`` submits it and remembers that in the

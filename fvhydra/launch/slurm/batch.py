@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is submitted: one script for an array of jobs that need the same.
 
 A job's number is its index in the array, so that Slurm writes its log into its folder, and a worker finds its job.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running jobs on Slurm: submit, watch, tell, and come back to what an earlier command left there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How jobs are, as Slurm sees them: one question for all of them at a time.
 
 ``squeue`` answers without accounting too, and of jobs that ended a while ago (``MinJobAge``, 5 minutes by default).

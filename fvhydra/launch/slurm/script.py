@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The part of submitit that serves here: it knows the parameters of sbatch and writes them down.
 
 Its pickles, its way of submitting and its watcher have no part in a job that is a command (``docs/architecture.md``).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was submitted, remembered in ``slurm/`` of the sweep's folder, so that another command finds it again.
 
 A batch is noted before it is submitted. If this process is killed in between, or Slurm's answer is lost, the array is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``audio.clap_score``: how well a sound goes with its text."""
 
 from __future__ import annotations

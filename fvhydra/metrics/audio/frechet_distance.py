@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``audio.frechet_distance``: the Fréchet audio distance of the generated sounds and the references."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sound as the audio networks of FastVideo's evaluation hear it."""
 
 from __future__ import annotations

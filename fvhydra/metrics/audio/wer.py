@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``audio.wer``: what a clip says against what it should say, from a transcript that is given."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``common.fvd``: the Fréchet video distance of the generated clips and the references."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``common.lpips``: how unlike frames look to a network, weighted as people judged."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``common.ssim``, ``common.ms_ssim`` and ``common.psnr``: a clip against its reference, frame by frame."""
 
 from __future__ import annotations

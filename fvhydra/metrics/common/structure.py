@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SSIM and MS-SSIM of one clip by one kernel: filtering frames in full size is most of the work of either."""
 
 from __future__ import annotations

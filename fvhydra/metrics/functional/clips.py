@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the functions on clips ask of their arrays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Fréchet distance between two sets of features: FVD over videos, FAD over audio.
 
     |m_a - m_b|^2 + tr(S_a) + tr(S_b) - 2 tr((S_a S_b)^(1/2))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a judge's answers about pairs of clips say: which side was shown first, who won, how often, how surely.
 
 A judge compares a candidate's clip with a baseline's several times, shown in turn first and second, since judges prefer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose number a metric reproduces, where two well-known programs compute different ones under one name.
 
 ``upstream`` is the benchmark that defined the metric, or, where FastVideo's evaluation is its only home, that

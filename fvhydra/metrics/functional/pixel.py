@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far the frames of a clip are from those of its reference, pixel by pixel: SSIM, MS-SSIM and PSNR.
 
 All return one value a frame, so a clip may be given in chunks; the score of a clip is the mean over its frames.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What VideoScore2 wrote and how sure it was: three marks of 1 to 5.
 
 He et al., "VideoScore2: think before you score in generative video evaluation" (2025).

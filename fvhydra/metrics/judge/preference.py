@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``judge.preference``: how often a judge preferred the clips to others, from answers that were recorded."""
 
 from __future__ import annotations

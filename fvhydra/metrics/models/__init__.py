@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks behind metrics: which weights, how they are loaded, and exactly what they are shown.
 
 Only :mod:`~fvhydra.metrics.models.weights` is light; the other modules import torch and are imported when a network is

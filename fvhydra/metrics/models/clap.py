@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CLAP: sound and text in one space.
 
 Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion" (2023), through transformers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CLIP's image tower on frames, behind VBench's preprocessing."""
 
 from __future__ import annotations

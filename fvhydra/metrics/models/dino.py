@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DINO's ViT on frames of any shape."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loading networks: float32, evaluation mode, and never a file that runs code of its own unless its hash is known."""
 
 from __future__ import annotations

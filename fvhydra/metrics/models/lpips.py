@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LPIPS: the distance of two pictures in the features of AlexNet, weighted as people judged.
 
 Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric" (2018), version 0.1 with the

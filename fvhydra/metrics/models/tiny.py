@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small random weights under the names and in the formats of the real ones, to try out how metrics run.
 
 They go through the same loading, preprocessing and scoring as real weights; their scores mean nothing.

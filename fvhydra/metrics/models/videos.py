@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks that turn a whole clip into one row of features, for the Fréchet video distance."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The weights that metrics load, each described once: where from, which bytes, under which licence.
 
 Revisions and hashes are those that public projects pin and verify; where none could be confirmed there is None, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The metrics: flow against a reference's, or against that of the controls; given in files, or estimated by DIS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all metrics of optical flow have in common: their parameters, and a comparison for each pair of frames."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where flow comes from: a file, OpenCV's DIS on neighbouring frames, or the controls of a world model."""
 
 from __future__ import annotations

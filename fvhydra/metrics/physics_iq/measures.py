@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``physics_iq.mse``, ``.spatial_iou``, ``.spatiotemporal_iou`` and ``.weighted_spatial_iou``: a clip and a recording.
 
 Each picks one of what :class:`~fvhydra.metrics.physics_iq.takes.Comparison` computes for all of them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``physics_iq.score``: how a clip agrees with a recording, against how a second take of it does."""
 
 from __future__ import annotations

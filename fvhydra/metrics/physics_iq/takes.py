@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the metrics of Physics-IQ share: the masks of each video and how two videos agree, computed once a clip."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``vbench.aesthetic_quality``: how beautiful frames are to LAION's predictor."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``vbench.subject_consistency``: whether what is in the frames stays what it is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``vbench.temporal_flickering``: how little each frame differs from the next one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """References on the Hugging Face Hub: a data set, with a commit of its own for every change.
 
 Besides the files, the data set holds ``journal/<operation>.json``: every commit adds one, with its message, paths and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hashes of content, as the Hub has them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From what huggingface_hub raises to what a store raises, and how long to try again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commits of a data set as entries of a log."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One data set as huggingface_hub shows it: each method is one question, with the answer in a store's words."""
 
 from __future__ import annotations

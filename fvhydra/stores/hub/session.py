@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How huggingface_hub talks to the network while a store asks it something."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The store on the Hub: commits by compare-and-swap on a branch of a data set."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of revisions. A revision never changes, so what was learnt once is kept."""
 
 from __future__ import annotations

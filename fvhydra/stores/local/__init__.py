@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The embedded default: a store in a folder, for one machine or a shared file system. Needs no server and no locks.
 
     objects/<aa>/<sha256>   the bytes of every file of every revision

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The few dealings with the file system that the parts of a local store share."""
 
 from __future__ import annotations

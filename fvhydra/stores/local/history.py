@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commits of a local store: one file each, made in one step or not at all."""
 
 from __future__ import annotations

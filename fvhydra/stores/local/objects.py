@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bytes of a local store, each file once, by its hash."""
 
 from __future__ import annotations

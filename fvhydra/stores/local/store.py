@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The local store: commits by compare-and-swap on a folder."""
 
 from __future__ import annotations

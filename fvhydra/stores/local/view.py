@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The newest tree of a local store as plain files, for a person with a player."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A machine with fvhydra and an account at a Modal of our own."""
 
 from __future__ import annotations

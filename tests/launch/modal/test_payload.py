@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What travels to a container: the job, and the files that it reads, under the paths that they have here."""
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def test_a_shard_without_clips_is_one_there_too(home: Path) -> None:
     found = []
     for shard in range(2):
         job = _job(home, "op=eval", "videos=clips", "metrics=temporal", "op.shards=2", f"op.shard={shard}")
-        packed = job.op.packed(job.context(Silent()))
+        packed = job.op.job_inputs(job.context(Silent()))
         for path, data in packed.files.items():
             files.write_bytes(path, path.read_bytes() if data is None else data)
         there = replace(job, config=packed.config)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An engine from outside the package, for containers: the mock, and on the way whatever can go wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A person at the login node of the cluster: commands that run on while the test goes on, and jobs that obey it."""
 
 from __future__ import annotations

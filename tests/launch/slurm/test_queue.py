@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Slurm says of jobs: while it remembers them, after that, and when it says nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sound through CLAP: with tiny weights, and by files of features."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values recorded from FastVideo's and the benchmarks' own code, and the recipes of what they were computed on."""
 
 from __future__ import annotations

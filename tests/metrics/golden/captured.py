@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the networks received when the values were recorded: sizes, moments, a probe of the first and last picture."""
 
 from __future__ import annotations

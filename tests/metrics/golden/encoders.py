@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stood for the image networks when the values were recorded: a probe, behind the networks' own preprocessing."""
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from fvhydra.metrics.models import clip, dino
 from tests.metrics.golden import recipes
 from tests.metrics.golden.captured import probe
 
-_PREPARE = {"clip": clip.prepare, "dino": dino.prepare}
+_PREPARE = {"clip": clip.preprocess, "dino": dino.preprocess}
 
 
 def encode(recipe: recipes.Recipe, network: Literal["clip", "dino"], seed: int, outputs: int) -> NDArray[np.float32]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inputs of the recorded values, built from their recipes: a recipe is ``{"fn": name, ...arguments}``.
 
 All randomness is numpy's ``RandomState`` (MT19937), whose stream is frozen. Videos are uint8 ``[T, 3, H, W]`` here,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks against the same mathematics written out plainly, on tiny weights."""
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Skipped
 from fvhydra.metrics.models import clap, clip, dino, loading, lpips, videos, weights
 from fvhydra.metrics.models.images import IMAGENET, normalise, to_tensor
-from fvhydra.metrics.models.tiny import build
+from fvhydra.metrics.models.tiny import build_network
 from tests.metrics.golden import load, recipes
 from tests.metrics.golden.captured import assert_captured
 from tests.similarity.conftest import textured
@@ -25,7 +26,7 @@ CLIP, OTHER = textured(5, 70, 110), textured(5, 70, 110, seed=1)
 
 
 def tiny(name: str, assets: HubAssets) -> Path:
-    return build(name, assets.cache_dir)
+    return build_network(name, assets.cache_dir)
 
 
 def plain_lpips(

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VBench's dimensions that look through a network: the recorded probe in its place, and tiny weights."""
 
 from __future__ import annotations

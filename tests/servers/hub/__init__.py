@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Hugging Face Hub of our own: the part of its HTTP interface that ``huggingface_hub`` uses for data sets.
 
     with HubServer() as hub:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Hub's addresses and what each does."""
 
 from __future__ import annotations

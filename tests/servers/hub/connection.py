@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTTP: reading a request, answering it, and the faults in between."""
 
 from __future__ import annotations

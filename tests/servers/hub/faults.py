@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be made to go wrong, and where."""
 
 from __future__ import annotations

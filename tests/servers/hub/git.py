@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A git repository in memory: blobs, trees, commits and branches, each object under its real SHA-1."""
 
 from __future__ import annotations

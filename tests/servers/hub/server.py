@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The server: what it keeps, who may do what, and switching it off and on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a client with Xet leaves large files: a content-addressed store in a folder, as hf-xet itself keeps one.
 
 hf-xet takes ``local://<folder>`` for the address of the store, so there is no server for it here. Which hash of Xet a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Modal of our own: the part of its gRPC interface that the unmodified ``modal`` SDK uses to run functions.
 
     with ModalServer(tmp_path) as modal:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m tests.servers.modal``: serve until Ctrl-C, for trying things by hand."""
 
 from __future__ import annotations

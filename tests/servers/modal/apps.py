@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RPCs about apps: running one, hearing its logs, leaving it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RPCs about functions, as the client sees them (:class:`Calls`) and as a container does (:class:`Work`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A container: the SDK's entry point as a child process, in namespaces and a root folder of its own.
 
 * The system's folders and those of the interpreter are there, read-only. Of the rest of this machine nothing is.

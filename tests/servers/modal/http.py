@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP side: the bytes of large arguments, results and of files in Volumes."""
 
 from __future__ import annotations

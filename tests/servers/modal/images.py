@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RPCs about what a container is made of: images, files of the client, secrets, large arguments."""
 
 from __future__ import annotations

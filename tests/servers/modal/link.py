@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The network between a client and the server: a forwarder that can be cut."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bringing inputs and containers together: starting, timing out, preempting, stopping."""
 
 from __future__ import annotations

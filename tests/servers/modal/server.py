@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The server: a thread with sockets, and what tests can see of it and do to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the server knows: apps, functions, calls and the containers that work on them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Volumes: folders that containers see a copy of. What changes in a copy is seen by others after a commit."""
 
 from __future__ import annotations

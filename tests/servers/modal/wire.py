@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gRPC side: every RPC of the protocol, answered by the method of its name if there is one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real Slurm cluster of our own: munged, mariadbd, slurmdbd, slurmctld and two slurmd with two fake GPUs each.
 
     with Cluster(folder) as cluster:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m tests.servers.slurm [folder]``: a cluster to try things on, until Ctrl-C."""
 
 from __future__ import annotations

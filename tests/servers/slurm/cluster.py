@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting and stopping the daemons, and the accidents that may befall them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The configuration files of the cluster. Each line that is not the obvious one says why it is there."""
 
 from __future__ import annotations

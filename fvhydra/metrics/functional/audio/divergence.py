@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How differently a network hears two recordings: the divergence between their class distributions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors of a transcript: word error rate, and character error rate where words are not written apart."""
 
 from __future__ import annotations

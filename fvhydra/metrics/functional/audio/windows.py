@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a recording is cut up for PaSST, the network of the KL divergence and of the Fréchet audio distance."""
 
 from __future__ import annotations

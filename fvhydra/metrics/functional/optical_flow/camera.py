@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flow that keys and mouse should give: a camera that turns and moves before a wall at depth 1.
 
 Longuet-Higgins and Prazdny, "The interpretation of a moving retinal image" (1980), with calibrated gains. The camera

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Twelve measures of how a generated flow differs from a reference.
 
 ``mf_`` measures compare the mean vectors, ``pixel_`` and ``px_`` ones each pixel, ``grid_`` ones the means of cells.

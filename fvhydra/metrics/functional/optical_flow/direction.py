@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a flow comes from, and which ways and how far it goes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What comparisons of all pairs of frames say about a clip."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well two clips agree in what they show and where they move: the four measures of Physics-IQ.
 
 They are taken at a quarter of the size of the recording, which :func:`working_size` gives.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a clip moves: masks of what differs from a running average of the frames before.
 
 A mask is uint8 ``[H, W]``, 255 where something moves and 0 where nothing does, as the benchmark keeps them in files.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Physics-IQ score: how a continuation agrees with a recording, against how a second take of it does."""
 
 from __future__ import annotations

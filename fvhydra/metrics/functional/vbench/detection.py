@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VBench's dimensions that count what GRiT detects in sixteen frames of a clip."""
 
 from __future__ import annotations

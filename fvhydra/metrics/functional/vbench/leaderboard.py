@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the values of VBench's dimensions to the quality, semantic and total score of its leaderboard."""
 
 from __future__ import annotations

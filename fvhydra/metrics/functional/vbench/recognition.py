@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VBench's dimensions that compare what a network sees in a clip with what was asked for."""
 
 from __future__ import annotations

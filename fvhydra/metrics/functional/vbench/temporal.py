@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VBench's dimensions of change over time: flickering, smoothness, degree of motion, consistency of features."""
 
 from __future__ import annotations
