@@ -13,7 +13,7 @@ from fvhydra.launch.base import NOT_STARTED, REUSED, SweepObserver
 from fvhydra.launch.job import not_run
 from fvhydra.launch.job_file import read_job
 from fvhydra.launch.modal.call_log import latest
-from fvhydra.launch.modal.call_log import ModalCalls
+from fvhydra.launch.modal.calls import ModalCalls
 from fvhydra.launch.modal.errors import explained
 from fvhydra.launch.outcome import outcome
 

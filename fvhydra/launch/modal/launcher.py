@@ -69,7 +69,7 @@ class ModalLauncher(SweepLauncher):
             raise KeyboardInterrupt
 
     async def _to_the_end(self, jobs: Sequence[Job]) -> bool:
-        from fvhydra.launch.modal.call_log import ModalCalls
+        from fvhydra.launch.modal.calls import ModalCalls
         from fvhydra.launch.modal.polling import is_open
 
         known = latest(self.sweep_folder)
