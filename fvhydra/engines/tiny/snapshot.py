@@ -15,12 +15,12 @@ from fvhydra.core.files import canonical_json, explained, sha256_bytes
 from fvhydra.engines.quiet import quiet_libraries
 
 FAMILIES = {
-    "ltx2": "fvhydra.engines.tiny.ltx2:build",
+    "ltx2": "fvhydra.engines.tiny.ltx2:build_pipeline",
     "wan21_t2v": "fvhydra.engines.tiny.wan:build_t2v",
     "wan22_ti2v": "fvhydra.engines.tiny.wan:build_ti2v",
     "hunyuan_i2v": "fvhydra.engines.tiny.hunyuan:build_i2v",
     "cogvideox15_i2v": "fvhydra.engines.tiny.cogvideox:build_i2v",
-    "stable_audio": "fvhydra.engines.tiny.stable_audio:build",
+    "stable_audio": "fvhydra.engines.tiny.stable_audio:build_pipeline",
 }
 """Family to the function that builds its pipeline from a seed."""
 
