@@ -14,6 +14,7 @@ help: ## List the targets
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fvhydra needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	@scripts/setup_tests.sh venv $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
@@ -35,10 +36,12 @@ sweep: $(VENV)/.installed ## Check several: make sweep MODEL=ltx2,wan21_t2v_1_3b
 doctor: $(VENV)/.installed ## Look at this machine, its tokens and the store
 	$(RUN) op=doctor $(ARGS)
 
-test: $(VENV)/.installed ## The test-suite: no network, no GPU
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile -m 'not slow' $(ARGS)
+test: $(VENV)/.installed ## Install what the tests need, then run them: no network, no GPU
+	@scripts/setup_tests.sh tests $(VENV)/bin/python --without-slow $(ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --without-slow $(ARGS)
 
 test-all: $(VENV)/.installed ## The same with the slow fault-injection tests
+	@scripts/setup_tests.sh tests $(VENV)/bin/python $(ARGS)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed ## Style, types, import directions

@@ -160,8 +160,25 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need a GPU are skipped where there is none; nothing else may be."""
+_SYSTEM_NEEDS = {"browser", "debian", "slurm"}
+"""Markers that are also the words of ``scripts/setup_tests.sh``."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-slow", action="store_true", help="leave out slow tests, whatever -m chooses")
+    parser.addoption("--needs", action="store_true", help="say what the chosen tests need of the system")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs a program of the system; leave out slow tests; skip what needs a GPU where there is none."""
+    for item in items:
+        for need in _SYSTEM_NEEDS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(need)
+    if config.getoption("--without-slow"):
+        slow = [item for item in items if "slow" in item.keywords]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
     if any("gpu" in item.keywords for item in items):
         import torch
 
@@ -169,6 +186,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             for item in items:
                 if "gpu" in item.keywords:
                     item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """For ``scripts/setup_tests.sh``: a line for each program that the chosen tests cannot do without."""
+    if session.config.getoption("--needs"):
+        marked = {need for item in session.items for need in _SYSTEM_NEEDS.intersection(item.keywords)}
+        print("", *(f"needs: {need}" for need in sorted({"git", *marked})), sep="\n")
 
 
 @pytest.hookimpl(hookwrapper=True)

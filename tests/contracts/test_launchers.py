@@ -21,7 +21,8 @@ from tests.contracts.launcher_sites import Site, own_machine, prepared, read
 from tests.servers.modal import ModalServer
 from tests.servers.slurm import Cluster
 
-LAUNCHERS = ("local", pytest.param("modal", marks=pytest.mark.slow), "pool", "slurm")
+_OWN_MARKS = {"modal": pytest.mark.slow, "slurm": pytest.mark.slurm}
+LAUNCHERS = [pytest.param(name, marks=_OWN_MARKS.get(name, ())) for name in ("local", "modal", "pool", "slurm")]
 
 ODD = "-- a \"quoted\" 'single' $HOME ${seed} `ls` \\ = (1.2), [x] 猫 🎬"
 VERDICTS = [Verdict.DONE, Verdict.INFRASTRUCTURE, Verdict.INFRASTRUCTURE]

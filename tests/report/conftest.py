@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+CHROMIUM = ("chromium", "chromium-browser", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+"""Programs that will do, the first one that is there; ``scripts/setup_tests.sh`` looks for the same."""
+
 _QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -22,9 +25,9 @@ _QUIET = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if executable is None:
-        pytest.fail("chromium is not installed, and the report is only tested in it: apt-get install chromium")
+        pytest.fail("chromium is not installed, and the report is only tested in it: make test installs it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_QUIET)
         yield browser

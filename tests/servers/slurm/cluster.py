@@ -39,8 +39,7 @@ class Cluster:
         self._daemons: dict[str, Daemon] = {}
         programs = _PROGRAMS + (_ACCOUNTING_PROGRAMS if accounting else ())
         if missing := [program for program in programs if not shutil.which(program, path=path)]:
-            packages = "slurm-wlm munge slurmdbd mariadb-server-core"
-            raise RuntimeError(f"not installed: {', '.join(missing)}; apt-get install {packages}")
+            raise RuntimeError(f"not installed: {', '.join(missing)}; make test installs them")
 
     def __enter__(self) -> Cluster:
         settings.write(self.folder, self.ports, self.accounting)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``make demo`` and ``make test`` on a Debian that has Python and make, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.packaging.bare_debian import BareDebian
+
+pytestmark = pytest.mark.slow
+
+FEW = "tests/core/test_case.py tests/report/test_browser.py tests/launch/slurm/test_queue.py"
+"""Some that need nothing, a browser, a cluster."""
+
+
+@pytest.fixture(scope="module")
+def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareDebian]:
+    machine = BareDebian(tmp_path_factory.mktemp("debian") / "root")
+    yield machine
+    machine.remove()
+
+
+def test_who_may_install_nothing_is_told_the_command(debian: BareDebian) -> None:
+    command = debian.run("make demo", 60, user="nobody")
+    assert command.code == 2, command.text
+    assert "  sudo apt-get install --no-install-recommends python3.11-venv" in command.err
+
+
+def test_the_demo(debian: BareDebian) -> None:
+    command = debian.run("make demo", 900)
+    assert command.code == 0, command.text
+    assert "Installing with apt-get: python3.11-venv" in command.out
+    assert "check_ssim ltx2: pass" in command.out
+
+
+def test_what_the_chosen_tests_need(debian: BareDebian) -> None:
+    refused = debian.run(f"make test ARGS='{FEW}'", 120, user="nobody")
+    assert refused.code == 2, refused.text
+    assert "  sudo apt-get install --no-install-recommends git chromium libatomic1 slurm-wlm " in refused.err
+    assert "make test ARGS=\"-m 'not browser and not slurm'\"" in refused.err
+
+
+def test_the_tests(debian: BareDebian) -> None:
+    command = debian.run(f"make test ARGS='{FEW}'", 900)
+    assert command.code == 0, command.text
+    assert "Installing with apt-get: git chromium libatomic1 slurm-wlm " in command.out
