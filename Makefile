@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Thin over `python -m fvhydra`; `make` alone lists the targets.
 PYTHON ?= python3
 VENV   ?= .venv
@@ -44,11 +45,12 @@ test-all: $(VENV)/.installed ## The same with the slow fault-injection tests
 	@scripts/setup_tests.sh tests $(VENV)/bin/python $(ARGS)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: $(VENV)/.installed ## Style, types, import directions
+lint: $(VENV)/.installed ## Style, types, import directions, licence headers
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	@! git grep -L '^# SPDX-License-Identifier: Apache-2.0$$' -- '*.sh' .ci Makefile | sed 's/$$/: no SPDX header/' | grep .
 
 format: $(VENV)/.installed ## Put the code into house style
 	$(VENV)/bin/ruff check --fix .

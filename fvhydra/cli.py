@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from fvhydra import argv
+from fvhydra import __version__, argv
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir
 from fvhydra.core.errors import FvhydraError
@@ -40,6 +40,9 @@ def run(given: Sequence[str]) -> int:
         from fvhydra import help as help_
 
         print(help_.text([conf_dir(), *(Path(path) for path in argv.config_dirs(given))]))
+        return 0
+    if any(word in ("--version", "-V") for word in given):  # Hydra's own answer would be its version
+        print(f"fvhydra {__version__}")
         return 0
     signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -22,7 +22,7 @@ Examples:
   fvhydra op=check_ssim model=ltx2 --cfg job         every key with its value, and run nothing
   fvhydra op=doctor                                  what is missing on this machine?
 
-Shell completion: eval "$(fvhydra -sc install=bash)"    Hydra's own flags: fvhydra --hydra-help
+Shell completion: eval "$(fvhydra -sc install=bash)"    Version: --version    Hydra's own flags: --hydra-help
 Exit codes: 0 pass or done, 1 regression, 2 usage, 3 nothing comparable, 4 infrastructure, 5 inconclusive, 130 Ctrl-C"""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fvhydra import __version__
 from tests.conftest import clean_environment
 
 HEAVY = ("torch", "diffusers", "transformers", "av", "cv2", "imageio", "huggingface_hub", "modal")
@@ -28,6 +29,8 @@ sys.exit(code)
     ("words", "code", "expected"),
     [
         (["--help"], 0, "op=seed_ssim"),
+        (["--version"], 0, f"fvhydra {__version__}"),
+        (["op=doctor", "-V"], 0, f"fvhydra {__version__}"),
         (["--cfg", "job"], 0, "num_inference_steps"),
         (["op=seed_ssim", "engine=mock", "--cfg", "job"], 0, "num_inference_steps"),
         (["--info", "defaults"], 0, "sampling"),

@@ -45,7 +45,7 @@ def test_it_carries_what_is_no_python(wheel: Path) -> None:
         for path in (ROOT / folder).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
             assert path.is_dir() or (name if name.startswith("fvhydra/") else f"fvhydra/{name}") in names
-    assert "fvhydra/conf/prompts/images/astronaut.png" in names
+    assert {"fvhydra/conf/prompts/images/astronaut.png", "fvhydra/py.typed"} <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 
