@@ -39,7 +39,7 @@ def measure(folder: Path, repeats: int, seconds: float) -> None:
     steps = max(10, round(10 * seconds / (time.perf_counter() - start)))
     case, engine = loaded(folder, steps)
     media = engine.generate(case, Silent())  # warm-up, and the arguments that the call by hand is made with
-    pipe = engine._pipe
+    pipe = engine._loaded.pipe
 
     def by_hand() -> None:
         pipe(**media.arguments, generator=torch.Generator("cpu").manual_seed(case.seed))
@@ -73,7 +73,7 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
     from fvhydra.config.schema import conf_dir, register
     from fvhydra.core.progress import Silent
     from fvhydra.engines.base import LoadRequest
-    from fvhydra.ops.base import open_engine
+    from fvhydra.engines.choice import open_engine
     from fvhydra.ops.cases import cases
 
     register()

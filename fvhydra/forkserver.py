@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra import worker
-from fvhydra.core.loading import load_class
-from fvhydra.engines.base import Engine
+from fvhydra.engines.choice import engine_class
 from fvhydra.launch.job_file import read_job
 
 
@@ -73,7 +72,7 @@ def _load(folder: Path) -> None:
 
     job = read_job(folder)
     if job.op.writes_run_folder:
-        load_class(job.config.engine._target_, "engine", Engine).warm(job.config.model)
+        engine_class(job.config.engine).warm(job.config.model)
 
 
 def _divide(request: dict[str, Any], answers: int) -> int:

@@ -20,6 +20,11 @@ class LauncherConfig:
     pass_env: list[str] = doc("Tokens that jobs are given although they could write with them (HF_TOKEN)", factory=list)
     options: dict[str, Any] = doc("Settings of a launcher from outside this package", factory=dict)
 
+    @property
+    def same_environment(self) -> bool:
+        """Whether jobs find the interpreters, packages and folders that are on this machine."""
+        return True
+
 
 @dataclass
 class PoolLauncherConfig(LauncherConfig):
@@ -56,6 +61,10 @@ class SlurmLauncherConfig(LauncherConfig):
     detach: bool = doc("Jobs go on when this command ends before them; sweep=<name> comes back to them", False)
     poll_s: PositiveFloat = doc("How often Slurm is asked how the jobs are, s", 5.0)
 
+    @property
+    def same_environment(self) -> bool:
+        return self.python is None
+
 
 @dataclass
 class ModalImage:
@@ -87,3 +96,7 @@ class ModalLauncherConfig(LauncherConfig):
     max_containers: Positive = doc("Most containers at a time, for each GPU type", 4)
     detach: bool = doc("Jobs go on when this command ends before them; op=attach comes back to them", False)
     patience_s: PositiveFloat = doc("How long to try when Modal cannot be reached, s", 600.0)
+
+    @property
+    def same_environment(self) -> bool:
+        return False

@@ -6,8 +6,10 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import pydantic
+if TYPE_CHECKING:  # engines are run by interpreters that have no pydantic, and import this module
+    import pydantic
 
 
 class ConfigError(Exception):

@@ -167,8 +167,11 @@ def copy(source: Path, target: Path) -> None:
 
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's content."""
+    digest = hashlib.sha256()
     with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -13,7 +13,7 @@ def load_class(target: str, key: str, base: type) -> Any:
     """Import the class ``target``, which the config key ``key`` names; it must derive from ``base``.
 
     Raises:
-        UsageError: There is no such module or class, or it is something else.
+        UsageError: There is no such module or class, it is something else, or it lacks methods that ``base`` asks for.
     """
     module, _, name = target.rpartition(".")
     try:
@@ -25,4 +25,10 @@ def load_class(target: str, key: str, base: type) -> Any:
         ) from error
     if not (isinstance(found, type) and issubclass(found, base)):
         raise UsageError(f"{key}._target_={target} is not a class derived from {base.__module__}.{base.__qualname__}.")
+    if missing := sorted(getattr(found, "__abstractmethods__", ())):
+        raise UsageError(
+            f"{key}._target_={target} lacks {', '.join(missing)}, "
+            f"which {base.__module__}.{base.__qualname__} asks for.",
+            f"Add to {found.__name__} what its contract names.",
+        )
     return found

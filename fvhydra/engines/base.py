@@ -1,25 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of an engine. ``tests/contracts/test_engines.py`` holds every engine to it."""
+"""The contract of an engine. ``tests/contracts/test_engines.py`` holds every engine to it.
+
+An engine may run in another Python environment (``engine.python=``) that has nothing but its own libraries. So this
+module, and each module of an engine, imports the standard library and what of this package does the same; types of the
+configuration are named in annotations only. ``make lint`` holds the engines of this package to it.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from fvhydra.config.backend import BackendConfig
-from fvhydra.config.engine import EngineConfig
-from fvhydra.config.gpu import GpuConfig
-from fvhydra.config.model import ModelConfig
-from fvhydra.config.sampling import Sampling
-from fvhydra.config.tier import TierConfig
-from fvhydra.core.case import Case
 from fvhydra.core.progress import Progress
 
 if TYPE_CHECKING:  # composing a configuration imports this module, and must not cost numpy's start
     import numpy as np
     from numpy.typing import NDArray
+
+    from fvhydra.config.backend import BackendConfig
+    from fvhydra.config.engine import EngineConfig
+    from fvhydra.config.gpu import GpuConfig
+    from fvhydra.config.model import ModelConfig
+    from fvhydra.config.sampling import Sampling
+    from fvhydra.config.tier import TierConfig
+    from fvhydra.core.case import Case
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine can do, declared, so that what it cannot do is refused before anything runs.
+
+    Attributes:
+        artifacts: Values of ``model.artifact`` that it can give.
+        modalities: Values of ``model.modality`` that it can give.
+        weights: Values of ``tier.weights`` that it can run.
+        cpu: Whether it runs without a GPU.
+        procedural: Whether its output is made up by rules, with no weights of any model behind it.
+        packages: Top-level modules of its libraries, which its interpreter must have.
+        install: The command that installs them, for who lacks one.
+    """
+
+    artifacts: tuple[str, ...] = ("pixel", "latent")
+    modalities: tuple[str, ...] = ("video", "audio")
+    weights: tuple[str, ...] = ("tiny", "hub")
+    cpu: bool = True
+    procedural: bool = False
+    packages: tuple[str, ...] = ()
+    install: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,6 +64,8 @@ class LoadRequest:
     threads: int = 1
     with_image: bool = False
     """Whether the cases bring a first frame (image-to-video)."""
+    tiny_weights: Path | None = None
+    """Folder of the tiny weights, when they have been built already; None: the engine builds them."""
 
 
 @dataclass
@@ -69,7 +100,12 @@ class Engine(ABC):
     """Runs a model. Instances are used for one load and any number of cases, by one thread.
 
     Same case, same machine, same versions: bit-identical output, in this and in any other process.
+
+    Its module imports none of the engine's libraries; what needs them imports them where it is called. So what the
+    engine can do is known wherever a command is typed.
     """
+
+    capabilities: ClassVar[Capabilities] = Capabilities()
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config

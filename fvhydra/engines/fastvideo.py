@@ -6,14 +6,16 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fvhydra.core.case import Case
 from fvhydra.core.errors import FvhydraError, InfrastructureError, UsageError
 from fvhydra.core.progress import Progress
-from fvhydra.engines.base import Engine, GeneratedMedia, LoadRequest
+from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
+
+if TYPE_CHECKING:
+    from fvhydra.core.case import Case
 
 INSTALL = "pip install fastvideo  (Python 3.12, Linux, an NVIDIA GPU; its pins need an environment of its own)"
 FSDP_SYMPTOM = "Inference tensors do not track version counter"
@@ -39,19 +41,18 @@ class FastVideoEngine(Engine):
     preset of the model. ``model.fastvideo`` is merged over the mapping, in FastVideo's own words.
     """
 
+    capabilities = Capabilities(weights=("hub",), cpu=False, packages=("fastvideo",), install=INSTALL)
+
     _generator: Any = None
 
     def load(self, request: LoadRequest, progress: Progress) -> None:
-        _refuse_what_cannot_be(self.config.name, request)
         # read by FastVideo while it is imported
         os.environ["FASTVIDEO_ATTENTION_BACKEND"] = request.backend.folder
         os.environ.setdefault("FASTVIDEO_STAGE_LOGGING", "1")
         try:
             from fastvideo import VideoGenerator
-        except ImportError as error:
-            raise UsageError(
-                f"engine={self.config.name} needs the package fastvideo in this interpreter ({error}).", INSTALL
-            ) from error
+        except ImportError as error:  # it is there, and something that it needs is not
+            raise UsageError(f"fastvideo cannot be imported in this interpreter ({error}).", INSTALL) from error
         from fvhydra.engines.pipeline import device, weights
 
         device_name = device.verify(request.gpu)
@@ -186,16 +187,6 @@ def explained(error: Exception) -> FvhydraError:
             "Set model.fastvideo.engine.use_fsdp_inference=false (the default when sampling.sp_size is 1).",
         )
     return InfrastructureError(f"FastVideo failed: {text.splitlines()[-1].rstrip('.')}.")
-
-
-def _refuse_what_cannot_be(name: str, request: LoadRequest) -> None:
-    if request.tier.weights == "tiny":
-        raise UsageError(
-            f"engine={name} runs real weights only, and tier={request.tier.name} has tiny ones.",
-            "Use tier=default with the gpu= of this machine, or engine=diffusers.",
-        )
-    if request.gpu.count == 0:
-        raise UsageError(f"engine={name} needs an NVIDIA GPU, but gpu={request.gpu.name}.", "Name one, as in gpu=l40s.")
 
 
 def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+    from fvhydra.core.case import Case
 
 
 def first_frame(case: Case) -> Picture | None:

@@ -8,18 +8,20 @@ import importlib
 import importlib.metadata
 import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fvhydra.config.model import ModelConfig
-from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError
 from fvhydra.core.files import canonical_json, sha256_bytes
 from fvhydra.core.progress import Progress
-from fvhydra.engines.base import Engine, GeneratedMedia, LoadRequest
+from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
 from fvhydra.engines.images import first_frame
+
+if TYPE_CHECKING:
+    from fvhydra.config.model import ModelConfig
+    from fvhydra.core.case import Case
 
 HEIGHT, WIDTH, FRAMES = 256, 256, 17  # where sampling leaves them to the library
 WAVES = 5
@@ -35,6 +37,8 @@ class MockEngine(Engine):
     Serves every model on every machine: ``gpu=`` and ``backend=`` are filed under, not verified, and ``facts`` says so.
     ``tier.perturb_weights`` adds that much noise, so a gate can be seen failing.
     """
+
+    capabilities = Capabilities(procedural=True, packages=("numpy", "PIL"))
 
     @classmethod
     def warm(cls, model: ModelConfig) -> None:

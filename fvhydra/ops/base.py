@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of an operation, and how it comes by its engine and store."""
+"""The contract of an operation, and how it comes by its store."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from fvhydra.config.engine import EngineConfig
 from fvhydra.config.op import OpConfig
 from fvhydra.config.root import Config
 from fvhydra.config.store import StoreConfig
 from fvhydra.core.context import Context
 from fvhydra.core.loading import load_class
 from fvhydra.core.result import RunResult, SweepJob
-from fvhydra.engines.base import Engine
 from fvhydra.ops.cases import file_digests
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
 from fvhydra.stores.base import Store
@@ -97,12 +95,6 @@ class Op(ABC):
     @abstractmethod
     def run(self, context: Context) -> RunResult:
         """Do it. Writes below ``context.run.path`` only."""
-
-
-def open_engine(config: EngineConfig) -> Engine:
-    """The engine that ``engine=`` chose; its module is imported now."""
-    engine: Engine = load_class(config._target_, "engine", Engine)(config)
-    return engine
 
 
 def open_store(config: StoreConfig) -> Store:

@@ -13,6 +13,7 @@ from fvhydra.core.environment import environment
 from fvhydra.core.errors import Corrupt, FvhydraError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict, worst
+from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.comparison import compare_with_reference, shown_metrics
@@ -34,6 +35,7 @@ class CheckSsim(Op):
 
     def preflight(self, context: Context) -> None:
         """Resolve the prompts; whether the store can be read shows at once, and asking twice would cost a request."""
+        check_engine(context.config, here=context.config.launcher.same_environment)
         cases(context.config)
         shown_metrics(context.config.metrics)
         store = open_store(context.config.store)

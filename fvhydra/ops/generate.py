@@ -6,6 +6,7 @@ from __future__ import annotations
 from fvhydra.core.context import Context
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
+from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op
 from fvhydra.ops.cases import cases
 from fvhydra.ops.generation import clip_facts, generate, record_cases
@@ -17,6 +18,7 @@ class Generate(Op):
 
     def preflight(self, context: Context) -> None:
         """Resolve the prompts and images."""
+        check_engine(context.config, here=context.config.launcher.same_environment)
         cases(context.config)
 
     def run(self, context: Context) -> RunResult:

@@ -13,8 +13,8 @@ from fvhydra.core.context import Context
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.engines.base import GeneratedMedia, LoadRequest
+from fvhydra.engines.choice import check_engine, open_engine
 from fvhydra.media import latent, video
-from fvhydra.ops.base import open_engine
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class Generated:
     Attributes:
         artifact: The file, at its reference path below ``artifacts/`` of the run folder.
         environment: Provenance: facts of the machine and of the engine, flat.
+        procedural: Whether the engine made it up, with no weights of a model.
     """
 
     case: Case
     artifact: Path
     media: GeneratedMedia
     environment: dict[str, str]
+    procedural: bool = False
 
 
 def record_cases(context: Context, cases: Sequence[Case]) -> None:
@@ -55,6 +57,7 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
     if not cases:
         return
     config, progress = context.config, context.progress
+    check_engine(config, here=True)
     engine = open_engine(config.engine)
     try:
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
@@ -83,7 +86,7 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
             _write(path, case, media)
             facts_of_call = {"arguments": media.arguments, "dropped": media.dropped}
             context.run.add_artifact(path, case.index, case.fingerprint, **facts_of_call)
-            yield Generated(case, path, media, facts)
+            yield Generated(case, path, media, facts, engine.capabilities.procedural)
     finally:
         engine.close()
 

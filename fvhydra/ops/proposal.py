@@ -43,7 +43,7 @@ def review(made: Generated, result: CaseResult) -> None:
         result.criteria, numerics = review_latent(latent.load_bundle(made.artifact), made.case)
     else:
         result.criteria, numerics = review_pixels(made.media.frames, made.case), clip_facts(made)
-    result.criteria += review_origin(made.case)
+    result.criteria += review_origin(made.case, made.procedural)
     result.numerics = result.numerics or numerics
 
 

@@ -15,6 +15,7 @@ from fvhydra.core.environment import now
 from fvhydra.core.errors import Corrupt, FvhydraError, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
+from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases, same_words
 from fvhydra.ops.comparison import compare_with_reference, shown_metrics
@@ -33,6 +34,7 @@ class ReseedSsim(Op):
 
     def preflight(self, context: Context) -> None:
         """Refuse without a reason, where a reference is missing, and when the store cannot be written."""
+        check_engine(context.config, here=context.config.launcher.same_environment)
         if not self.config.reason.strip():
             raise UsageError(
                 "op=reseed_ssim needs a reason for moving approved references.",

@@ -10,6 +10,7 @@ from fvhydra.config.op import SeedSsimConfig
 from fvhydra.core.context import Context
 from fvhydra.core.errors import Exists
 from fvhydra.core.result import RunResult
+from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op, open_store
 from fvhydra.ops.cases import cases, same_cases
 from fvhydra.ops.generation import generate, record_cases
@@ -25,6 +26,7 @@ class SeedSsim(Op):
 
     def preflight(self, context: Context) -> None:
         """Refuse when the store cannot be written, or holds any of the references already."""
+        check_engine(context.config, here=context.config.launcher.same_environment)
         open_store(context.config.store).check_writable()
         with TemporaryDirectory() as scratch:  # a refusal leaves no run folder
             self._free_paths(context, Path(scratch))

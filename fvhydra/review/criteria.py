@@ -74,13 +74,18 @@ def review_pixels(frames: NDArray[np.uint8], case: Case) -> list[Criterion]:
     ]
 
 
-def review_origin(case: Case) -> list[Criterion]:
-    """What is wrong with where it comes from; empty when nothing is."""
+def review_origin(case: Case, procedural: bool) -> list[Criterion]:
+    """What is wrong with where it comes from; empty when nothing is.
+
+    Args:
+        procedural: Whether the engine made it up, with no weights of a model.
+    """
     criteria = []
     if noise := case.tier.perturb_weights:
         criteria.append(Criterion("undisturbed_weights", False, f"tier.perturb_weights={noise:g}", "0"))
-    if case.engine == "mock" and case.tier.weights != "tiny":
-        criteria.append(Criterion("real_engine", False, f"mock in tier={case.tier.name}", "an engine with weights"))
+    if procedural and case.tier.weights != "tiny":
+        given = f"{case.engine} in tier={case.tier.name}"
+        criteria.append(Criterion("real_engine", False, given, "an engine with weights"))
     return criteria
 
 

@@ -289,7 +289,7 @@ def attempt(changes):
         media = made.generate(cases.case("ltx2", model=model, tier=tier), Silent())
     except FvhydraError as error:
         return {"error": error.message, "code": error.exit_code}
-    parts = made._pipe.components
+    parts = made._loaded.pipe.components
     return {"revision": made.facts()["weights_revision"], "shape": list(media.latent.shape),
             "dtypes": {name: str(parts[name].dtype) for name in ("vae", "transformer")}}
 

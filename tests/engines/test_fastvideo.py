@@ -20,6 +20,7 @@ import torch
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.core.progress import Silent
 from fvhydra.engines import fastvideo
+from fvhydra.engines.choice import check_engine
 from fvhydra.engines.fastvideo import FastVideoEngine
 from tests.engines import cases
 from tests.engines.cases import MODELS, Steps
@@ -147,19 +148,27 @@ def test_latents_become_float32_and_keep_their_dtype_on_record() -> None:
     ("changes", "message"),
     [
         ({"tier": cases.tier("smoke")}, "runs real weights only"),
-        ({"gpu": cases.gpu(0)}, "needs an NVIDIA GPU, but gpu=cpu"),
-        ({}, "needs the package fastvideo"),
+        ({"gpu": cases.gpu(0)}, "needs a GPU, but gpu=cpu"),
+        ({}, "needs fastvideo, which this interpreter does not have"),
     ],
 )
 def test_what_it_cannot_run_is_refused_in_one_sentence(
-    changes: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setitem(sys.modules, "fastvideo", None)
+    values = {"tier": cases.tier("default"), "gpu": cases.gpu(2)} | changes
+    job: Any = SimpleNamespace(engine=cases.engine_config("fastvideo"), model=cases.model("ltx2"), **values)
     with pytest.raises(UsageError, match=message) as caught:
-        FastVideoEngine(cases.engine_config("fastvideo")).load(request("ltx2", tmp_path, **changes), Silent())
+        check_engine(job, here=True)
     assert "\n" not in caught.value.message
     assert caught.value.hint
+
+
+def test_a_fastvideo_that_does_not_import_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setitem(sys.modules, "fastvideo", types.ModuleType("fastvideo"))
+    with pytest.raises(UsageError, match="fastvideo cannot be imported in this interpreter"):
+        FastVideoEngine(cases.engine_config("fastvideo")).load(request("ltx2", tmp_path), Silent())
 
 
 class Generator:

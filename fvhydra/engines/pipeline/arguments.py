@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from fvhydra.core.case import Case
 
 ALWAYS_OURS = (
     "generator",

@@ -8,13 +8,15 @@ the processors really carry is what counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusers.models.attention_dispatch import AttentionBackendName, attention_backend
 
-from fvhydra.config.backend import BackendConfig
 from fvhydra.core.errors import UsageError
 from fvhydra.engines.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from fvhydra.config.backend import BackendConfig
 
 FIXED = "native"
 """What a processor that knows no switch runs: torch's scaled dot-product attention."""

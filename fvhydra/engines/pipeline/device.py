@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import torch
 
-from fvhydra.config.gpu import GpuConfig
 from fvhydra.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from fvhydra.config.gpu import GpuConfig
 
 
 def verify(gpu: GpuConfig) -> str:

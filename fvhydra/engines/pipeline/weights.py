@@ -6,14 +6,16 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fvhydra.config.model import ModelConfig
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.core.token import find_token
 from fvhydra.engines.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from fvhydra.config.model import ModelConfig
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 

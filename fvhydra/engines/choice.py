@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine that ``engine=`` chose: its class, an instance, and whether it can do what a job asks of it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fvhydra.core.errors import UsageError
+from fvhydra.core.loading import load_class
+from fvhydra.engines.base import Capabilities, Engine
+
+if TYPE_CHECKING:
+    from fvhydra.config.engine import EngineConfig
+    from fvhydra.config.root import Config
+
+
+def engine_class(config: EngineConfig) -> type[Engine]:
+    """The class that ``engine._target_`` names; its module is imported now.
+
+    Raises:
+        UsageError: There is no such class, or it lacks methods of the contract.
+    """
+    found: type[Engine] = load_class(config._target_, "engine", Engine)
+    return found
+
+
+def open_engine(config: EngineConfig) -> Engine:
+    """The engine, for one load and any number of cases."""
+    return engine_class(config)(config)
+
+
+def check_engine(config: Config, here: bool) -> None:
+    """Refuse a job that its engine cannot do, by what the engine declares.
+
+    Args:
+        config: The job.
+        here: Whether the engine will run in this environment. If not, nothing is said of what is installed.
+
+    Raises:
+        UsageError: The engine is none, cannot give what the model is compared as, cannot run what the tier loads, needs
+            a GPU, or lacks its libraries.
+    """
+    try:
+        found = engine_class(config.engine)
+    except UsageError:
+        if here:
+            raise
+        return  # it is installed only where the job runs, and is looked at there
+    _refuse_job(config, found.capabilities)
+    if here:
+        _refuse_missing(config.engine, found.capabilities)
+
+
+def _refuse_job(config: Config, can: Capabilities) -> None:
+    engine, model, tier = config.engine.name, config.model, config.tier
+    if model.artifact not in can.artifacts:
+        raise UsageError(
+            f"engine={engine} gives {_listed(can.artifacts)}, and model={model.name} is compared as {model.artifact}.",
+            "Choose another engine= for this model.",
+        )
+    if model.modality not in can.modalities:
+        raise UsageError(
+            f"engine={engine} gives {_listed(can.modalities)}, and model={model.name} is of {model.modality}.",
+            "Choose another engine= for this model.",
+        )
+    if tier.weights not in can.weights:
+        kinds = {"tiny": "tiny random", "hub": "real"}
+        raise UsageError(
+            f"engine={engine} runs {_listed([kinds[kind] for kind in can.weights])} weights only, and "
+            f"tier={tier.name} has {kinds[tier.weights]} ones.",
+            "Use tier=default with the gpu= of this machine, or another engine=.",
+        )
+    if config.gpu.count == 0 and not can.cpu:
+        raise UsageError(f"engine={engine} needs a GPU, but gpu={config.gpu.name}.", "Name one, as in gpu=l40s.")
+
+
+def _refuse_missing(config: EngineConfig, can: Capabilities) -> None:
+    missing = [name for name in can.packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"engine={config.name} needs {', '.join(missing)}, which this interpreter does not have.",
+            can.install and f"Install what it needs: {can.install}",
+        )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " or ".join(words)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A diffusers pipeline that is ready: loaded, on its device, with the attention backend that was asked for."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import torch
+
+from fvhydra.core.errors import InfrastructureError, UsageError, nearest
+from fvhydra.core.progress import Progress
+from fvhydra.engines.base import GeneratedMedia, LoadRequest
+from fvhydra.engines.images import first_frame
+from fvhydra.engines.pipeline import arguments, attention, device, outputs, steps, times, weights
+from fvhydra.engines.quiet import quiet_libraries
+from fvhydra.engines.tiny import snapshot
+from fvhydra.engines.tiny.weights import perturb
+
+if TYPE_CHECKING:
+    from fvhydra.core.case import Case
+
+LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "tokenizers", "numpy")
+
+
+class LoadedPipeline:
+    """The model of one load, for any number of cases.
+
+    Args:
+        request: What to make ready.
+        offload: Method of the pipeline that moves components to the GPU as they are needed; None: all stay there.
+        progress: Hears of the load.
+
+    Raises:
+        UsageError, InfrastructureError: See :meth:`fvhydra.engines.base.Engine.load`.
+    """
+
+    def __init__(self, request: LoadRequest, offload: str | None, progress: Progress) -> None:
+        device_name = device.verify(request.gpu)
+        if request.tier.perturb_weights and request.tier.weights != "tiny":
+            raise UsageError("tier.perturb_weights is for tiny weights only; real weights are never changed.")
+        if request.threads:
+            torch.set_num_threads(request.threads)
+        if request.gpu.count:
+            torch.backends.cudnn.deterministic = True  # the same case must give the same bits
+        with quiet_libraries():
+            pipeline = _pipeline_class(request)
+        progress.stage("load", msg=f"{request.model.weights if request.tier.weights == 'hub' else 'tiny weights'}")
+        self.pipe, revision = _load_weights(request, pipeline)
+        self._parameters = inspect.signature(pipeline.__call__).parameters
+        self._scheduler = self.pipe.scheduler
+        self.pipe.set_progress_bar_config(disable=True)
+        if request.tier.perturb_weights:
+            for name, network in attention.denoisers(self.pipe).items():
+                perturb(network, name, seed=0, scale=request.tier.perturb_weights)
+        backend = attention.select(self.pipe, request.backend)
+        if request.gpu.device == "cpu" or offload is None:
+            self.pipe.to(request.gpu.device)
+        else:
+            getattr(self.pipe, offload)(device="cuda")
+        self.facts = {
+            "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+            "device": device_name,
+            "attention_backend": backend,
+            "weights_revision": revision,
+            "pipeline": pipeline.__name__,
+            "threads": torch.get_num_threads(),
+        }
+
+    def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
+        """See :meth:`fvhydra.engines.base.Engine.generate`."""
+        wants_latent = case.model.artifact == "latent"
+        call = arguments.build_call(case, self._parameters, type(self.pipe).__name__)
+        self._prepare(case, call)
+        objects: dict[str, Any] = {
+            # a CPU generator draws the same noise on every device
+            "generator": torch.Generator("cpu").manual_seed(case.seed),
+            "output_type": "latent" if wants_latent else "np",
+        }
+        if case.image is not None and "image" in self._parameters:
+            objects["image"] = first_frame(case)
+        with times.measured(self.pipe) as seconds, steps.reported(self.pipe, self._parameters, progress) as reporting:
+            output = self._run({**call.arguments, **objects, **reporting})
+        if wants_latent:
+            media = outputs.latent(self.pipe, output, case.sampling.num_frames)
+        else:
+            media = outputs.decoded(self.pipe, output, case.sampling.fps)
+        media.seconds, media.arguments, media.dropped = seconds, call.arguments, call.dropped
+        return media
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self.pipe = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _prepare(self, case: Case, call: arguments.PipelineCall) -> None:
+        """Set what is not an argument: the scheduler, fresh for each case so that none inherits state, and tiling."""
+        shift = case.sampling.flow_shift
+        options = _flow_shift(self._scheduler, shift) if shift is not None else {}
+        if shift is not None and not options:
+            call.dropped["flow_shift"] = shift
+        self.pipe.scheduler = type(self._scheduler).from_config(self._scheduler.config, **options)
+        tiling = getattr(self.pipe.vae, "enable_tiling" if case.sampling.vae_tiling else "disable_tiling", None)
+        if tiling is not None:
+            tiling()
+        elif case.sampling.vae_tiling:
+            call.dropped["vae_tiling"] = True
+
+    def _run(self, call: dict[str, Any]) -> Any:
+        try:
+            with quiet_libraries():
+                return self.pipe(**call)
+        except torch.OutOfMemoryError as error:
+            raise InfrastructureError(
+                f"The GPU ran out of memory while generating ({str(error).splitlines()[0]}).",
+                "Try engine.options.offload=model, sampling.vae_tiling=true, or a larger gpu=.",
+            ) from error
+        finally:
+            self.pipe.maybe_free_model_hooks()  # after a cancel the pipeline does not get to it
+
+
+def _load_weights(request: LoadRequest, pipeline: type) -> tuple[Any, str]:
+    if request.tier.weights == "hub":
+        revision = weights.resolve_revision(request.model)
+        return weights.load_pipeline(request.model, pipeline, revision), revision
+    folder = request.tiny_weights or snapshot.build_snapshot(request.model.family, request.cache_dir)
+    loader: type[diffusers.DiffusionPipeline] = pipeline
+    with quiet_libraries():
+        return loader.from_pretrained(folder, local_files_only=True), f"tiny:{folder.name}"
+
+
+def _pipeline_class(request: LoadRequest) -> type:
+    model = request.model
+    key, name = "model.pipeline", model.pipeline
+    if request.with_image and model.image_pipeline:
+        key, name = "model.image_pipeline", model.image_pipeline
+    found = getattr(diffusers, name, None) if name in dir(diffusers) else None
+    if not isinstance(found, type):
+        version = importlib.metadata.version("diffusers")
+        raise UsageError(f"{key}={name} is not a class of diffusers {version}.{nearest(name, dir(diffusers))}")
+    return found
+
+
+def _flow_shift(scheduler: Any, shift: float) -> dict[str, float]:
+    """The option of ``scheduler`` that shifts its timesteps; none where there is no such thing."""
+    if "flow_shift" in scheduler.config:
+        return {"flow_shift": shift}
+    if "shift" in scheduler.config and not scheduler.config.get("use_dynamic_shifting"):
+        return {"shift": shift}
+    return {}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine cannot do is refused before anything runs, by what it declares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fvhydra.config.engine import EngineConfig
+from fvhydra.config.gpu import GpuConfig
+from fvhydra.config.model import ModelConfig
+from fvhydra.config.tier import TierConfig
+from fvhydra.core.errors import UsageError
+from fvhydra.core.progress import Progress
+from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
+from fvhydra.engines.choice import check_engine, engine_class
+from fvhydra.engines.mock import MockEngine
+from tests.conftest import Cli
+from tests.engines import cases
+
+
+class Whole(MockEngine):
+    """Can everything."""
+
+    capabilities = Capabilities()
+
+
+class Limited(MockEngine):
+    """Can little."""
+
+    capabilities = Capabilities(
+        artifacts=("pixel",), modalities=("video",), weights=("hub",), cpu=False, packages=("numpy", "fvhydra_absent")
+    )
+
+
+class Partial(Engine):
+    """Lacks a method of the contract."""
+
+    def load(self, request: LoadRequest, progress: Progress) -> None: ...
+
+    def generate(self, case: Any, progress: Progress) -> GeneratedMedia:
+        return GeneratedMedia()
+
+
+@dataclass
+class Job:
+    """What of a configuration the check looks at; all of it is fine for ``Limited``, but for its packages."""
+
+    engine: EngineConfig
+    model: ModelConfig
+    tier: TierConfig
+    gpu: GpuConfig
+
+
+def job(name: str, **changes: Any) -> Any:
+    engine = EngineConfig(_target_=f"{__name__}.{name}", name=name.lower())
+    fine = Job(engine, cases.model("wan21_t2v_1_3b"), cases.tier("default"), cases.gpu(1))
+    return replace(fine, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": cases.model("ltx2")}, "engine=limited gives pixel, and model=ltx2 is compared as latent."),
+        (
+            {"model": cases.model("stable_audio_open", artifact="pixel", latent=None)},
+            "engine=limited gives video, and model=stable_audio_open is of audio.",
+        ),
+        ({"tier": cases.tier()}, "engine=limited runs real weights only, and tier=smoke has tiny random ones."),
+        ({"gpu": cases.gpu(0)}, "engine=limited needs a GPU, but gpu=cpu."),
+        ({}, "engine=limited needs fvhydra_absent, which this interpreter does not have."),
+    ],
+)
+def test_what_an_engine_does_not_declare_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_engine(job("Limited", **changes), here=True)
+    assert caught.value.message == message
+    check_engine(job("Whole", **changes), here=True)
+
+
+def test_of_an_engine_that_runs_elsewhere_only_the_declared_is_looked_at() -> None:
+    check_engine(job("Limited"), here=False)
+    with pytest.raises(UsageError, match="gives pixel"):
+        check_engine(job("Limited", model=cases.model("ltx2")), here=False)
+    absent = EngineConfig(_target_="fvhydra_absent.Engine", name="absent")
+    check_engine(job("Limited", engine=absent), here=False)
+    with pytest.raises(UsageError, match="cannot be imported"):
+        check_engine(job("Limited", engine=absent), here=True)
+
+
+def test_an_engine_that_lacks_a_method_is_none() -> None:
+    with pytest.raises(UsageError, match=r"Partial lacks facts, which fvhydra\.engines\.base\.Engine asks for"):
+        engine_class(EngineConfig(_target_=f"{__name__}.Partial", name="partial"))
+
+
+def test_nothing_runs_and_nothing_is_left(cli: Cli, tmp_path: Path) -> None:
+    done = cli("op=generate", f"engine._target_={__name__}.Limited", "model=ltx2", PYTHONPATH=str(Path.cwd()))
+    assert done.code == 2
+    assert "engine=diffusers gives pixel, and model=ltx2 is compared as latent." in done.text
+    assert not (tmp_path / "outputs").exists()
