@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
@@ -39,7 +39,7 @@ class RunFolder:
         """Whether ``path`` is a run folder, of any version; other programs write a ``manifest.json`` too."""
         if not (path / "manifest.json").is_file():
             return False
-        manifest = files.read_json(path / "manifest.json")
+        manifest = untrusted.read_json(path / "manifest.json")
         return isinstance(manifest, dict) and {"schema_version", "op"} <= manifest.keys()
 
     @classmethod
@@ -96,7 +96,7 @@ class RunFolder:
             UsageError: It was damaged, or written by another version.
         """
         path = self.path / "manifest.json"
-        manifest = files.read_json(path)
+        manifest = untrusted.read_json(path)
         if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
             raise UsageError(f"{path} is not a manifest of this version (schema version {SCHEMA_VERSION}).")
         return manifest
@@ -141,7 +141,7 @@ class RunFolder:
     @property
     def state(self) -> str:
         """The recorded state; ``interrupted`` when it says ``running`` but its process is gone."""
-        status = files.read_json(self.path / "status" / "status.json")
+        status = untrusted.read_json(self.path / "status" / "status.json")
         same_host = status.get("host") == socket.gethostname()
         if status["state"] == "running" and same_host and not _alive(int(status["pid"])):
             return "interrupted"
@@ -168,7 +168,7 @@ class RunFolder:
     @property
     def result(self) -> RunResult:
         """The recorded result."""
-        return RunResult.from_json(files.read_json(self.path / "result.json"))
+        return RunResult.from_json(untrusted.read_json(self.path / "result.json"))
 
 
 def _alive(pid: int) -> bool:

@@ -15,9 +15,9 @@ import pydantic
 from fvhydra.config.problems import first_problem
 from fvhydra.core.comparison import MetricComparison, Pair
 from fvhydra.core.errors import UsageError
-from fvhydra.core.files import read_json
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows
 from fvhydra.core.text import printable
+from fvhydra.core.untrusted import read_json
 from fvhydra.evaluation.bootstrap import interval
 
 _MERGED = "merged-eval"

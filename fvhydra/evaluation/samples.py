@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.errors import UsageError
-from fvhydra.core.files import read_json
 from fvhydra.core.run import RunFolder
+from fvhydra.core.untrusted import read_json
 from fvhydra.evaluation.manifest import PATHS, read_manifest, tags_of
 from fvhydra.metrics.sample import Sample
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.errors import UsageError
 from fvhydra.launch.job import Job
 
@@ -17,7 +17,7 @@ def remember(job: Job) -> None:
     """Keep how long a job took that has ended, below ``job.cache_dir``. Nothing is lost when this cannot be kept."""
     try:
         began = datetime.fromisoformat(job.folder.manifest["created"])
-        ended = datetime.fromisoformat(files.read_json(job.folder.path / "status" / "status.json")["updated"])
+        ended = datetime.fromisoformat(untrusted.read_json(job.folder.path / "status" / "status.json")["updated"])
         files.write_json(_path(job), {"seconds": max((ended - began).total_seconds(), 1.0)})
     except (UsageError, KeyError, ValueError):
         return
@@ -26,7 +26,7 @@ def remember(job: Job) -> None:
 def known_s(job: Job) -> float | None:
     """Seconds that the same job took last time, or None."""
     try:
-        return float(files.read_json(_path(job))["seconds"])
+        return float(untrusted.read_json(_path(job))["seconds"])
     except (UsageError, KeyError, TypeError, ValueError):
         return None
 

@@ -16,7 +16,7 @@ import pydantic
 
 from fvhydra.config.problems import first_problem
 from fvhydra.config.root import Config
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
@@ -77,7 +77,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: It is missing, damaged, or of another version.
     """
-    record = files.read_json(folder / "job.json")
+    record = untrusted.read_json(folder / "job.json")
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         raise _damaged(folder, f"its schema version is not {SCHEMA_VERSION}")
     return record

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fvhydra.config.problems import first_problem, nearest
 from fvhydra.config.prompts import SAMPLE_KEYS, Prompt, PromptsConfig, SuiteConfig
 from fvhydra.config.root import Config
-from fvhydra.core import files
+from fvhydra.core import untrusted
 from fvhydra.core.errors import UsageError
 from fvhydra.ops.suites import read_suite, suite_file
 
@@ -89,7 +89,7 @@ def _listed(value: Any) -> list[Any]:
 
 def _read(path: Path) -> list[Prompt]:
     """Prompts of a file: ``.txt`` has one a line; the others have strings, or objects with the keys of Prompt."""
-    readers = {".txt": _from_txt, ".jsonl": _from_jsonl, ".json": files.read_json, ".yaml": _from_yaml}
+    readers = {".txt": _from_txt, ".jsonl": _from_jsonl, ".json": untrusted.read_json, ".yaml": _from_yaml}
     if path.suffix not in readers:
         raise UsageError(f"prompt_file={path} has an unknown extension; allowed: {', '.join(readers)}.")
     if not path.is_file():

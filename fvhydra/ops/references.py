@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.case import Case
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Corrupt, StoreError, UsageError
@@ -63,7 +63,7 @@ class References:
 
     def _read_sidecar(self, name: str) -> dict[str, Any]:
         try:
-            found = files.read_json(self.fetch(name))
+            found = untrusted.read_json(self.fetch(name))
         except UsageError as error:
             found = error
         trees = [found, found.get("recipe", {}), found.get("environment", {})] if isinstance(found, dict) else [found]

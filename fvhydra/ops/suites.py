@@ -11,8 +11,8 @@ from typing import Any
 
 from fvhydra.config.prompts import Prompt, SuiteConfig
 from fvhydra.core.errors import InfrastructureError, UsageError
-from fvhydra.core.files import read_json
 from fvhydra.core.token import find_token
+from fvhydra.core.untrusted import read_json
 
 _VBENCH_SAMPLES = {"temporal_flickering": 25}
 """Clips a prompt, by dimension; VBench samples 5 for the others, and leaves out those that move."""

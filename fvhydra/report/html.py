@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.errors import MediaError
-from fvhydra.core.files import read_json
 from fvhydra.core.result import CaseResult, Criterion, RunResult, SweepJob
+from fvhydra.core.untrusted import read_json
 from fvhydra.core.verdict import worst
 from fvhydra.report import page, wording
 from fvhydra.report.clips import Player

@@ -16,7 +16,7 @@ from typing import Any
 import pydantic
 
 from fvhydra.config.problems import first_problem
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Conflict, UsageError
 from fvhydra.core.run import RunFolder
@@ -114,7 +114,7 @@ def load_change(run: RunFolder) -> Change:
     if not path.is_file():
         raise UsageError(f"{run.path} holds no prepared change.", "Give the folder of the run that prepared it.")
     try:
-        change = pydantic.TypeAdapter(Change).validate_python(files.read_json(path))
+        change = pydantic.TypeAdapter(Change).validate_python(untrusted.read_json(path))
     except pydantic.ValidationError as error:
         raise UsageError(f"{path} is not a change of this version: {first_problem(error)}.", _AGAIN) from error
     if change.schema_version != SCHEMA_VERSION:

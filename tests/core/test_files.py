@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 from pathlib import Path
@@ -20,7 +21,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError), files.atomic_path(target) as temporary:
         temporary.write_text("half")
         raise RuntimeError("killed")
-    assert files.read_json(target) == {"old": 1}
+    assert json.loads(target.read_text()) == {"old": 1}
     assert os.listdir(tmp_path) == ["a.json"]
 
 
@@ -48,14 +49,6 @@ def test_canonical_json_does_not_depend_on_order() -> None:
     assert files.canonical_json({"a": "é"}) == '{"a":"\\u00e9"}'
 
 
-def test_json_that_is_not_json_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text("{")
-    with pytest.raises(UsageError, match=r"a\.json is not valid JSON"):
-        files.read_json(tmp_path / "a.json")
-    with pytest.raises(UsageError, match="There is no file"):
-        files.read_json(tmp_path / "b.json")
-
-
 def test_a_folder_that_cannot_be_made_is_one_sentence() -> None:
     with pytest.raises(UsageError, match=r"Cannot write /proc/none/a\.txt"):
         files.write_text(Path("/proc/none/a.txt"), "y")
@@ -70,11 +63,6 @@ def test_bytes_that_are_no_text_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not UTF-8 text"):
         files.write_json(tmp_path / "a.json", {"prompt": "a\udce9"})
     assert os.listdir(tmp_path) == []
-
-
-def test_a_byte_order_mark_is_no_part_of_json(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf[1]")
-    assert files.read_json(tmp_path / "a.json") == [1]
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

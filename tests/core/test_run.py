@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import CaseResult, Criterion, Difference, RunResult
 from fvhydra.core.run import RunFolder, new_run_id
@@ -38,7 +38,7 @@ def test_result_round_trips(run: RunFolder) -> None:
     result = RunResult(op="check_ssim", verdict=Verdict.REGRESSION, cases=[case], details={"a": 1})
     run.finish(result)
     assert run.result == result
-    assert files.read_json(run.path / "result.json")["exit_code"] == 1
+    assert untrusted.read_json(run.path / "result.json")["exit_code"] == 1
     assert run.state == "finished"
 
 
@@ -46,7 +46,7 @@ def test_a_run_whose_process_is_gone_reads_as_interrupted(run: RunFolder) -> Non
     assert run.state == "running"
     child = subprocess.Popen(["true"])
     child.wait()
-    status = files.read_json(run.path / "status" / "status.json")
+    status = untrusted.read_json(run.path / "status" / "status.json")
     files.write_json(run.path / "status" / "status.json", status | {"pid": child.pid})
     assert run.state == "interrupted"
 

@@ -18,7 +18,7 @@ import pytest
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
@@ -66,7 +66,7 @@ def test_a_job_is_the_same_after_the_journey(words: tuple[str, ...], tmp_path: P
 )
 def test_a_damaged_job_is_refused_in_one_sentence(damage: Any, tmp_path: Path) -> None:
     write_job(job(tmp_path))
-    record = files.read_json(tmp_path / "job.json")
+    record = untrusted.read_json(tmp_path / "job.json")
     damage(record)
     files.write_json(tmp_path / "job.json", record)
     with pytest.raises(UsageError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pydantic
 
 from fvhydra.config.problems import first_problem
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.errors import UsageError
 
 SCHEMA_VERSION = 1
@@ -47,7 +47,7 @@ def calls(sweep: Path) -> list[ModalCall]:
     path = sweep / _NAME
     if not path.is_file():
         return []
-    record = files.read_json(path)
+    record = untrusted.read_json(path)
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         raise UsageError(f"{path} is not a record of this version (schema version {SCHEMA_VERSION}).")
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.config.launcher import ModalLauncherConfig
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.environment import FACTS_VARIABLE, git_state
 from fvhydra.core.errors import UsageError
 from fvhydra.core.machine import CPUS_VARIABLE
@@ -73,7 +73,7 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
     packed = job.op.job_inputs(job.context(Silent()))
     config = replace(packed.config, job=replace(packed.config.job, cache_dir=CACHE))
     folder = job.folder.path.resolve()
-    record = files.read_json(folder / "job.json") | {"config": files.plain(config)}
+    record = untrusted.read_json(folder / "job.json") | {"config": files.plain(config)}
     record["types"] = record["types"] | {
         "prompts": f"{type(config.prompts).__module__}.{type(config.prompts).__qualname__}"
     }

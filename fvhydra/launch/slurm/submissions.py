@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from fvhydra.config.launcher import LauncherConfig
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.launch.slurm import queue
 from fvhydra.launch.slurm.batch import THOUSAND, Batch
@@ -55,7 +55,7 @@ def submitted(sweep: Path) -> dict[int, str]:
     """
     found: dict[int, str] = {}
     for note in sorted((sweep / "slurm").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)):
-        record = files.read_json(note)
+        record = untrusted.read_json(note)
         array = record["id"] or queue.find(note.stem)
         if array is not None:
             found |= {number: f"{array}_{number % THOUSAND}" for number in record["numbers"]}

@@ -12,7 +12,7 @@ from typing import Any
 from huggingface_hub import cached_assets_path
 from huggingface_hub.hf_api import GitCommitInfo
 
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.stores.base import LogEntry
 from fvhydra.stores.hub.trees import Trees
 
@@ -68,7 +68,7 @@ class History:
             before = self._trees.files("", parent) if parent else {}
             both = after.keys() | before.keys()
             files.write_json(kept, sorted(path for path in both if after.get(path) != before.get(path)))
-        found: list[str] = files.read_json(kept)
+        found: list[str] = untrusted.read_json(kept)
         return found
 
 
