@@ -24,7 +24,7 @@ from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch.resume import AGAIN
 from fvhydra.report.measures import measured_values
-from fvhydra.report.wording import change_cells, score_cells, unmeasured
+from fvhydra.report.wording import change_cells, number, score_cells, unmeasured
 
 if TYPE_CHECKING:
     from fvhydra.launch.dry_run import PlannedJob
@@ -128,9 +128,8 @@ class Terminal:
             self.out.print(
                 f"    {mark}  {escape(criterion.name)}: {escape(given)}  [dim](allowed: {escape(criterion.allowed)})[/]"
             )
-        further = [
-            f"{item.name} {item.value:.6g}" for item in measured_values(case) if item.passed is None and item.value
-        ]
+        found = (item for item in measured_values(case) if item.passed is None and item.value is not None)
+        further = [f"{item.name} {number(item.value)}" for item in found]
         if further:
             self.out.print(f"    [dim]{escape(', '.join(further))}[/]")
 

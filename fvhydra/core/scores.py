@@ -7,6 +7,7 @@ Reports, gates and comparisons are made from these files alone.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from fvhydra.core.errors import UsageError
 
 Status = Literal["ok", "skipped", "failed"]
 
+INFINITE = "infinite"
+"""The code of a row whose value is infinite, as the PSNR of equal clips is. JSON holds no infinity, so it has null."""
+
 
 @dataclass(frozen=True)
 class ScoreRow:
@@ -32,8 +36,8 @@ class ScoreRow:
         params: Hex SHA-256 (first 16 digits) of its parameters and the revisions of its weights.
         content: Hex SHA-256 of what it read of the sample. Same content, metric, version and params: same value.
         status: ``ok``, ``skipped``, ``failed``.
-        value: None unless ``ok``; None also for what a sample adds to a set metric.
-        code: Why there is no value, from a closed list.
+        value: None unless ``ok``; None also for what a sample adds to a set metric, and where it is infinite.
+        code: Why there is no value, from a closed list; :data:`INFINITE` where it is infinite.
         message: The same for people; the first line of the error where it failed.
         outputs: Further values by name.
         series: Names of the arrays in the side file ``frames/<sample hash>.npz`` under ``<metric>/<name>``.
@@ -66,19 +70,25 @@ class ScoreRow:
         """What makes a row worth nothing new: the work is done."""
         return (self.sample, self.metric, self.version, self.params, self.content)
 
+    @property
+    def number(self) -> float | None:
+        """The value as a number, infinite ones included; None where there is none."""
+        return math.inf if self.code == INFINITE else self.value
+
 
 @dataclass(frozen=True)
 class MetricSummary:
     """A metric over the whole evaluation.
 
     Attributes:
-        value: Mean over the samples that have one, or what the metric's own rule says; a set metric's value. None
-            where no sample has one.
+        value: Mean over the samples that have a finite one, or what the metric's own rule says; a set metric's value.
+            None where no sample has one.
         rule: ``mean``, or that rule in words.
         interval: 95 % bootstrap interval of a mean (10,000 resamples, seeded), None where there is no mean of several.
         counts: ``ok``, ``skipped``, ``failed``: number of samples.
+        infinite: Of the ``ok`` ones, how many have an infinite value, which is in no mean.
         reasons: Code to number of samples, for those without a value.
-        message: Why there is no value.
+        message: Why there is no value, or what is not in it.
         series: Name of each array a frame or pair of frames to which way of it is better.
         by_tag: Tag to ``{"value": mean, "ok": samples}``, for values of samples.
         params: The metric's parameters.
@@ -101,6 +111,7 @@ class MetricSummary:
     std: float | None = None
     outputs: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    infinite: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     message: str = ""
     series: dict[str, str] = field(default_factory=dict)

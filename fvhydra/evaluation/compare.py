@@ -31,7 +31,7 @@ class Evaluation:
     folder: Path
     summaries: Mapping[str, MetricSummary]
     rows: Mapping[str, Mapping[str, ScoreRow]]
-    """By metric and sample; only those that have a value."""
+    """By metric and sample; only those that have a value, infinite ones among them."""
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -53,7 +53,7 @@ def read_evaluation(folder: Path) -> Evaluation:
         raise UsageError(f"{folder / 'summary.json'} is not a summary: {first_problem(error)}.") from error
     rows: dict[str, dict[str, ScoreRow]] = {summary.metric: {} for summary in summaries}
     for row in read_rows(folder / "scores.jsonl"):
-        if row.value is not None:
+        if row.number is not None:
             rows.setdefault(row.metric, {})[row.sample] = row
     return Evaluation(folder, {summary.metric: summary for summary in summaries}, rows)
 
@@ -103,15 +103,17 @@ def _apart(before: Mapping[str, ScoreRow], after: Mapping[str, ScoreRow]) -> str
 def _statistics(facts: Mapping[str, Any], pairs: Sequence[Pair], unpaired: tuple[int, int]) -> MetricComparison:
     outcomes = [pair.outcome(facts["direction"]) for pair in pairs]
     wins, losses = outcomes.count("better"), outcomes.count("worse")
-    differences = [pair.difference for pair in pairs]
+    finite = [(pair.before, pair.after) for pair in pairs if pair.before is not None and pair.after is not None]
+    differences = [pair.difference for pair in pairs if math.isfinite(pair.difference)]
     counted = facts["direction"] != "none"
     return MetricComparison(
         **facts,
         pairs=len(pairs),
+        infinite=len(pairs) - len(finite),
         unpaired=unpaired,
-        before=fmean(pair.before for pair in pairs),
-        after=fmean(pair.after for pair in pairs),
-        difference=fmean(differences),
+        before=fmean(before for before, _ in finite) if finite else None,
+        after=fmean(after for _, after in finite) if finite else None,
+        difference=fmean(differences) if differences else None,
         interval=interval(differences),
         wins=wins if counted else None,
         losses=losses if counted else None,
@@ -163,7 +165,6 @@ def _weights(assets: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _pair(before: ScoreRow, after: ScoreRow, *folders: Path) -> Pair:
-    assert before.value is not None and after.value is not None
     sides = zip(("before", "after"), (before, after), folders, strict=True)
     return Pair(
         metric=before.metric,

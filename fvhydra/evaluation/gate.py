@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -19,7 +20,7 @@ from fvhydra.core.scores import MetricSummary, ScoreRow
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 
-_STATISTICS: dict[str, Callable[[list[float]], float]] = {"mean": fmean, "min": min, "max": max}
+_STATISTICS: dict[str, Callable[[list[float]], float]] = {"min": min, "max": max}
 _WORST = 5
 
 
@@ -29,7 +30,7 @@ class Measured:
 
     Attributes:
         value: Over all samples; None where there is none.
-        samples: Value by sample; empty for a metric of the whole set.
+        samples: Value by sample, infinite ones included; empty for a metric of the whole set.
         without: How many samples have no value.
         why: What is said when there is no value.
         noun: What the numbers are called.
@@ -69,8 +70,8 @@ def of_scores(summaries: Sequence[MetricSummary], rows: Sequence[ScoreRow]) -> d
     """What an evaluation has to hold to limits: the values themselves."""
     samples: dict[str, dict[str, float]] = {summary.metric: {} for summary in summaries}
     for row in rows:
-        if row.value is not None:
-            samples.setdefault(row.metric, {})[row.sample] = row.value
+        if row.number is not None:
+            samples.setdefault(row.metric, {})[row.sample] = row.number
     return {
         summary.metric: Measured(
             summary.value,
@@ -105,7 +106,7 @@ def _held(metric: str, limit: Limit, measured: Mapping[str, Measured]) -> GateRe
         listed = ", ".join(measured) or "none"
         message = f"{metric} was not measured.{nearest(metric, measured)} Measured: {listed}."
         return GateResult(metric, str(limit), Verdict.INCONCLUSIVE, message)
-    value = _statistic(found, limit.statistic)
+    value = _statistic(found, limit)
     if value is None:
         why = found.why or "no sample has a value"
         if limit.statistic and found.value is not None:
@@ -115,25 +116,37 @@ def _held(metric: str, limit: Limit, measured: Mapping[str, Measured]) -> GateRe
     holds = limit.holds(value)
     without = f"; {found.without} sample(s) without a value" if found.without else ""
     what = " ".join(filter(None, (limit.statistic, found.noun)))
-    message = f"{metric} {what} is {value:.6g}, allowed {limit.relation} {limit.value:g}{without}."
+    message = f"{metric} {what} is {_number(value)}, allowed {limit.relation} {limit.value:g}{without}."
     verdict = Verdict.PASS if holds else Verdict.REGRESSION
-    return GateResult(metric, str(limit), verdict, message, value, [] if holds else _worst(found, limit))
+    kept = value if math.isfinite(value) else None
+    return GateResult(metric, str(limit), verdict, message, kept, [] if holds else _worst(found, limit))
 
 
-def _statistic(found: Measured, statistic: str) -> float | None:
-    if not statistic:
-        return found.value
+def _statistic(found: Measured, limit: Limit) -> float | None:
+    """What is held to the limit. Infinite values are in no mean, but one on the wrong side of the limit decides it."""
     values = list(found.samples.values())
-    if not values:
-        return None
-    if statistic.startswith("p"):
-        return float(np.percentile(values, int(statistic[1:])))
-    return _STATISTICS[statistic](values)
+    if limit.statistic in ("min", "max") and values:
+        return _STATISTICS[limit.statistic](values)
+    if limit.statistic.startswith("p") and values:
+        # between a number and infinity there is nothing to interpolate
+        method = "linear" if all(map(math.isfinite, values)) else "nearest"
+        return float(np.percentile(values, int(limit.statistic[1:]), method=method))  # type: ignore[call-overload]
+    wrong = -math.inf if limit.from_below else math.inf
+    if wrong in values:
+        return wrong
+    finite = [value for value in values if math.isfinite(value)]
+    if values and not finite:
+        return values[0]
+    return found.value if not limit.statistic else fmean(finite) if finite else None
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}".replace("inf", "infinite")
 
 
 def _worst(found: Measured, limit: Limit) -> list[str]:
     ordered = sorted(found.samples.items(), key=lambda item: (item[1] if limit.from_below else -item[1], item[0]))
-    return [f"{printable(sample)}: {value:.6g}" for sample, value in ordered[:_WORST]]
+    return [f"{printable(sample)}: {_number(value)}" for sample, value in ordered[:_WORST]]
 
 
 def _reasons(summary: MetricSummary) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvhydra.core.errors import FvhydraError
-from fvhydra.core.scores import ScoreRow
+from fvhydra.core.scores import INFINITE, ScoreRow
 from fvhydra.evaluation.clip_reader import ClipReader
 from fvhydra.evaluation.metric_setup import LoadedMetric
 from fvhydra.metrics.base import Alignment, Chunk, Reading, SampleVideos, Score, Shared, Skip, Skipped, Track
@@ -154,14 +154,17 @@ class MetricRun:
         return None
 
     def _keep(self, score: Score) -> None:
-        if score.value is not None and not math.isfinite(score.value):
+        infinite = score.value is not None and not math.isfinite(score.value)
+        if infinite and score.value != self._metric.spec.ideal:
             self._skip(Skip("nonfinite", f"the value is {score.value}"))
             return
         series = {name: np.asarray(values) for name, values in score.series.items()}
         row = self._row(
             status="ok",
-            value=None if score.value is None else float(score.value),
-            outputs={name: _finite(value) for name, value in score.outputs.items()},
+            value=None if score.value is None or infinite else float(score.value),
+            code=INFINITE if infinite else "",
+            message="the value is infinite, as of a clip that equals its reference" if infinite else "",
+            outputs={name: finite(value) for name, value in score.outputs.items()},
             series=sorted(series),
             frames=self._frames if score.frames is None else score.frames,
         )
@@ -209,12 +212,12 @@ def _difference(tracks: Mapping[str, Track], alignment: Alignment) -> str:
     return ""
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """NaN and infinity have no place in JSON; they are no numbers."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

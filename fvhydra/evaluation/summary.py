@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,10 @@ from statistics import stdev
 from typing import Any
 
 from fvhydra.core import files
-from fvhydra.core.scores import MetricSummary, ScoreRow
+from fvhydra.core.scores import INFINITE, MetricSummary, ScoreRow
 from fvhydra.evaluation.bootstrap import interval
 from fvhydra.evaluation.journal import Arrays, contribution
+from fvhydra.evaluation.metric_run import finite
 from fvhydra.metrics.base import Metric, Score, SetMetric, Skipped
 
 
@@ -36,10 +38,12 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
     spec = metric.spec
     ok = sorted((row for row in rows if row.value is not None), key=lambda row: row.sample)
     values = [row.value for row in ok if row.value is not None]
+    infinite = [row for row in rows if row.code == INFINITE]
     score, message = _over_all(metric, ok, state)
-    reason = "" if score else next((row.message for row in rows if row.message), "")
+    reason = "" if score else _reason([row for row in rows if row.status != "ok"])
     if reason and all(row.status != "ok" for row in rows):
         message = ""  # that a set has no samples follows from it
+    left_out = f"{len(infinite)} of {len(infinite) + len(ok)} values are infinite, and in no mean" if infinite else ""
     averaged = spec.kind == "sample" and spec.rule == "mean"
     return MetricSummary(
         metric=spec.id,
@@ -54,10 +58,11 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
         low=min(values, default=None),
         high=max(values, default=None),
         std=stdev(values) if len(values) > 1 else None,
-        outputs={} if score is None else files.plain(score.outputs),
+        outputs={} if score is None else files.plain(finite(score.outputs)),
         counts={status: sum(row.status == status for row in rows) for status in ("ok", "skipped", "failed")},
-        reasons=dict(sorted(Counter(row.code for row in rows if row.code).items())),
-        message="; ".join(filter(None, (message, reason))),
+        infinite=len(infinite),
+        reasons=dict(sorted(Counter(row.code for row in rows if row.code and row.status != "ok").items())),
+        message="; ".join(filter(None, (message, reason, left_out))),
         series={output.name: output.direction for output in spec.outputs if output.per != "clip"},
         by_tag=_by_tag(metric, ok),
         params=files.plain(metric.params),
@@ -70,12 +75,27 @@ def _over_all(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None) ->
     """The value, or why there is none; a metric whose own rule breaks takes no other down."""
     try:
         if isinstance(metric, SetMetric):
-            return metric.compute(metric.empty() if state is None else state), ""
-        return (metric.corpus(rows), "") if rows else (None, "")
+            score = metric.compute(metric.empty() if state is None else state)
+        elif rows:
+            score = metric.corpus(rows)
+        else:
+            return None, ""
     except Skipped as skipped:
         return None, str(skipped)
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
+    if score.value is None or not math.isfinite(score.value):
+        return None, f"the value over all samples is {score.value}"
+    return score, ""
+
+
+def _reason(rows: Sequence[ScoreRow]) -> str:
+    """Why samples have no value: the most frequent reason, and how many samples have others."""
+    messages = Counter(row.message for row in rows if row.message).most_common()
+    if len(messages) < 2:
+        return "".join(message for message, _ in messages)
+    (message, count), *others = messages
+    return f"{message} ({count} sample(s); {sum(number for _, number in others)} for other reasons)"
 
 
 def _by_tag(metric: Metric, rows: Sequence[ScoreRow]) -> dict[str, dict[str, float]]:

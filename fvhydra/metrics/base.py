@@ -154,7 +154,7 @@ class Score:
     """What a metric found on one sample.
 
     Attributes:
-        value: The primary value; None for a set metric.
+        value: The primary value; None for a set metric. Finite, or the infinity that ``Spec.ideal`` is.
         outputs: Further values by name, JSON.
         series: Arrays of a value a frame or a pair of frames, float, by name.
         frames: How many frames were used.
@@ -259,7 +259,7 @@ class Metric(ABC):
         """The value over all samples; needs no model. Their mean, unless ``Spec.rule`` names another rule.
 
         Args:
-            rows: This metric's rows that have a value, one or more, sorted by sample.
+            rows: This metric's rows that have a finite value, one or more, sorted by sample.
 
         Raises:
             Skipped: They do not suffice for a value.

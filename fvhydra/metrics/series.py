@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,6 +34,8 @@ class SeriesReading:
         name: Of the series in the side file.
         finish: The clip's value of all values ``[T]``.
         outputs: Further values of the clip.
+        unbounded: Values may be infinite, as of equal frames. ``finish`` gets the others; without any the clip's value
+            is infinite too. How many there are is the output ``infinite_frames``.
         divided: Whether it and another metric do parts of each other's work, see ``chunk.shared``: they begin last, and
             so end together.
     """
@@ -44,12 +47,14 @@ class SeriesReading:
         finish: Callable[[Values], float] = mean,
         outputs: Mapping[str, Any] | None = None,
         divided: bool = False,
+        unbounded: bool = False,
     ) -> None:
         self._measure = measure
         self._name = name
         self._finish = finish
         self._outputs = dict(outputs or {})
         self.divided = divided
+        self._unbounded = unbounded
         self._frames = 0
         self._parts: list[Values] = [np.empty(0)]
 
@@ -65,6 +70,9 @@ class SeriesReading:
             Skipped: There was nothing to measure, or a value is not finite.
         """
         values = np.concatenate(self._parts)
-        if lost := int(np.count_nonzero(~np.isfinite(values))):
+        infinite = np.isposinf(values) if self._unbounded else np.zeros(len(values), np.bool_)
+        if lost := int(np.count_nonzero(~np.isfinite(values) & ~infinite)):
             raise Skipped("nonfinite", f"{lost} of {len(values)} values are not finite")
-        return Score(self._finish(values), self._outputs, {self._name: values}, self._frames)
+        outputs = self._outputs | ({"infinite_frames": int(infinite.sum())} if self._unbounded else {})
+        value = math.inf if infinite.any() and infinite.all() else self._finish(values[~infinite])
+        return Score(value, outputs, {self._name: values}, self._frames)

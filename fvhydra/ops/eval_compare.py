@@ -35,7 +35,7 @@ class EvalCompare(Op):
         files.write_json(context.run.path / "comparison.json", comparisons)
         write_pairs(context.run.path / "pairs.jsonl", pairs)
         gates = gate.evaluate(self.config.gate, gate.of_comparison(comparisons, pairs))
-        compared = [comparison for comparison in comparisons if comparison.difference is not None]
+        compared = [comparison for comparison in comparisons if comparison.is_compared]
         verdict = Verdict.DONE if compared else Verdict.INCONCLUSIVE
         if gates:
             verdict = worst(item.verdict for item in gates)

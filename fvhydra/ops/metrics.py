@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -97,7 +98,8 @@ def _explained(spec: Spec, assets: Assets, words: dict[str, str]) -> list[str]:
 
 def _range(spec: Spec) -> str:
     low, high = ("open" if edge is None else f"{edge:g}" for edge in (spec.low, spec.high))
-    ideal = "" if spec.ideal is None else f", {spec.ideal:g} for a clip that equals its reference"
+    best = "infinite" if spec.ideal == math.inf else f"{spec.ideal:g}" if spec.ideal is not None else ""
+    ideal = f", {best} for a clip that equals its reference" if best else ""
     return f"from {low} to {high}{ideal}"
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def render_comparison(run_dir: Path, result: RunResult, manifest: dict[str, Any]
     views = []
     for found in result.comparisons:
         own = [pair for pair in pairs if pair.metric == found.metric]
-        differences = [pair.difference for pair in own]
+        differences = [pair.difference for pair in own if math.isfinite(pair.difference)]
         gates = [gate for gate in result.gates if gate.metric == found.metric]
         cards = [_card(run_dir, pair, found.direction) for pair in own[:_SHOWN]]
         views.append(ComparisonView(found, change_cells(found), gates, histogram(differences, found.difference), cards))

@@ -138,7 +138,7 @@ def _series(run_dir: Path, row: ScoreRow) -> dict[str, list[float]]:
 def _reasons(rows: Sequence[ScoreRow]) -> list[Reason]:
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
-        if row.status != "ok":
+        if row.code or row.status != "ok":
             found[f"{row.status}: {row.code}" if row.code else row.status, row.message].append(row.sample)
     return [
         Reason(code, message, len(samples), samples[:_NAMED])
@@ -185,7 +185,7 @@ def _table(run_dir: Path, rows: Sequence[ScoreRow], metrics: Sequence[str]) -> d
 
 def _cell(row: ScoreRow) -> float | str | None:
     if row.value is None:
-        return None if row.status == "ok" else row.code or row.status
+        return row.code or (None if row.status == "ok" else row.status)
     return float(f"{row.value:.6g}") if math.isfinite(row.value) else None
 
 

@@ -54,14 +54,18 @@ def measured_values(case: CaseResult) -> list[MeasuredValue]:
         _at_least("mean_ssim", "mean MS-SSIM", found, limits.get("mean_ms_ssim")),
         _at_least("min_ssim", "worst frame's MS-SSIM", found, limits.get("min_ms_ssim")),
         MeasuredValue("max_ssim", "best frame's MS-SSIM", found.get("max_ssim")),
-        *(MeasuredValue(name, f"mean {name}", _mean(values)) for name, values in (found.get("metrics") or {}).items()),
+        *(_mean(name, values) for name, values in (found.get("metrics") or {}).items()),
     ]
 
 
-def _mean(values: list[float | None]) -> float | None:
-    """Mean of what is finite: equal frames have no PSNR."""
+def _mean(name: str, values: list[float | None]) -> MeasuredValue:
+    """Of the frames that have a finite value: the PSNR of equal frames is infinite, and in no mean."""
     finite = [value for value in values if value is not None]
-    return sum(finite) / len(finite) if finite else None
+    if values and not finite:
+        return MeasuredValue(name, f"mean {name}", math.inf)
+    left_out = len(values) - len(finite)
+    among = f" without {left_out} infinite frame(s)" if left_out else ""
+    return MeasuredValue(name, f"mean {name}{among}", sum(finite) / len(finite) if finite else None)
 
 
 def headline(case: CaseResult) -> str:

@@ -51,6 +51,8 @@ def _environment() -> Environment:
     )
     filters: dict[str, Callable[..., Any]] = {
         "number": wording.number,
+        "end": wording.end_text,
+        "total": wording.total_text,
         "value": wording.value_text,
         "word": wording.verdict_word,
         "arrow": wording.arrow,

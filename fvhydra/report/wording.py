@@ -69,11 +69,11 @@ def tally(verdicts: Iterable[Verdict]) -> list[tuple[Verdict, int]]:
 
 
 def number(value: float | None) -> str:
-    """A measured value to about four places; ``not measured`` for None."""
+    """A measured value to about four places; ``infinite`` for an infinite one, ``not measured`` for None."""
     if value is None:
         return "not measured"
     if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
+        return f"{value:g}".replace("inf", "infinite")
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
 
 
@@ -101,13 +101,19 @@ def span(interval: tuple[float, float] | None) -> str:
     return f"[{number(interval[0])}, {number(interval[1])}]" if interval else ""
 
 
+def total_text(found: MetricSummary) -> str:
+    """A metric's value over all samples, with its unit."""
+    if found.value is None:
+        return "infinite" if found.infinite else "none"
+    return number(found.value) if found.unit == "1" else f"{number(found.value)} {found.unit}"
+
+
 def score_cells(found: MetricSummary) -> tuple[str, str, str]:
     """A line of the table ``metric, value, samples``: name and direction, value with its interval, counts."""
-    value = "none"
-    if found.value is not None:
-        unit = "" if found.unit == "1" else found.unit
-        value = " ".join(filter(None, (number(found.value), unit, span(found.interval))))
+    value = " ".join(filter(None, (total_text(found), span(found.interval))))
     counts = [f"{found.counts[name]} {name}" for name in ("ok", "skipped", "failed") if found.counts.get(name)]
+    if found.infinite:
+        counts[0] += f", {found.infinite} of them infinite"
     reasons = f" ({', '.join(found.reasons)})" if found.reasons else ""
     return f"{found.metric} {arrow(found.direction)}", value, ", ".join(counts or ["none"]) + reasons
 
@@ -115,14 +121,22 @@ def score_cells(found: MetricSummary) -> tuple[str, str, str]:
 def change_cells(found: MetricComparison) -> tuple[str, str, str]:
     """A line of the table ``metric, difference, wins/losses/ties``: how far it moved."""
     name = f"{found.metric} {arrow(found.direction)}"
-    if found.difference is None:
+    if not found.is_compared:
         return name, "not compared", ""
-    ends = f"{number(found.before)} → {number(found.after)}"
-    difference = f"{' '.join(filter(None, (f'{found.difference:+.4g}', span(found.interval))))}, {ends}"
+    difference = "no finite difference"
+    if found.difference is not None:
+        ends = f"{end_text(found.before)} → {end_text(found.after)}"
+        difference = f"{' '.join(filter(None, (f'{found.difference:+.4g}', span(found.interval))))}, {ends}"
+    pairs = f"{found.pairs} pairs{f' ({found.infinite} infinite)' if found.infinite else ''}"
     if found.wins is None:
-        return name, difference, f"{found.pairs} pairs" if found.pairs else "one value each"
+        return name, difference, pairs if found.pairs else "one value each"
     p_value = "" if found.p_value is None else f", p = {found.p_value:.2g}"
-    return name, difference, f"{found.wins}/{found.losses}/{found.ties} of {found.pairs} pairs{p_value}"
+    return name, difference, f"{found.wins}/{found.losses}/{found.ties} of {pairs}{p_value}"
+
+
+def end_text(value: float | None) -> str:
+    """A side of a pair, which may be infinite."""
+    return "infinite" if value is None else number(value)
 
 
 def unmeasured(result: RunResult) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,13 +19,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from fvhydra.core.errors import MediaError
 from fvhydra.core.machine import cpus
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.media.prefetch import prefetched
 from fvhydra.media.video import Frame, VideoInfo, decode, probe
+from fvhydra.similarity.psnr import frame_psnr_db
 from fvhydra.similarity.structure import StructuralSimilarity, levels_that_fit
 
 _MOST_WORKERS = 4
@@ -53,7 +54,8 @@ class PixelComparison:
         width: Columns of the reference.
         fps: Frames a second of the reference.
         decoder: What decoded both.
-        metrics: Further values a frame, by metric id, for those that were asked for; None is an infinite PSNR.
+        metrics: Further values a frame, by metric id, for those that were asked for; None is an infinite PSNR,
+            that of equal frames.
         difference: One sentence when the clips cannot be compared; the numbers above are None then. Never both.
     """
 
@@ -153,14 +155,9 @@ def _measure(kernel: StructuralSimilarity, reference: Frame, generated: Frame, m
     if "common.ssim" in metrics:
         further["common.ssim"] = structure.ssim
     if "common.psnr" in metrics:
-        further["common.psnr"] = _psnr_db(reference, generated)
+        psnr_db = frame_psnr_db(reference, generated)
+        further["common.psnr"] = psnr_db if math.isfinite(psnr_db) else None
     return structure.ms_ssim, further
-
-
-def _psnr_db(reference: NDArray[np.uint8], generated: NDArray[np.uint8]) -> float | None:
-    """Over all channels, 255 being the peak; None for equal frames."""
-    mean_square = cv2.norm(reference, generated, cv2.NORM_L2SQR) / reference.size
-    return float(10 * np.log10(255**2 / mean_square)) if mean_square > 0 else None
 
 
 def _compare_streams(

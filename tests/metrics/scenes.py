@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ class Stage:
             ScoreRow(str(number), metric, 1, "", "", "ok", score.value, outputs=score.outputs)
             for number, score in enumerate(scores)
         ]
-        return made.corpus(rows).value
+        finite = [row for row in rows if row.value != math.inf]  # the others are in no mean
+        return made.corpus(finite).value if finite else math.inf
 
     def right(self, metric: str) -> Sequence[Take]:
         """The takes without a mutation. A random network has to be asked which captions are the right ones."""

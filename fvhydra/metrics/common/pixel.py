@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import numpy as np
@@ -125,22 +126,23 @@ class Psnr(Metric):
 
     spec = Spec(
         id="common.psnr",
-        version=1,
+        version=2,
         title="Peak signal-to-noise ratio against the reference, mean of the frames' decibels",
         kind="sample",
         direction="higher",
         unit="dB",
         high=None,
         inputs=_INPUTS,
-        outputs=(Output("per_frame", unit="dB", direction="higher", per="frame"),),
+        outputs=(Output("per_frame", unit="dB", direction="higher", per="frame"), Output("infinite_frames")),
         params=PsnrParams,
-        source="FastVideo: equal frames are 100 dB",
-        ideal=100.0,
+        source="FastVideo; equal frames are in no mean, where it counts 100 dB",
+        ideal=math.inf,
         sees=_SEEN,
     )
 
     def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
-        return SeriesReading(lambda chunk: pixel.psnr_db(*_pair(chunk), self.params.largest))
+        largest, parity = self.params.largest, self.params.parity
+        return SeriesReading(lambda chunk: pixel.psnr_db(*_pair(chunk), largest, parity), unbounded=True)
 
 
 def _pair(chunk: Chunk) -> tuple[Frames, Frames]:

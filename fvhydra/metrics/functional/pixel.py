@@ -6,6 +6,7 @@ All return one value a frame, so a clip may be given in chunks; the score of a c
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import cv2
@@ -13,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvhydra.metrics.functional.clips import Clip, require_pair
+from fvhydra.metrics.functional.parity import Parity
+from fvhydra.similarity.psnr import frame_psnr_db
 from fvhydra.similarity.structure import StructuralSimilarity
 
 Border = Literal["zero", "valid"]
 
-_LEAST_MEAN_SQUARE = 1e-10
-"""Of values in [0, 1]. Makes the PSNR of equal frames 100 dB, as in FastVideo's evaluation."""
+_PEER_LEAST_MEAN_SQUARE = 1e-10
+"""Of values in [0, 1]. Makes the PSNR of equal frames 100 dB in FastVideo's evaluation."""
 
 
 def ssim(reference: Clip, generated: Clip, border: Border = "zero", window: int = 11) -> NDArray[np.float64]:
@@ -78,16 +81,18 @@ def ms_ssim(reference: Clip, generated: Clip) -> NDArray[np.float64]:
     return np.asarray([kernel(*pair).ms_ssim for pair in zip(reference, generated, strict=True)], np.float64)
 
 
-def psnr_db(reference: Clip, generated: Clip, largest: float = 1.0) -> NDArray[np.float64]:
-    """Peak signal-to-noise ratio of each frame in dB, over all colours; higher is better, 100 for equal frames.
+def psnr_db(reference: Clip, generated: Clip, largest: float = 1.0, parity: Parity = "upstream") -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio of each frame in dB, over all colours; higher is better, infinite for equal frames.
 
-    ``10 log10(largest^2 / mean((x - y)^2))`` with values in [0, 1]; the mean is taken to be 1e-10 or more. The score of
-    a clip is the mean of the decibels, so frames that are equal dominate it.
+    ``10 log10(largest^2 / mean((x - y)^2))`` with values in [0, 1]. The score of a clip is the mean of the decibels of
+    the frames that differ; a clip that equals its reference has none that is finite.
 
     Args:
         reference: uint8 ``[T, H, W, 3]``.
         generated: uint8, of the same shape.
         largest: The peak.
+        parity: ``peer`` takes the mean of the squares to be 1e-10 or more, so that equal frames are 100 dB with a peak
+            of 1, and dominate the mean of a clip.
 
     Returns:
         float64 ``[T]``.
@@ -96,6 +101,5 @@ def psnr_db(reference: Clip, generated: Clip, largest: float = 1.0) -> NDArray[n
         ValueError: The clips are no clips or differ in shape.
     """
     require_pair(reference, generated)
-    squares = [cv2.norm(x, y, cv2.NORM_L2SQR) for x, y in zip(reference, generated, strict=True)]
-    mean_squares = np.asarray(squares, np.float64) / (reference[0].size * 255**2)
-    return np.asarray(10 * np.log10(largest**2 / np.maximum(mean_squares, _LEAST_MEAN_SQUARE)))
+    values = np.asarray([frame_psnr_db(*pair, largest) for pair in zip(reference, generated, strict=True)])
+    return np.minimum(values, 10 * math.log10(largest**2 / _PEER_LEAST_MEAN_SQUARE)) if parity == "peer" else values

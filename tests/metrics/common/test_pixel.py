@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -95,6 +96,21 @@ def test_both_in_threads_at_once() -> None:
         ]
     assert found[0].result().tolist() == pixel.ssim(*pair).tolist()
     assert found[1].result() == pytest.approx(pixel.ms_ssim(*pair), abs=1e-6)
+
+
+def test_equal_frames_have_an_infinite_psnr_that_is_in_no_mean() -> None:
+    reference = textured(4, 16, 16)
+    video = reference.copy()
+    video[1] = 255 - video[1]
+    found = score(make("common.psnr"), reference=reference, video=video)
+    assert found.outputs == {"infinite_frames": 3}
+    assert found.value == found.series["per_frame"][1] == pixel.psnr_db(reference, video)[1] < 20
+    equal = score(make("common.psnr"), reference=reference, video=reference)
+    assert (equal.value, equal.outputs) == (math.inf, {"infinite_frames": 4})
+    peer = score(make("common.psnr", parity="peer"), reference=reference, video=reference)
+    assert (peer.value, peer.outputs) == (100, {"infinite_frames": 0})
+    with skips("too_short"):
+        score(make("common.psnr"), reference=reference[:0], video=reference[:0])
 
 
 def test_scales_are_told() -> None:
