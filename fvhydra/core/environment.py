@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 
 from fvhydra import __version__
 
@@ -23,6 +25,14 @@ _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "av", 
 
 def environment() -> dict[str, str]:
     """The facts of this process and machine, flat, as strings. Reads package metadata only: nothing is imported."""
+    told: dict[str, str] = json.loads(os.environ.get(FACTS_VARIABLE, "{}"))
+    # what was told comes first, since it tells most, and last, since it is right
+    return told | _installed() | git_state() | _gpu_state() | told
+
+
+@functools.cache
+def _installed() -> dict[str, str]:
+    """What does not change while a process runs."""
     facts = {
         "fvhydra": __version__,
         "python": platform.python_version(),
@@ -31,12 +41,7 @@ def environment() -> dict[str, str]:
         "cpu": _cpu_model(),
         "host": socket.gethostname(),
     }
-    for package in _PACKAGES:
-        version = package_version(package)
-        if version is not None:
-            facts[package] = version
-    told: dict[str, str] = json.loads(os.environ.get(FACTS_VARIABLE, "{}"))
-    return told | facts | git_state() | _gpu_state() | told  # first, since they tell most; last, since they are right
+    return facts | {package: version for package in _PACKAGES if (version := package_version(package)) is not None}
 
 
 def package_version(package: str) -> str | None:
@@ -48,7 +53,15 @@ def package_version(package: str) -> str | None:
 
 
 def git_state() -> dict[str, str]:
-    """Commit of the repository around the current folder and whether its files differ from it; empty outside one."""
+    """Commit of the repository around the current folder and whether its files differ from it; empty outside one.
+
+    Looked at once: what a process has imported is what was there when it began.
+    """
+    return dict(_git_state(Path.cwd()))
+
+
+@functools.cache
+def _git_state(folder: Path) -> dict[str, str]:
     commit = _output("git", "rev-parse", "HEAD")
     if not commit:
         return {}

@@ -33,6 +33,7 @@ from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
 from fvhydra.core.errors import UsageError
+from fvhydra.core.memo import Memo
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
@@ -220,10 +221,11 @@ class SweepLauncher(Launcher):
         earlier = resume.by_fingerprint(self.sweep_folder)
         taken = set(attempts.numbers(self.sweep_folder))
         jobs = []
+        shared = Memo()
         for preferred, (config, overrides, title) in enumerate(
             zip(configs, job_overrides, titles(job_overrides), strict=True), first
         ):
-            job = Job(preferred, title, config, RunFolder(Path()), self.observer.command, list(overrides))
+            job = Job(preferred, title, config, RunFolder(Path()), self.observer.command, list(overrides), shared)
             same = earlier.get(job.fingerprint)
             number = same.pop(0) if same else preferred if preferred not in taken else max(taken) + 1
             taken.add(number)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.ops.base import Op
+from fvhydra.ops.context import Prepared
 
 _UNDECISIVE = ("launcher", "job", "sweep", "resume", "dry_run")
 """Where a job runs and what it leaves behind; the outcome is the same."""
@@ -16,12 +16,13 @@ _PERSON = ("confirm",)
 """Options of ops that are the person's part, after the job."""
 
 
-def fingerprint(config: Config, op: Op) -> str:
+def fingerprint(prepared: Prepared, op: Op) -> str:
     """Hex SHA-256 of everything that decides the outcome of a job, the content of the files that it names included."""
+    config = prepared.config
     values = {
         field.name: files.plain(getattr(config, field.name))
         for field in dataclasses.fields(config)
         if field.name not in _UNDECISIVE
     }
     values["op"] = {key: value for key, value in values["op"].items() if key not in _PERSON}
-    return files.sha256_bytes(files.canonical_json({"config": values, "inputs": op.inputs(config)}).encode())
+    return files.sha256_bytes(files.canonical_json({"config": values, "inputs": op.inputs(prepared)}).encode())

@@ -5,21 +5,22 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from fvhydra.config.root import Config
 from fvhydra.core import files
-from fvhydra.core.context import Context
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
+from fvhydra.core.memo import Memo
 from fvhydra.core.progress import Fanout, Progress, Silent
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch.identity import fingerprint
 from fvhydra.ops.base import Op
+from fvhydra.ops.context import Context, Prepared
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Job:
         title: What tells it from its neighbours in a sweep.
         command: What was typed, the program's name included.
         overrides: Those of this job: in a sweep, one value of each.
+        shared: What all jobs of the command have in common.
     """
 
     number: int
@@ -38,31 +40,38 @@ class Job:
     folder: RunFolder
     command: list[str]
     overrides: list[str]
+    shared: Memo = field(default_factory=Memo, compare=False)
 
-    @property
+    @cached_property
     def op(self) -> Op:
-        """The operation; its module is imported now."""
+        """The operation; its module is imported when it is first asked for."""
         return op_class(self.config)(self.config.op)
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """What the job works with, the same from its first check to its end."""
+        return Prepared(self.config, self.shared)
 
     @property
     def model(self) -> str:
         """Name of the model that the job is about; empty where it is about none."""
-        return self.config.model.name if op_class(self.config).uses_model else ""
+        return self.config.model.name if self.op.uses_model else ""
 
     @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of what decides the outcome: two jobs that share it are the same job."""
-        return fingerprint(self.config, self.op)
+        return fingerprint(self.prepared, self.op)
 
     def placed(self, number: int, folder: Path) -> Job:
         """The same job under another number, in another folder."""
         moved = replace(self, number=number, folder=RunFolder(folder))
-        vars(moved)["fingerprint"] = self.fingerprint  # is costly for a thousand, and the same
+        # the same, and costly for a thousand
+        vars(moved).update(op=self.op, prepared=self.prepared, fingerprint=self.fingerprint)
         return moved
 
     def context(self, listener: Progress) -> Context:
         """What the op is given."""
-        return Context(self.config, self.folder, listener, self.command, self.overrides)
+        return Context(self.prepared, self.folder, listener, self.command, self.overrides)
 
 
 def op_class(config: Config) -> type[Op]:

@@ -11,7 +11,7 @@ from fvhydra.config.store import HubStoreConfig
 from fvhydra.core.errors import Denied, UsageError
 from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, cached_login, find_token, without_token
 from fvhydra.launch.job import Job
-from fvhydra.ops.base import open_store
+from fvhydra.stores.choice import open_store
 
 
 def passed(settings: LauncherConfig) -> dict[str, str]:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
 from fvhydra.ops.base import Op
+from fvhydra.ops.context import Context
 
 
 class Attach(Op):

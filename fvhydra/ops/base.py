@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of an operation, and how it comes by its store."""
+"""The contract of an operation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from collections.abc import Sequence
 
 from fvhydra.config.op import OpConfig
 from fvhydra.config.root import Config
-from fvhydra.config.store import StoreConfig
-from fvhydra.core.context import Context
-from fvhydra.core.loading import load_class
 from fvhydra.core.result import RunResult, SweepJob
-from fvhydra.ops.cases import file_digests
+from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
-from fvhydra.stores.base import Store
 
 
 class Op(ABC):
@@ -41,12 +37,12 @@ class Op(ABC):
             UsageError, StoreError: Nothing was generated or written.
         """
 
-    def inputs(self, config: Config) -> dict[str, str]:
+    def inputs(self, prepared: Prepared) -> dict[str, str]:
         """What decides the outcome beside the configuration: content hashes of the files that it names, by name.
 
         They are part of the job's fingerprint, so that no earlier verdict is kept when a file has changed.
         """
-        return file_digests(config)
+        return prepared.file_digests
 
     def plan(self, context: Context) -> RunResult | None:
         """What is known before anything is generated, for ``dry_run=true``; None when nothing is.
@@ -66,7 +62,7 @@ class Op(ABC):
         Raises:
             UsageError: Something that it reads cannot be read.
         """
-        return inputs_of_cases(context.config, open_store(context.config.store))
+        return inputs_of_cases(context.config, context.store)
 
     def unsendable(self, config: Config) -> list[str]:
         """What of the command names files that :meth:`job_inputs` leaves behind: ``key=value``."""
@@ -95,9 +91,3 @@ class Op(ABC):
     @abstractmethod
     def run(self, context: Context) -> RunResult:
         """Do it. Writes below ``context.run.path`` only."""
-
-
-def open_store(config: StoreConfig) -> Store:
-    """The store that ``store=`` chose; its module is imported now."""
-    store: Store = load_class(config._target_, "store", Store)(config)
-    return store

@@ -8,16 +8,19 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fvhydra.config.prompts import Prompt
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir
 from fvhydra.core import files
 from fvhydra.core.case import Case
-from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
 from fvhydra.ops.prompts import prompt_files, prompts, source
 from fvhydra.stores.layout import prompt_stem
+
+if TYPE_CHECKING:
+    from fvhydra.ops.context import Context
 
 
 def cases(config: Config) -> list[Case]:

@@ -8,15 +8,15 @@ from typing import Any
 
 from fvhydra.config.op import CheckSsimConfig
 from fvhydra.core.case import Case
-from fvhydra.core.context import Context
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import Corrupt, FvhydraError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.choice import check_engine
-from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import cases, same_cases
+from fvhydra.ops.base import Op
+from fvhydra.ops.cases import same_cases
 from fvhydra.ops.comparison import compare_with_reference, shown_metrics
+from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.headline import headline
 from fvhydra.ops.proposal import files_of, prepare_change
@@ -36,16 +36,16 @@ class CheckSsim(Op):
     def preflight(self, context: Context) -> None:
         """Resolve the prompts; whether the store can be read shows at once, and asking twice would cost a request."""
         check_engine(context.config, here=context.config.launcher.same_environment)
-        cases(context.config)
+        _ = context.cases  # refuses what is no case
         shown_metrics(context.config.metrics)
-        store = open_store(context.config.store)
+        store = context.store
         if self.config.bootstrap:
             store.check_writable()
 
     def plan(self, context: Context) -> RunResult:
         """Which cases have a reference that they can be compared with."""
-        wanted = cases(context.config)
-        references = References(open_store(context.config.store), wanted[0], context.run.path)
+        wanted = context.cases
+        references = References(context.store, wanted[0], context.run.path)
         results = [_planned(case, references.find(case), references) for case in wanted]
         found = sum(result.verdict is Verdict.DONE for result in results)
         return RunResult(
@@ -58,10 +58,10 @@ class CheckSsim(Op):
 
     def run(self, context: Context) -> RunResult:
         """Leave artifacts, the references they were compared with, and the numbers beside them."""
-        wanted = cases(context.config)
+        wanted = context.cases
         record_cases(context, wanted)
         context.progress.stage("look up", msg="references")
-        references = References(open_store(context.config.store), wanted[0], context.run.path / "references")
+        references = References(context.store, wanted[0], context.run.path / "references")
         here = environment()
         results: dict[int, CaseResult] = {}
         comparable: dict[int, str] = {}

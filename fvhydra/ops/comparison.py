@@ -10,11 +10,11 @@ import numpy as np
 
 from fvhydra.config.metrics import MetricsConfig, choices
 from fvhydra.core import files
-from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import CaseResult, Criterion
 from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
+from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated
 from fvhydra.ops.references import References, environment_difference
 

@@ -14,14 +14,14 @@ from typing import Literal
 from fvhydra.config.load import build_config
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir
-from fvhydra.core.context import Context
 from fvhydra.core.environment import package_version
 from fvhydra.core.errors import FvhydraError, StoreError
 from fvhydra.core.result import Criterion, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, find_token
 from fvhydra.core.verdict import Verdict
-from fvhydra.ops.base import Op, open_store
+from fvhydra.ops.base import Op
+from fvhydra.ops.context import Context
 from fvhydra.stores.local.store import LocalStore
 
 _PACKAGES = ("hydra-core", "omegaconf", "torch", "diffusers", "transformers", "huggingface-hub", "av", "numpy")
@@ -103,7 +103,7 @@ def _tokens(context: Context) -> Iterator[Criterion]:
 
 
 def _store(context: Context) -> Iterator[Criterion]:
-    store = open_store(context.config.store)
+    store = context.store
     try:
         store.check_writable()
         yield Criterion("store", True, f"{store.location}, writable, at {store.head()}", "writable")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from fvhydra.config.metrics import choices
 from fvhydra.config.op import EvalConfig
 from fvhydra.config.root import Config
 from fvhydra.core import files
-from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
 from fvhydra.core.machine import cpus
 from fvhydra.core.result import RunResult, SweepJob
@@ -31,6 +30,7 @@ from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Metric
 from fvhydra.metrics.sample import Sample
 from fvhydra.ops.base import Op
+from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.job_inputs import JobInputs
 
 CONVERSION = (
@@ -55,9 +55,9 @@ class Eval(Op):
 
     def preflight(self, context: Context) -> None:
         """Refuse what cannot be scored: no samples, unknown or planned metrics, wrong parameters, limits on others."""
-        metrics = _metrics(context.config)
+        metrics = _metrics(context.prepared)
         gate.refuse_unknown(self.config.gate, {metric.spec.id for metric in metrics})
-        self._samples(context.config, metrics)
+        self._samples(context.prepared)
         number_of_shards(self.config.shard, self.config.shards, context.command)
         if self.config.resume_from is not None and not RunFolder.is_at(Path(self.config.resume_from).expanduser()):
             raise UsageError(
@@ -65,22 +65,17 @@ class Eval(Op):
                 "Give the folder of one evaluation, as op.resume_from=outputs/latest; a sweep goes on with sweep=<it>.",
             )
 
-    def inputs(self, config: Config) -> dict[str, str]:
+    def inputs(self, prepared: Prepared) -> dict[str, str]:
         """The content of everything that is scored: ids and files."""
-        metrics = _metrics(config)
-        keys = {item.key for metric in metrics for item in metric.spec.inputs}
-        found = {}
-        for sample in self._samples(config, metrics).samples:
-            try:
-                found[sample.id] = sample.content(keys)
-            except OSError:
-                found[sample.id] = "missing"
-        return {"samples": files.sha256_bytes(files.canonical_json(found).encode())}
+        keys = {item.key for metric in _metrics(prepared) for item in metric.spec.inputs}
+        samples = self._samples(prepared).samples
+        digest = prepared.shared.once(("contents", id(samples), *sorted(keys)), lambda: _digest(samples, keys))
+        return {"samples": digest}
 
     def job_inputs(self, context: Context) -> JobInputs:
         """The samples of this shard as a manifest, with their files."""
         config, manifest = context.config, context.run.path.absolute() / "status" / "samples.jsonl"
-        samples, _ = self._own(self._samples(config, _metrics(config)), context)
+        samples, _ = self._own(self._samples(context.prepared), context)
         read = {value for sample in samples for value in sample.keys.values() if isinstance(value, Path)}
         sent = dict.fromkeys(sorted(path for path in read if path.is_file()))  # the worker tells of the others
         there = replace(config, videos=None, references=None, run=None, manifest=str(manifest))
@@ -96,8 +91,8 @@ class Eval(Op):
         from fvhydra.evaluation.evaluate import evaluate
         from fvhydra.evaluation.scoring import Resources
 
-        metrics = _metrics(context.config)
-        found = self._samples(context.config, metrics)
+        metrics = _metrics(context.prepared)
+        found = self._samples(context.prepared)
         samples, shards = self._own(found, context)
         workers = self.config.workers or cpus()
         context.run.update_manifest(evaluation=self._provenance(found, len(samples), shards) | {"workers": workers})
@@ -129,22 +124,24 @@ class Eval(Op):
                 message=f"Not merged: {len(unfinished)} of {len(jobs)} shards did not come to an end.",
                 notes=["The same command with sweep=<the sweep's folder> runs only those again."],
             )
-        metrics = _metrics(context.config)
-        found = self._samples(context.config, metrics)
+        metrics = _metrics(context.prepared)
+        found = self._samples(context.prepared)
         context.run.update_manifest(evaluation=self._provenance(found, len(found.samples), len(jobs)))
         folders = [context.run.path.parent / job.folder for job in sorted(jobs, key=lambda job: job.number)]
         summaries, rows = merge(folders, metrics, context.run.path)
         return self._judged(summaries, rows, _unpaired(found))
 
-    def _samples(self, config: Config, metrics: Sequence[Metric]) -> Samples:
-        keys = [key for metric in metrics for medium in ("video", "audio", "file") for key in metric.spec.keys(medium)]
-        return read_samples(
-            keys,
-            videos=config.videos,
-            references=config.references,
-            run=config.run,
-            manifest=config.manifest,
-            of_shard=self.config.shard is not None,  # it may be what `packed` made of one without samples
+    def _samples(self, prepared: Prepared) -> Samples:
+        """All samples, read once for all shards of a command."""
+        config = prepared.config
+        specs = [metric.spec for metric in _metrics(prepared)]
+        keys = [key for spec in specs for key in (*spec.keys("video"), *spec.keys("audio"), *spec.keys("file"))]
+        given = {"videos": config.videos, "references": config.references, "run": config.run}
+        given["manifest"] = config.manifest
+        # a shard may be what `job_inputs` made of one without samples
+        of_shard = self.config.shard is not None
+        return prepared.shared.once(
+            ("samples", *keys, *given.values(), of_shard), lambda: read_samples(keys, **given, of_shard=of_shard)
         )
 
     def _own(self, found: Samples, context: Context) -> tuple[list[Sample], int]:
@@ -207,8 +204,20 @@ def assets_of(config: Config) -> HubAssets:
     )
 
 
-def _metrics(config: Config) -> list[Metric]:
-    return build_metrics(choices(config.metrics), assets_of(config))
+def _metrics(prepared: Prepared) -> list[Metric]:
+    config = prepared.config
+    return prepared.own.once("metrics", lambda: build_metrics(choices(config.metrics), assets_of(config)))
+
+
+def _digest(samples: Sequence[Sample], keys: Iterable[str]) -> str:
+    """Hex SHA-256 of what the samples are: their ids, and the content of what is read of them."""
+    found = {}
+    for sample in samples:
+        try:
+            found[sample.id] = sample.content(keys)
+        except OSError:
+            found[sample.id] = "missing"
+    return files.sha256_bytes(files.canonical_json(found).encode())
 
 
 def _unpaired(found: Samples) -> list[str]:

@@ -8,13 +8,13 @@ from pathlib import Path
 from fvhydra.config.op import EvalCompareConfig
 from fvhydra.core import files
 from fvhydra.core.comparison import write_pairs
-from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.evaluation import gate
 from fvhydra.evaluation.compare import Evaluation, compare_evaluations, read_evaluation
 from fvhydra.ops.base import Op
+from fvhydra.ops.context import Context
 
 
 class EvalCompare(Op):

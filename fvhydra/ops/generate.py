@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from fvhydra.core.context import Context
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op
-from fvhydra.ops.cases import cases
+from fvhydra.ops.context import Context
 from fvhydra.ops.generation import clip_facts, generate, record_cases
 from fvhydra.stores.layout import reference_path
 
@@ -19,11 +18,11 @@ class Generate(Op):
     def preflight(self, context: Context) -> None:
         """Resolve the prompts and images."""
         check_engine(context.config, here=context.config.launcher.same_environment)
-        cases(context.config)
+        _ = context.cases  # refuses what is no case
 
     def run(self, context: Context) -> RunResult:
         """Leave one artifact for each case."""
-        wanted = cases(context.config)
+        wanted = context.cases
         record_cases(context, wanted)
         results = [
             CaseResult(

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.case import Case
-from fvhydra.core.context import Context
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.engines.base import GeneratedMedia, LoadRequest
 from fvhydra.engines.choice import check_engine, open_engine
 from fvhydra.media import latent, video
+from fvhydra.ops.context import Context
 
 
 @dataclass(frozen=True)

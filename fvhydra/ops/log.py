@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from fvhydra.config.op import LogConfig
-from fvhydra.core.context import Context
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
-from fvhydra.ops.base import Op, open_store
+from fvhydra.ops.base import Op
+from fvhydra.ops.context import Context
 from fvhydra.stores.base import LogEntry
 
 
@@ -19,7 +19,7 @@ class Log(Op):
 
     def run(self, context: Context) -> RunResult:
         """One paragraph for each commit that touched the chosen model."""
-        store = open_store(context.config.store)
+        store = context.store
         marker = f"/{context.config.model.model_id}/"
         entries = [
             entry

@@ -12,7 +12,6 @@ import yaml
 
 from fvhydra.config.op import MetricsOpConfig
 from fvhydra.config.schema import conf_dir
-from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError, nearest
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
@@ -20,6 +19,7 @@ from fvhydra.metrics import catalogue
 from fvhydra.metrics.base import Assets
 from fvhydra.metrics.spec import Asset, Input, Spec
 from fvhydra.ops.base import Op
+from fvhydra.ops.context import Context
 from fvhydra.ops.eval import assets_of
 
 _ARROWS = {"higher": "higher is better", "lower": "lower is better", "none": "describes only"}

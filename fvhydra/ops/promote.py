@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 
 from fvhydra.config.op import PromoteConfig
 from fvhydra.core import files
-from fvhydra.core.context import Context
 from fvhydra.core.errors import Exists, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
-from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import cases, same_cases
+from fvhydra.ops.base import Op
+from fvhydra.ops.cases import same_cases
+from fvhydra.ops.context import Context
 from fvhydra.ops.proposal import prepare_change
 from fvhydra.ops.references import References
 from fvhydra.review.change import ChangeCopy
@@ -28,7 +28,7 @@ class Promote(Op):
 
     def preflight(self, context: Context) -> None:
         """Refuse when there is no draft, when a reference is in its place, and when the store cannot be written."""
-        open_store(context.config.store).check_writable()
+        context.store.check_writable()
         with TemporaryDirectory() as scratch:
             self._drafts(context, Path(scratch))
 
@@ -52,8 +52,8 @@ class Promote(Op):
         )
 
     def _drafts(self, context: Context, scratch: Path) -> References:
-        [case, *_] = cases(context.config)
-        store = open_store(context.config.store)
+        [case, *_] = context.cases
+        store = context.store
         drafts = References(store, case, scratch, drafts=True)
         if not drafts.files:
             raise UsageError(

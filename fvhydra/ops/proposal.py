@@ -9,10 +9,10 @@ from typing import Any
 
 from fvhydra.config.root import Config
 from fvhydra.core import files
-from fvhydra.core.context import Context
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
+from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, clip_facts
 from fvhydra.ops.references import References, write_sidecar
 from fvhydra.review import change

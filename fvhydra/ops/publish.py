@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fvhydra.config.op import PublishConfig
-from fvhydra.core.context import Context
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
-from fvhydra.ops.base import Op, open_store
+from fvhydra.ops.base import Op
 from fvhydra.ops.cases import carried_words
+from fvhydra.ops.context import Context
 from fvhydra.review import change
 from fvhydra.review.confirm import Ask, confirmed
 
@@ -38,7 +38,7 @@ class Publish(Op):
                     f"{context.run.path} has no review page, so nobody can have looked.", "Prepare it again."
                 )
             change.verify_files(context.run, prepared)
-            open_store(context.config.store).check_writable()
+            context.store.check_writable()
 
     def run(self, context: Context) -> RunResult:
         """Take ``op.accept`` into account; nothing is written to the store yet."""
@@ -84,7 +84,7 @@ def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> Settl
     if not confirmed([phrase for phrase in phrases if phrase not in said], given, ask):
         wrong = [f"op.confirm={given} does not say {phrases}."] if given else []
         return Settled([*wrong, *_left_prepared(context, prepared, phrases)])
-    revision = change.apply_change(context.run, prepared, open_store(context.config.store))
+    revision = change.apply_change(context.run, prepared, context.store)
     published = f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}."
     return Settled([published, *prepared.follow_up.replace("{revision}", revision).splitlines()], revision)
 

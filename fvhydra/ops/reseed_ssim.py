@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 
 from fvhydra.config.op import ReseedSsimConfig
 from fvhydra.core import files
-from fvhydra.core.context import Context
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Corrupt, FvhydraError, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine
-from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import cases, same_cases, same_words
+from fvhydra.ops.base import Op
+from fvhydra.ops.cases import same_cases, same_words
 from fvhydra.ops.comparison import compare_with_reference, shown_metrics
+from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.proposal import files_of, prepare_change, review, reviewed
 from fvhydra.ops.references import References, recipe_difference
@@ -41,13 +41,13 @@ class ReseedSsim(Op):
                 'Add op.reason="<why, in one line>", for example op.reason="FA3 kernel upgrade".',
             )
         shown_metrics(context.config.metrics)
-        open_store(context.config.store).check_writable()
+        context.store.check_writable()
         with TemporaryDirectory() as scratch:
             self._current(context, Path(scratch))
 
     def run(self, context: Context) -> RunResult:
         """Leave ``backup/``, the new artifacts, the comparison, ``change.json`` and ``pull_request.md``."""
-        wanted = cases(context.config)
+        wanted = context.cases
         references, paths = self._current(context, context.run.path / "references")
         record_cases(context, wanted)
         context.progress.stage("back up", msg=f"{len(paths)} reference(s)")
@@ -64,8 +64,8 @@ class ReseedSsim(Op):
         return prepare_change(context, references, results, "reseed", "Re-seed", changes=changes, follow_up=checklist)
 
     def _current(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
-        wanted = cases(context.config)
-        references = References(open_store(context.config.store), wanted[0], scratch)
+        wanted = context.cases
+        references = References(context.store, wanted[0], scratch)
         found = {case.index: references.find(case) for case in wanted}
         paths = {index: path for index, path in found.items() if path is not None}
         if len(paths) < len(found):

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from fvhydra.config.op import RestoreConfig
 from fvhydra.core import files
-from fvhydra.core.context import Context
 from fvhydra.core.errors import Unavailable, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
-from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import cases
+from fvhydra.ops.base import Op
+from fvhydra.ops.context import Context
 from fvhydra.ops.proposal import prepare_change
 from fvhydra.ops.references import References
 from fvhydra.review import change
@@ -29,7 +28,7 @@ class Restore(Op):
 
     def preflight(self, context: Context) -> None:
         """Refuse when nothing says what to restore, when nothing differs, or when the store cannot be written."""
-        open_store(context.config.store).check_writable()
+        context.store.check_writable()
         self._difference(context, context.run.path / "references")
 
     def run(self, context: Context) -> RunResult:
@@ -56,8 +55,8 @@ class Restore(Op):
         self, context: Context, scratch: Path
     ) -> tuple[References, str, dict[str, Entry], dict[str, Entry]]:
         """The references, the revision to go back to, and the files concerned as they are and as they were."""
-        wanted = cases(context.config)
-        references = References(open_store(context.config.store), wanted[0], scratch)
+        wanted = context.cases
+        references = References(context.store, wanted[0], scratch)
         store = references.store
         if context.config.run is not None:
             run = RunFolder.open(Path(context.config.run).expanduser())

@@ -7,12 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fvhydra.config.op import SeedSsimConfig
-from fvhydra.core.context import Context
 from fvhydra.core.errors import Exists
 from fvhydra.core.result import RunResult
 from fvhydra.engines.choice import check_engine
-from fvhydra.ops.base import Op, open_store
-from fvhydra.ops.cases import cases, same_cases
+from fvhydra.ops.base import Op
+from fvhydra.ops.cases import same_cases
+from fvhydra.ops.context import Context
 from fvhydra.ops.generation import generate, record_cases
 from fvhydra.ops.proposal import files_of, prepare_change, reviewed
 from fvhydra.ops.references import References
@@ -27,13 +27,13 @@ class SeedSsim(Op):
     def preflight(self, context: Context) -> None:
         """Refuse when the store cannot be written, or holds any of the references already."""
         check_engine(context.config, here=context.config.launcher.same_environment)
-        open_store(context.config.store).check_writable()
+        context.store.check_writable()
         with TemporaryDirectory() as scratch:  # a refusal leaves no run folder
             self._free_paths(context, Path(scratch))
 
     def run(self, context: Context) -> RunResult:
         """Leave the artifacts with their sidecars, and ``change.json``."""
-        wanted = cases(context.config)
+        wanted = context.cases
         references, paths = self._free_paths(context, context.run.path / "references")
         record_cases(context, wanted)
         results, added = [], []
@@ -45,8 +45,8 @@ class SeedSsim(Op):
         return prepare_change(context, references, results, "seed", verb, changes=added)
 
     def _free_paths(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
-        wanted = cases(context.config)
-        references = References(open_store(context.config.store), wanted[0], scratch)
+        wanted = context.cases
+        references = References(context.store, wanted[0], scratch)
         paths = {case.index: references.free_path(case) for case in wanted}
         # a reference that today's readers would find counts too, whatever its name
         found = {references.find(case) for case in wanted if case.default_seed}
