@@ -115,9 +115,8 @@ class Terminal:
         gated = case.verdict in (Verdict.PASS, Verdict.REGRESSION)
         message = "" if gated else escape(case.message)  # the criteria below say the same
         verdict = f"[{_style(case.verdict)}]{case.verdict}[/]"
-        self.out.print(
-            f"  case {case.index}, seed {case.seed}: {verdict}  {message}  [dim]{escape(_short(case.prompt))}[/]"
-        )
+        seed = "" if case.seed is None else f", seed {case.seed}"
+        self.out.print(f"  case {case.index}{seed}: {verdict}  {message}  [dim]{escape(_short(case.prompt))}[/]")
         for label, differences in (("recipe", case.recipe_difference), ("environment", case.environment_difference)):
             for item in differences[:8]:
                 values = f"{item.key}: {item.reference} there, {item.run} here"

@@ -50,7 +50,8 @@ class CaseResult:
 
     index: int
     prompt: str
-    seed: int
+    seed: int | None
+    """None when nobody knows: a reference that somebody else made, without a sidecar."""
     fingerprint: str
     verdict: Verdict
     message: str = ""

@@ -72,7 +72,7 @@ def _shown(context: Context, index: int, path: str, local: Path, drafts: Referen
     return CaseResult(
         index=index,
         prompt=sidecar.get("prompt", local.stem),
-        seed=sidecar.get("seed", 0),
+        seed=sidecar.get("seed"),
         fingerprint=sidecar.get("fingerprint", files.sha256_file(local)),
         verdict=Verdict.DONE,
         message="to be promoted",

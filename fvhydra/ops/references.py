@@ -17,6 +17,8 @@ from fvhydra.stores.base import LogEntry, Store
 
 SIDECAR_VERSION = 1
 
+_SIDECAR_TYPES = {"prompt": str, "seed": int, "fingerprint": str, "recipe": dict, "environment": dict}
+
 _UNREMARKABLE = {"host", "git_commit", "git_dirty", "platform"}
 """Facts that differ between any two runs; listed after the ones that could explain a difference."""
 
@@ -63,16 +65,12 @@ class References:
 
     def _read_sidecar(self, name: str) -> dict[str, Any]:
         try:
-            found = untrusted.read_json(self.fetch(name))
+            return read_sidecar(self.fetch(name))
         except UsageError as error:
-            found = error
-        trees = [found, found.get("recipe", {}), found.get("environment", {})] if isinstance(found, dict) else [found]
-        if not all(isinstance(tree, dict) for tree in trees):
             raise Corrupt(
                 f"{name} in {self.store.location} is not a sidecar: it must be a JSON object with a recipe.",
                 "Replace the reference with op=reseed_ssim, or restore an earlier one with op=restore.",
-            )
-        return dict(found)
+            ) from error
 
     def fetch(self, path: str) -> Path:
         """A verified local copy."""
@@ -106,6 +104,22 @@ class References:
         except Corrupt:  # costs the case that needs it, and must not block the others
             return None
         return None if sidecar is None else sidecar.get("prompt")
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """Read what :func:`write_sidecar` wrote, or another tool. Every key may be missing; those that are there are typed.
+
+    Raises:
+        UsageError: It is not JSON, or a key has a value of another type.
+    """
+    found = untrusted.read_json(path)
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} is not a JSON object.")
+    found = {key: value for key, value in found.items() if value is not None}
+    for key, kind in _SIDECAR_TYPES.items():
+        if type(found.get(key, kind())) is not kind:
+            raise UsageError(f"{path}: {key} is not of type {kind.__name__}.")
+    return found
 
 
 def write_sidecar(generated: Generated) -> Path:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fvhydra.config.op import RestoreConfig
 from fvhydra.core import files
@@ -14,9 +15,10 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
 from fvhydra.ops.proposal import prepare_change
-from fvhydra.ops.references import References
+from fvhydra.ops.references import References, read_sidecar
 from fvhydra.review import change
 from fvhydra.stores.base import Entry, Store
+from fvhydra.stores.layout import sidecar_path
 
 Tree = dict[str, Entry]
 
@@ -45,9 +47,7 @@ class Restore(Op):
             local = fetched[path]
             changes.append(change.ChangeFile(path, context.run.relative(local), files.sha256_file(local), replaced))
         media = [path for path in (*returning, *leaving) if not path.endswith(".json")]
-        results = [
-            _shown(context, index, path, current.get(path), fetched.get(path)) for index, path in enumerate(media)
-        ]
+        results = [_shown(context, index, path, current, fetched) for index, path in enumerate(media)]
         verb = f"Restore {revision[:12]} of"
         return prepare_change(context, references, results, "restore", verb, changes=changes, deletes=leaving)
 
@@ -102,16 +102,29 @@ def _known_revision(store: Store, revision: str) -> str:
     return revision
 
 
-def _shown(context: Context, index: int, path: str, current: Path | None, returning: Path | None) -> CaseResult:
+def _shown(context: Context, index: int, path: str, current: dict[str, Path], returning: dict[str, Path]) -> CaseResult:
+    """A reference that is put back or removed; both are files by store path."""
+    files_of_it = returning if path in returning else current
+    sidecar = _said(files_of_it.get(sidecar_path(path)))
     return CaseResult(
         index=index,
-        prompt=Path(path).stem,
-        seed=0,
-        fingerprint="",
+        prompt=sidecar.get("prompt", Path(path).stem),
+        seed=sidecar.get("seed"),
+        fingerprint=sidecar.get("fingerprint", ""),
         verdict=Verdict.DONE,
-        message="to be put back" if returning else "to be removed",
+        message="to be put back" if path in returning else "to be removed",
         kind="latent" if path.endswith(".pt") else "pixel",
-        artifact=context.run.relative(returning) if returning else None,
-        reference=context.run.relative(current) if current else None,
+        artifact=context.run.relative(returning[path]) if path in returning else None,
+        reference=context.run.relative(current[path]) if path in current else None,
         store_path=path,
     )
+
+
+def _said(sidecar: Path | None) -> dict[str, Any]:
+    """What a sidecar says; nothing when there is none, or when it is none: it is put back all the same."""
+    if sidecar is None:
+        return {}
+    try:
+        return read_sidecar(sidecar)
+    except UsageError:
+        return {}

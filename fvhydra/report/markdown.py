@@ -39,7 +39,7 @@ def render_markdown(result: RunResult) -> str:
                 str(case.index),
                 _badge(case.verdict),
                 code(headline(case)),
-                str(case.seed),
+                "" if case.seed is None else str(case.seed),
                 code(case.prompt),
                 code(first_line(case.message)),
             ]

@@ -150,8 +150,9 @@ def unmeasured(result: RunResult) -> list[tuple[str, str]]:
 
 
 def case_name(case: CaseResult) -> str:
-    """What tells a case from its neighbours in one run: index, seed and prompt, in one line."""
-    return f"#{case.index} seed {case.seed}: {' '.join(case.prompt.split())}"
+    """What tells a case from its neighbours in one run: index, seed if it is known, and prompt, in one line."""
+    seed = "" if case.seed is None else f" seed {case.seed}"
+    return f"#{case.index}{seed}: {' '.join(case.prompt.split())}"
 
 
 def run_name(result: RunResult) -> str:
