@@ -5,13 +5,28 @@ from __future__ import annotations
 
 import wave
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from fvhydra.core.errors import MediaError
 from fvhydra.core.files import atomic_path
+from fvhydra.media.container import FETCH_AGAIN, opened
+from fvhydra.media.limits import FEWEST_HERTZ, MOST_HERTZ, MOST_SAMPLES
+from fvhydra.media.timing import promised_end
+
+_UNLIKE = "cannot be decoded as sound"
+
+_COUNTED = ("wav", "flac", "aiff")
+"""Formats whose header has the number of samples. MP3 has it where an encoder wrote what to skip at the start."""
+
+_BLOCK = 2048
+"""Samples; the longest block of AAC, which an end may be inside of."""
 
 
 @dataclass(frozen=True)
@@ -56,26 +71,69 @@ def write_wav(path: Path, audio: NDArray[np.float32], rate: int) -> None:
         out.writeframes(samples.tobytes())
 
 
+def has_sound(path: Path) -> bool:
+    """Whether there is an audio stream. Nothing is decoded; folders of frames are silent.
+
+    Raises:
+        MediaError: As :func:`read_audio`, where it cannot be opened.
+    """
+    if path.is_dir():
+        return False
+    with opened(path, "recording", _UNLIKE) as container:
+        return bool(container.streams.audio)
+
+
 def read_audio(path: Path) -> Recording:
     """The first audio stream of a recording or a clip, decoded whole.
 
-    Raises:
-        MediaError: Missing, damaged, or without sound.
-    """
-    import av
+    What an encoder put before and after the sound to fill its blocks is left out, as the container says.
 
-    if not path.is_file():
-        raise MediaError(f"There is no recording {path}.")
-    try:
-        # absolute, so that a name with a colon is not taken for a protocol
-        with av.open(path.absolute(), metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                raise MediaError(f"{path} has no sound.")
-            stream = container.streams.audio[0]
-            planar = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
-            blocks = [out for frame in container.decode(stream) for out in planar.resample(frame)]
-    except av.FFmpegError as error:
-        raise MediaError(f"{path} cannot be decoded as sound ({error.strerror}).") from error
-    if not blocks:
+    Raises:
+        MediaError: Missing, damaged, cut off as far as the format tells, too long, or without sound.
+    """
+    with opened(path, "recording", _UNLIKE) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{path} has no sound.")
+        stream = container.streams.audio[0]
+        if not FEWEST_HERTZ <= stream.rate <= MOST_HERTZ:
+            allowed = f"{FEWEST_HERTZ:,} to {MOST_HERTZ:,}"
+            raise MediaError(f"{path} has a rate of {stream.rate:,} samples a second; {allowed} are read.")
+        try:
+            samples = _decoded(path, container, stream)
+        except av.FFmpegError as error:
+            raise MediaError(f"{path} {_UNLIKE} ({error.strerror}).", FETCH_AGAIN) from error
+        return Recording(samples, stream.rate)
+
+
+def _decoded(path: Path, container: InputContainer, stream: AudioStream) -> NDArray[np.float32]:
+    planar = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+    blocks: list[NDArray[np.float32]] = []
+    begin: Fraction | None = None
+    count = 0
+    for frame in container.decode(stream):
+        if begin is None and frame.pts is not None and frame.time_base is not None:
+            begin = frame.pts * frame.time_base
+        for block in planar.resample(frame):
+            blocks.append(np.asarray(block.to_ndarray(), np.float32))
+            count += block.samples
+        if count * len(blocks[-1] if blocks else ()) > MOST_SAMPLES:
+            raise MediaError(f"{path} has more than {MOST_SAMPLES:,} samples; no more are read.")
+    if not count:
         raise MediaError(f"{path} has an audio stream without samples.")
-    return Recording(np.concatenate([block.to_ndarray() for block in blocks], axis=1), stream.rate)
+    promised = _promised_samples(container, stream, begin or Fraction(0))
+    if promised is not None and promised - count > _BLOCK:
+        raise MediaError(f"{path} is cut off after {count:,} samples of {promised:,}.", FETCH_AGAIN)
+    # a container in whose times samples are exact says where the sound ends within the last block
+    exact = promised is not None and 0 < count - promised < _BLOCK and stream.time_base == Fraction(1, stream.rate)
+    return np.concatenate(blocks, axis=1)[:, : promised if exact else count]
+
+
+def _promised_samples(container: InputContainer, stream: AudioStream, begin: Fraction) -> int | None:
+    """How many there should be by what the file says; None where it does not, or FFmpeg estimates from the bit rate."""
+    end = promised_end(container, stream)
+    if end is not None:
+        return round((end - begin) * stream.rate)
+    known = container.format.name in _COUNTED or (container.format.name == "mp3" and stream.start_time)
+    if known and stream.duration is not None and stream.time_base is not None:
+        return round(stream.duration * stream.time_base * stream.rate)
+    return None

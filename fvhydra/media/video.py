@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Videos: H.264 in, RGB frames out.
+"""Videos: RGB frames to H.264, and back from the formats that are in use.
 
 Both directions go through PyAV, whose wheels bring their own FFmpeg, so no binary is looked for. Decoding is strict:
 a file that is cut off or damaged raises, because frames that are silently missing or concealed would be compared as if
@@ -8,17 +8,16 @@ an engine had produced them. (Changed bytes that still are a legal stream cannot
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer, OutputContainer
-from av.stream import Disposition
+from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
@@ -26,9 +25,15 @@ from numpy.typing import NDArray
 
 from fvhydra.core.errors import MediaError
 from fvhydra.core.files import atomic_path
+from fvhydra.media.colour import ToRgb
+from fvhydra.media.container import FETCH_AGAIN, opened_video
+from fvhydra.media.frame_folder import frame_paths, read_frames
+from fvhydra.media.orientation import upright as turned
+from fvhydra.media.picture import Frame as Frame
+from fvhydra.media.picture import read_image as read_image
+from fvhydra.media.timing import check_frames, measure, promised_end
 
-Frame = NDArray[np.uint8]
-"""uint8 ``[H, W, 3]``, RGB, full range."""
+_DECODING_THREADS = 4
 
 _CRF = 10
 """x264's constant quality, 0 (lossless) to 51. Measured on noise, textures and gradients: at 10 a frame's MS-SSIM is
@@ -39,34 +44,34 @@ _DETERMINISTIC = "mbtree=0"
 """x264's macroblock tree looks at memory that it never wrote: with it, equal noisy frames became other bytes in one
 process of ten."""
 
-_FETCH_AGAIN = "Make or fetch the file again; it may have been cut off while it was written or copied."
+_RATE_TOLERANCE = 0.005
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a container says about its first video stream, without decoding it.
+    """What is known of a clip without decoding it.
 
     Attributes:
-        frames: Number of frames, or None where the container does not say. Some containers lie: whoever needs the
-            truth counts what :func:`decode` yields.
+        frames: Number of frames that are to be shown. Damaged files have fewer: whoever needs the truth counts what
+            :func:`decode` yields.
         height: Rows.
         width: Columns.
-        fps: Average frames a second.
+        fps: Frames a second, the average over the clip.
         codec: FFmpeg's name of the codec, for example ``h264``.
         pix_fmt: FFmpeg's name of the pixel format, for example ``yuv420p``.
         has_audio: Whether there is an audio stream.
-        duration_s: Length in seconds, or None where the container does not say.
+        duration_s: From the start of the first frame to the end of the last, in seconds.
         decoder: What :func:`decode` uses, for the provenance of numbers.
     """
 
-    frames: int | None
+    frames: int
     height: int
     width: int
     fps: float
     codec: str
     pix_fmt: str
     has_audio: bool
-    duration_s: float | None
+    duration_s: float
     decoder: str
 
 
@@ -108,63 +113,104 @@ def encode(
             raise MediaError(f"Cannot encode {path}: {error}.") from error
 
 
-def probe(path: Path) -> VideoInfo:
-    """Describe a video from its headers.
+def same_rate(rate: float, other: float) -> bool:
+    """Whether two frame rates are one: they differ by less than 0.5 %.
+
+    Frames are compared by their index, so what matters is whether frame ``i`` of both is of the same moment.
+
+    - 24 and 24000/1001 are one rate. They differ by 0.1 %, a frame in 40 seconds; and no less can be told apart:
+      Matroska and FLV keep times in milliseconds, so the average of a clip of one second is only known to 0.1 %, and
+      remuxing a clip must not make it another.
+    - 24 and 25 are two, by 4 %: a frame in one second. No rates in use are closer without being the same.
+
+    An engine that is asked for another rate has another recipe, which is compared before any number.
+    """
+    return abs(rate - other) < _RATE_TOLERANCE * max(rate, other)
+
+
+def probe(path: Path, fps: float | None = None) -> VideoInfo:
+    """Describe a video without decoding it. Its packets are counted: headers are not true of every clip.
+
+    Args:
+        path: A file, or a folder of numbered frames.
+        fps: Frames a second of a folder of frames; files say theirs themselves.
 
     Raises:
-        MediaError: Missing, empty, damaged, or without a video stream.
+        MediaError: Missing, empty, cut off, damaged, without a video stream, of a format that is not read, or a folder
+            of frames whose rate is not given.
     """
-    with _opened(path) as (container, stream):
-        rate = stream.average_rate or stream.guessed_rate
-        if not rate or not stream.width or not stream.height:
-            raise MediaError(f"{path} does not say its frame size and rate; it is damaged.", _FETCH_AGAIN)
-        duration = _duration(container, stream)
+    if path.is_dir():
+        return _probe_folder(path, fps)
+    with opened_video(path) as (container, stream):
+        timing = measure(path, container, stream)
         return VideoInfo(
-            frames=stream.frames or None,
+            frames=timing.frames,
             height=stream.height,
             width=stream.width,
-            fps=float(rate),
+            fps=float(timing.rate),
             codec=stream.codec_context.name,
             pix_fmt=stream.codec_context.pix_fmt or "unknown",
             has_audio=bool(container.streams.audio),
-            duration_s=None if duration is None else float(duration),
+            duration_s=float(timing.duration_s),
             decoder=f"pyav {av.__version__}",
         )
+
+
+def _probe_folder(folder: Path, fps: float | None) -> VideoInfo:
+    paths = frame_paths(folder)
+    if fps is None or not (math.isfinite(fps) and fps > 0):
+        raise MediaError(
+            f"{folder} is a folder of frames, whose rate is {'not known' if fps is None else fps}; it must be above 0.",
+            "Give it as op.fps=24, or as fps in the manifest.",
+        )
+    height, width, _ = read_image(paths[0]).shape
+    kind, duration_s = paths[0].suffix.lower().removeprefix("."), len(paths) / fps
+    return VideoInfo(len(paths), height, width, fps, kind, "rgb24", False, duration_s, f"pillow {version('pillow')}")
 
 
 def decode(path: Path, upright: bool = False) -> Generator[Frame, None, None]:
     """Yield the frames of a video in order, uint8 ``[H, W, 3]`` RGB; memory does not grow with its length.
 
     Args:
-        path: The file.
-        upright: Turn frames by quarters as the container's display matrix says, and as players do; ``H`` and ``W`` may
-            then be swapped. Otherwise frames are as they were coded.
+        path: A file, or a folder of numbered frames.
+        upright: Turn and mirror frames as the container's display matrix says, and as players do; ``H`` and ``W`` may
+            then be swapped. Otherwise frames are as they were coded. Pictures of a folder are turned by their EXIF
+            orientation.
 
     Raises:
-        MediaError: Missing, empty, damaged, or without a video stream. A file that is cut off raises after its last
-            whole frame; it never just ends early.
+        MediaError: Missing, empty, damaged, interlaced, without a video stream, too large, or of a format that is not
+            read. A file that is cut off raises after its last whole frame; it never just ends early.
     """
+    if path.is_dir():
+        yield from read_frames(path)
+        return
     frames = discarded = 0
-    shown = Fraction(0)
-    # the reformatter keeps the conversion tables between frames
-    reformatter = VideoReformatter()
-    with _opened(path) as (container, stream):
+    begin = end = Fraction(0)
+    to_rgb = ToRgb()
+    with opened_video(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = _DECODING_THREADS
         try:
             for packet in container.demux(stream):
                 discarded += packet.is_discard  # before or after an edit list's window
                 for frame in packet.decode():
-                    if frame.is_corrupt or (frame.width, frame.height) != (stream.width, stream.height):
-                        raise MediaError(f"{path} is damaged at frame {frames}.", _FETCH_AGAIN)
+                    _check_whole(path, frame, stream, frames)
+                    begin = _time(frame) if frames == 0 else begin
+                    end = max(end, _time(frame) + _length(frame, stream))
                     frames += 1
-                    shown = max(shown, _end(frame, stream))
-                    rgb = np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
-                    yield np.rot90(rgb, round(frame.rotation / 90)) if upright and frame.rotation else rgb
+                    check_frames(path, frames)
+                    rgb = to_rgb(frame)
+                    yield turned(rgb, frame) if upright else rgb
         except av.FFmpegError as error:
-            raise MediaError(f"{path} is damaged after {frames} frames ({error.strerror}).", _FETCH_AGAIN) from error
+            raise MediaError(f"{path} is damaged after {frames} frames ({error.strerror}).", FETCH_AGAIN) from error
         if frames == 0:
-            raise MediaError(f"{path} has a video stream without frames.", _FETCH_AGAIN)
-        if _ends_early(container, stream, frames + discarded, shown):
-            raise MediaError(f"{path} is cut off after {frames} frames.", _FETCH_AGAIN)
+            raise MediaError(f"{path} has a video stream without frames.", FETCH_AGAIN)
+        counted = bool(stream.frames) and frames + discarded >= stream.frames
+        promised = promised_end(container, stream)
+        # a cut between two samples decodes without any error. Neither promise is enough alone: the count includes
+        # frames that an edit list removes, and a duration may be rounded up
+        if not counted and promised is not None and promised - end > (end - begin) / frames / 2:
+            raise MediaError(f"{path} is cut off after {frames} frames.", FETCH_AGAIN)
 
 
 def last_frame(path: Path) -> Frame:
@@ -177,23 +223,6 @@ def last_frame(path: Path) -> Frame:
     for last in decode(path):  # noqa: B007  decode yields at least one frame or raises
         pass
     return last
-
-
-def read_image(path: Path) -> Frame:
-    """Read a picture as uint8 ``[H, W, 3]`` RGB, turned as its EXIF orientation says. Transparency is dropped.
-
-    Raises:
-        MediaError: Missing, or not a picture.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except FileNotFoundError as error:
-        raise MediaError(f"There is no image {path}.") from error
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files
-        raise MediaError(f"{path} is not a readable image (PNG, JPEG or WebP).") from error
 
 
 def _check_encodable(path: Path, frames: NDArray[np.uint8], fps: float) -> None:
@@ -244,58 +273,26 @@ def _mux_audio(container: OutputContainer, audio: NDArray[np.float32], rate: int
     stream = container.add_stream("aac", rate=rate, layout=layout, bit_rate=192_000)
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio, np.float32), format="fltp", layout=layout)
     frame.sample_rate = rate
+    frame.pts = 0  # from here on packets know when they are heard, and the container says what to skip
     container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and find its first moving picture."""
-    if not path.is_file():
-        raise MediaError(f"There is no video {path}.")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty (0 bytes).", _FETCH_AGAIN)
-    try:
-        # absolute, so that a name with a colon is not taken for a protocol
-        container = av.open(path.absolute(), metadata_errors="ignore")
-    except av.FFmpegError as error:
-        raise MediaError(f"{path} is not a video, or its index is missing ({error.strerror}).", _FETCH_AGAIN) from error
-    with container:
-        name = container.format.name
-        if name in ("image2", "tty") or name.endswith("_pipe"):  # FFmpeg shows pictures and text files as clips
-            raise MediaError(f"{path} is not a video ({container.format.long_name}).")
-        # the cover of an album is a video stream too
-        videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not videos:
-            kind = "only audio" if container.streams.audio else "no video stream"
-            raise MediaError(f"{path} is not a video: it holds {kind}.")
-        yield container, videos[0]
+def _check_whole(path: Path, frame: VideoFrame, stream: VideoStream, index: int) -> None:
+    if frame.is_corrupt or (frame.width, frame.height) != (stream.width, stream.height):
+        raise MediaError(f"{path} is damaged at frame {index}.", FETCH_AGAIN)
+    if frame.interlaced_frame:
+        raise MediaError(
+            f"{path} is interlaced at frame {index}: two moments in one picture, which no metric expects.",
+            "Make frames of its fields (ffmpeg -i IN -vf bwdif OUT), or, if it only says so, -vf setfield=prog.",
+        )
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """Seconds of the video stream, if the container says; the whole file's where nothing but the video is in it."""
-    if stream.duration is not None and stream.time_base is not None:
-        return stream.duration * stream.time_base
-    if container.duration is not None and len(container.streams) == 1:
-        return Fraction(container.duration, av.time_base)
-    return None
+def _time(frame: VideoFrame) -> Fraction:
+    """When the frame is shown, in seconds on the clock of its stream."""
+    return Fraction(0) if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
 
 
-def _end(frame: VideoFrame, stream: VideoStream) -> Fraction:
-    """When the frame stops being shown, seconds after the stream's start."""
-    if frame.pts is None or frame.time_base is None:
-        return Fraction(0)
-    start = (frame.pts - (stream.start_time or 0)) * frame.time_base
-    return start + (frame.duration * frame.time_base or 1 / (stream.average_rate or Fraction(1)))
-
-
-def _ends_early(container: InputContainer, stream: VideoStream, frames: int, shown: Fraction) -> bool:
-    """Whether the container promised more, by its count (where it has one) *and* by its duration.
-
-    A cut between two samples decodes without any error. Neither promise is enough alone: the count includes frames
-    that an edit list removes, and a duration may be rounded up.
-    """
-    duration = _duration(container, stream)
-    if duration is None or (stream.frames and frames >= stream.frames):
-        return False
-    return duration - shown > Fraction(1, 2) / (stream.average_rate or Fraction(1))
+def _length(frame: VideoFrame, stream: VideoStream) -> Fraction:
+    known = frame.duration * frame.time_base if frame.time_base else Fraction(0)
+    return known or 1 / (stream.average_rate or Fraction(1))
