@@ -17,8 +17,8 @@ _PACKED = {"p0": "yuv420p", "p2": "yuv422p", "p4": "yuv444p"}
 class ToRgb:
     """Converts the frames of one clip; keeps libswscale's tables between them.
 
-    libswscale makes RGB of 8 bits with one chroma filter and of more bits with another, 35 dB apart. So more bits become
-    8 first, in the same planes, and the same picture in 8 and in 10 bits gives the same frames.
+    libswscale makes RGB of 8 bits with one chroma filter and of more bits with another, 35 dB apart. So more bits
+    become 8 first, in the same planes, and the same picture in 8 and in 10 bits gives the same frames.
     """
 
     def __init__(self) -> None:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from fvhydra.core.errors import MediaError
@@ -20,8 +20,7 @@ _NUMBERED = re.compile(r"(.*?)([0-9]{1,18})")
 
 def has_numbered_pictures(folder: Path) -> bool:
     """Whether something in a folder could be a frame: a picture whose name ends with a number."""
-    with os.scandir(folder) as entries:
-        return any(_NUMBERED.fullmatch(Path(entry.name).stem) for entry in entries if _is_picture(entry.name))
+    return any(_NUMBERED.fullmatch(path.stem) for path in folder.iterdir() if _is_picture(path.name))
 
 
 def frame_paths(folder: Path) -> list[Path]:
@@ -31,7 +30,7 @@ def frame_paths(folder: Path) -> list[Path]:
         MediaError: There are none, numbers are missing or doubled, or names belong to several clips.
     """
     try:
-        names = sorted(name for name in os.listdir(folder) if _is_picture(name))
+        names = sorted(path.name for path in folder.iterdir() if _is_picture(path.name))
     except OSError as error:
         raise MediaError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     if len(names) > MOST_FRAMES:
@@ -46,7 +45,7 @@ def frame_paths(folder: Path) -> list[Path]:
         raise MediaError(f"{folder} holds frames of several clips, such as {' and '.join(sorted(kinds.values())[:2])}.")
     numbers = {name: int(part[2]) for name, part in parts.items() if part is not None}
     ordered = sorted(names, key=lambda name: numbers[name])
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if numbers[after] != numbers[before] + 1:
             what = "are the same frame" if numbers[after] == numbers[before] else "have frames missing between them"
             raise MediaError(f"{folder} is damaged: {before} and {after} {what}.")

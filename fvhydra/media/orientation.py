@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import math
+import struct
+from typing import cast
 
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -32,14 +34,14 @@ def upright(rgb: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
     Raises:
         MediaError: The matrix turns by an angle that is no quarter, or shears.
     """
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    data = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if data is None:
         return rgb
-    a, b, _, c, d, _ = (int(value) for value in np.frombuffer(data, "=i4", count=6))
+    a, b, _, c, d, _ = struct.unpack_from("=6i", data)
     straight, crosswise = math.hypot(a, d), math.hypot(b, c)
     if not straight and not crosswise:  # an empty matrix says nothing
         return rgb
-    if min(straight, crosswise) > _TOLERANCE * max(straight, crosswise) or not (a and d or b and c):
+    if min(straight, crosswise) > _TOLERANCE * max(straight, crosswise) or not ((a and d) or (b and c)):
         angle = math.degrees(math.atan2(b, a))
         raise MediaError(
             f"The container turns its frames by {angle:.0f} degrees; only quarters and mirror images can be honoured.",

@@ -68,8 +68,9 @@ def measure(path: Path, container: InputContainer, stream: VideoStream) -> Timin
     end = length * tick if length and not ordered else gaps / (len(shown) - 1) if gaps else 1 / nominal
     duration = gaps + end
     # both ends are rounded to ticks; the nominal rate is exact where there is only one
-    constant = abs(duration - len(shown) / nominal) <= 2 * tick
-    return Timing(len(shown), duration, nominal if constant else len(shown) / duration)
+    if abs(duration - len(shown) / nominal) <= 2 * tick:
+        return Timing(len(shown), len(shown) / nominal, nominal)
+    return Timing(len(shown), duration, len(shown) / duration)
 
 
 def check_frames(path: Path, frames: int) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import errno
@@ -302,9 +303,9 @@ def test_unreadable_images(tmp_path: Path, clip: Path) -> None:
     broken = tmp_path / "broken.png"
     Image.new("RGB", (64, 64)).save(broken)
     whole = broken.read_bytes()
-    for data in (b"", whole[:60], whole[: len(whole) - 40]):
+    for data, says in ((b"", "is empty"), (whole[:60], "not a readable"), (whole[:-40], "not a readable image")):
         broken.write_bytes(data)
-        with pytest.raises(MediaError, match="not a readable image"):
+        with pytest.raises(MediaError, match=says):
             video.read_image(broken)
     shutil.copy(clip, broken)
     with pytest.raises(MediaError, match="not a readable image"):
