@@ -17,14 +17,12 @@ from fvhydra.core.errors import FvhydraError
 from fvhydra.core.scores import INFINITE, ScoreRow
 from fvhydra.evaluation.clip_reader import ClipReader
 from fvhydra.evaluation.metric_setup import LoadedMetric
+from fvhydra.media.video import same_rate
 from fvhydra.metrics.base import Alignment, Chunk, Reading, SampleVideos, Score, Shared, Skip, Skipped, Track
 from fvhydra.metrics.sample import Sample
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_FPS_TOLERANCE = 0.005
-"""Relative: 24 and 24000/1001 are one rate, 24 and 25 are not."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def _difference(tracks: Mapping[str, Track], alignment: Alignment) -> str:
     if any((track.height, track.width) != (first.height, first.width) for track in others):
         listed = ", ".join(f"{key} {track.height}x{track.width}" for key, track in tracks.items())
         return f"the sizes differ: {listed}"
-    if alignment == "strict" and any(abs(track.fps / first.fps - 1) > _FPS_TOLERANCE for track in others):
+    if alignment == "strict" and not all(same_rate(track.fps, first.fps) for track in others):
         return f"the frame rates differ: {', '.join(f'{key} {track.fps:g} fps' for key, track in tracks.items())}"
     return ""
 

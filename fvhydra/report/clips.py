@@ -86,20 +86,16 @@ def clip_view(
 
 def _extent(run_dir: Path, media: Sequence[Media]) -> tuple[float, int] | None:
     """Rate and number of frames that all clips which are there share."""
-    from fvhydra.media.video import probe
+    from fvhydra.media.video import probe, same_rate
 
-    extents = set()
-    for item in media:
-        if item.present:
-            try:
-                info = probe(run_dir / item.path)
-            except MediaError:
-                return None
-            extents.add((info.fps, info.frames, info.height, info.width))
-    if len(extents) != 1:
+    try:
+        infos = [probe(run_dir / item.path) for item in media if item.present]
+    except MediaError:
         return None
-    fps, frames, _, _ = extents.pop()
-    return (fps, frames) if frames else None
+    if len({(info.frames, info.height, info.width) for info in infos}) != 1:
+        return None
+    first = infos[0]
+    return (first.fps, first.frames) if all(same_rate(info.fps, first.fps) for info in infos) else None
 
 
 def _worst(values: Sequence[float], direction: str) -> int:

@@ -24,7 +24,7 @@ from fvhydra.core.errors import MediaError
 from fvhydra.core.machine import cpus
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.media.prefetch import prefetched
-from fvhydra.media.video import Frame, VideoInfo, decode, probe
+from fvhydra.media.video import Frame, VideoInfo, decode, probe, same_rate
 from fvhydra.similarity.psnr import frame_psnr_db
 from fvhydra.similarity.structure import StructuralSimilarity, levels_that_fit
 
@@ -33,9 +33,6 @@ _MOST_WORKERS = 4
 
 _SSIM_MARGIN = 5
 """Black pixels around each frame, as in ``common.ssim`` of ``op=eval``: one name is one number."""
-
-_FPS_TOLERANCE = 0.005
-"""24 and 24000/1001 are different; rounding in a container's time base is not."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +204,7 @@ def _difference(reference: VideoInfo, generated: VideoInfo) -> str | None:
     if (reference.height, reference.width) != (generated.height, generated.width):
         sizes = [f"{info.height}x{info.width}" for info in (reference, generated)]
         differences.append(f"The sizes differ: reference {sizes[0]}, generated {sizes[1]}.")
-    if abs(reference.fps - generated.fps) > _FPS_TOLERANCE:
+    if not same_rate(reference.fps, generated.fps):
         differences.append(f"The frame rates differ: reference {reference.fps:g}, generated {generated.fps:g} fps.")
     return " ".join(differences) or None
 

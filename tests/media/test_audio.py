@@ -10,6 +10,7 @@ import pytest
 from fvhydra.core.errors import MediaError
 from fvhydra.media import video
 from fvhydra.media.audio import Recording, read_audio, write_wav
+from tests.media.making import sound
 from tests.similarity.conftest import textured
 
 
@@ -45,7 +46,9 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_the_sound_of_a_clip_is_read(tmp_path: Path) -> None:
     video.encode(tmp_path / "clip.mp4", textured(24, 32, 48), 24, tone(440, 1, 48_000), 48_000)
     found = read_audio(tmp_path / "clip.mp4")
-    assert found.rate == 48_000
+    # AAC puts 1,024 samples before, and fills its last block: the container says so
+    assert (found.rate, found.samples.shape) == (48_000, (1, 48_000))
+    np.testing.assert_allclose(found.samples[:, 2000:-2000], tone(440, 1, 48_000)[:, 2000:-2000], atol=0.01)
     spectrum = np.abs(np.fft.rfft(found.samples[0, :48_000]))
     assert int(spectrum.argmax()) == 440
 
@@ -81,3 +84,66 @@ def test_a_recording_without_samples(tmp_path: Path) -> None:
     write_wav(tmp_path / "none.wav", np.empty((1, 0), np.float32), 8000)
     with pytest.raises(MediaError, match="without samples"):
         read_audio(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        (".m4a", "aac"),
+        (".mp4", "aac"),
+        (".wav", "pcm_s16le"),
+        (".flac", "flac"),
+        (".mp3", "libmp3lame"),
+        (".opus", "libopus"),
+        (".aiff", "pcm_s16be"),
+    ],
+)
+@pytest.mark.parametrize("samples", [48_000, 30_000])
+def test_what_fills_the_blocks_of_a_codec_is_left_out(tmp_path: Path, suffix: str, codec: str, samples: int) -> None:
+    found = read_audio(sound(tmp_path / f"tone{suffix}", samples, codec=codec))
+    assert (found.rate, found.samples.shape) == (48_000, (1, samples))
+    wanted = tone(440, 1, 48_000)[0, 2000:28_000]  # not a sample early or late, within half a wave
+    errors = {late: np.abs(found.samples[0, 2000 + late : 28_000 + late] - wanted).mean() for late in range(-50, 51)}
+    assert min(errors, key=errors.__getitem__) == 0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        (".wav", "pcm_s16le"),
+        (".flac", "flac"),
+        (".mp3", "libmp3lame"),
+        (".ogg", "libopus"),
+        (".opus", "libopus"),
+        (".aiff", "pcm_s16be"),
+        (".mka", "aac"),
+        (".m4a", "aac"),
+    ],
+)
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_half_a_recording_is_unreadable(tmp_path: Path, suffix: str, codec: str, kept: float) -> None:
+    path = sound(tmp_path / f"tone{suffix}", 96_000, codec=codec)
+    read_audio(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(MediaError, match=r"is cut off|cannot be decoded"):
+        read_audio(path)
+
+
+def test_a_wav_whose_data_are_shorter_than_it_says(tmp_path: Path) -> None:
+    """Written whole, as far as the outer chunk tells; the inner one promises ten seconds."""
+    data = bytearray(sound(tmp_path / "tone.wav", 5 * 48_000).read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = (10 * 48_000 * 2).to_bytes(4, "little")
+    (tmp_path / "tone.wav").write_bytes(data)
+    with pytest.raises(MediaError, match="its header promises more than the"):
+        read_audio(tmp_path / "tone.wav")
+
+
+@pytest.mark.parametrize("unknown", [0xFFFFFFFF, 0x7FFFF000, 0])
+def test_a_wav_that_was_streamed_does_not_know_its_length(tmp_path: Path, unknown: int) -> None:
+    data = bytearray(sound(tmp_path / "tone.wav", 4800).read_bytes())
+    for at in (4, data.index(b"data") + 4):
+        data[at : at + 4] = unknown.to_bytes(4, "little")
+    (tmp_path / "tone.wav").write_bytes(data)
+    assert read_audio(tmp_path / "tone.wav").samples.shape == (1, 4800)

@@ -27,8 +27,6 @@ from fvhydra.metrics.functional.physics_iq.motion import Mask, MotionMasks, thro
 PEER_FPS = 30
 """FastVideo takes every clip for one of this rate."""
 
-_FPS_TOLERANCE = 0.005
-
 
 @dataclass
 class PhysicsIqParams:
@@ -109,8 +107,10 @@ class Comparison:
         self._agreement = RunningAgreement()
         self._waiting: list[SmallMasks] = []
         self._shared_key = "physics_iq comparison", keys, astuple(params)
+        from fvhydra.media.video import same_rate  # here, because listing metrics must not load a decoder
+
         rates = self._takes[0].fps, self._takes[1].fps
-        if abs(rates[0] - rates[1]) > _FPS_TOLERANCE:
+        if not same_rate(*rates):
             shown = " and ".join(f"{take.key} {take.fps:g}" for take in self._takes)
             raise Skipped("shape", f"the frame rates differ: {shown}; bring the recordings to the rate of the clip")
 
