@@ -20,14 +20,16 @@ import json, os, signal, subprocess, sys, time
 from pathlib import Path
 from fvhydra.engines.mock import MockEngine
 
-print("as some libraries do when they are imported")
-if Path("deadly").exists():
-    Path("deadly").unlink()
-    os.abort()
-
 NOTED = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "HF_TOKEN", "HF_API_KEY")
 
 class Diarist(MockEngine):
+    @classmethod
+    def warm(cls, model):
+        print("as some libraries do when they are imported")
+        if Path("deadly").exists():
+            Path("deadly").unlink()
+            os.abort()
+
     def generate(self, case, progress):
         options = self.config.options
         self.note("begin", case)
