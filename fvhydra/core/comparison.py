@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pydantic
-
-from fvhydra.config.problems import first_problem
-from fvhydra.core import files
-from fvhydra.core.errors import UsageError
+from fvhydra.core import files, untrusted
 
 
 @dataclass(frozen=True)
@@ -107,11 +102,6 @@ def read_pairs(path: Path) -> Iterator[Pair]:
     Raises:
         UsageError: A line is not a pair.
     """
-    adapter = pydantic.TypeAdapter(Pair)
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield adapter.validate_python(json.loads(line))
-            except ValueError as error:
-                why = first_problem(error) if isinstance(error, pydantic.ValidationError) else str(error)
-                raise UsageError(f"{path} line {number} is not a pair of scores: {why}.") from error
+    for number, line in untrusted.read_lines(path):
+        where = f"{path} line {number}"
+        yield untrusted.typed(Pair, untrusted.parse_json(line, where), f"{where} is not a pair of scores")

@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import pydantic
-
-from fvhydra.config.problems import first_problem
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.errors import UsageError
 
 Status = Literal["ok", "skipped", "failed"]
@@ -141,13 +138,12 @@ def read_rows(path: Path) -> Iterator[ScoreRow]:
     Raises:
         UsageError: Another line is not a row.
     """
-    adapter = pydantic.TypeAdapter(ScoreRow)
-    with open(path, encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield adapter.validate_python(json.loads(line))
-            except ValueError as error:
-                if not line.endswith("\n"):  # only the last can
-                    return
-                why = first_problem(error) if isinstance(error, pydantic.ValidationError) else str(error)
-                raise UsageError(f"{path} line {number} is not a row of scores: {why}.") from error
+    for number, line in untrusted.read_lines(path):
+        where = f"{path} line {number}"
+        try:
+            row = untrusted.typed(ScoreRow, untrusted.parse_json(line, where), f"{where} is not a row of scores")
+        except UsageError:
+            if not line.endswith(b"\n"):  # only the last can
+                return
+            raise
+        yield row

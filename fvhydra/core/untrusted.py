@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,7 @@ YAML_VALUES = 200_000
 """Values of a YAML file, each counted as often as its aliases repeat it."""
 INTEGER_DIGITS = 19
 """Digits of an integer: those of 64 bits."""
-ARRAY_BYTES = 4 * 2**30
+ARRAY_BYTES = 2**30
 """All arrays of a file, in memory."""
 PATH_BYTES = 4096
 """Longest path, in UTF-8."""
@@ -179,8 +180,9 @@ def inside(folder: Path, relative: str) -> Path:
         UsageError: It is no path, or leads out of the folder, by ``..`` or by a link.
     """
     try:
-        long = len(relative.encode()) > PATH_BYTES or any(len(part.encode()) > 255 for part in relative.split("/"))
-        whole = None if long or "\0" in relative else (folder / relative).resolve()
+        name = os.fsencode(relative)
+        long = len(name) > PATH_BYTES or any(len(part) > 255 for part in name.split(b"/"))
+        whole = None if long or b"\0" in name else (folder / relative).resolve()
     except (UnicodeEncodeError, OSError, RuntimeError):  # RuntimeError: links in a circle
         whole = None
     if whole is None:
@@ -193,7 +195,7 @@ def inside(folder: Path, relative: str) -> Path:
 
 # -------------------------------------------------------------------------------------------------------------- arrays
 def read_array(path: Path, what: str = "array", *, mapped: bool = False) -> NDArray[Any]:
-    """Read a ``.npy`` of numbers or truth values.
+    """Read a ``.npy`` of numbers, truth values or text.
 
     Args:
         path: The file.
@@ -212,7 +214,7 @@ def read_array(path: Path, what: str = "array", *, mapped: bool = False) -> NDAr
 
 
 def read_arrays(path: Path, what: str = "arrays") -> dict[str, NDArray[np.generic]]:
-    """Read an ``.npz`` of numbers or truth values. Raises like :func:`read_array`."""
+    """Read an ``.npz`` of numbers, truth values or text. Raises like :func:`read_array`."""
     import numpy as np
 
     regular_file(path, what, most_bytes=ARRAY_BYTES)
@@ -236,8 +238,8 @@ def _check_npy(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.
 
     headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     shape, in_columns, dtype = headers[npy.read_magic(stream)](stream)
-    if dtype.kind not in "biufc":
-        raise ValueError(f"its values are {dtype}, not numbers")
+    if dtype.kind not in "biufcSU":
+        raise ValueError(f"its values are {dtype}, neither numbers nor text")
     told = stream.tell() + math.prod(shape) * dtype.itemsize
     if told != size or any(length < 0 for length in shape):
         raise ValueError(f"its header tells of {told:,} bytes, and it has {size:,}")

@@ -10,14 +10,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import pydantic
-
-from fvhydra.config.problems import first_problem
 from fvhydra.core.comparison import MetricComparison, Pair
 from fvhydra.core.errors import UsageError
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows
 from fvhydra.core.text import printable
-from fvhydra.core.untrusted import read_json
+from fvhydra.core.untrusted import read_json, typed
 from fvhydra.evaluation.bootstrap import interval
 
 _MERGED = "merged-eval"
@@ -47,10 +44,8 @@ def read_evaluation(folder: Path) -> Evaluation:
             f"{folder} is not a finished evaluation: it has no summary.json and scores.jsonl.",
             "Give two folders that op=eval left behind: runs=[<before>,<after>]",
         )
-    try:
-        summaries = pydantic.TypeAdapter(list[MetricSummary]).validate_python(read_json(folder / "summary.json"))
-    except pydantic.ValidationError as error:
-        raise UsageError(f"{folder / 'summary.json'} is not a summary: {first_problem(error)}.") from error
+    table = folder / "summary.json"
+    summaries = typed(list[MetricSummary], read_json(table), f"{table} is not a summary")
     rows: dict[str, dict[str, ScoreRow]] = {summary.metric: {} for summary in summaries}
     for row in read_rows(folder / "scores.jsonl"):
         if row.number is not None:

@@ -120,7 +120,9 @@ def merge(folders: Sequence[Path], metrics: Sequence[Metric], into: Path) -> tup
             for folder in folders:
                 state = metric.merge(state, read_arrays(_state_file(folder, metric.spec.id)))
             states[metric.spec.id] = state
-    assets = {item["metric"]: item["assets"] for item in untrusted.read_json(folders[0] / "summary.json")}
+    table = folders[0] / "summary.json"
+    first = untrusted.typed(list[MetricSummary], untrusted.read_json(table), f"{table} is not a summary")
+    assets = {item.metric: item.assets for item in first}
     return conclude(into, metrics, rows, states, assets), rows
 
 

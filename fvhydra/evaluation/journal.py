@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.scores import ScoreRow, read_rows, side_file
 from fvhydra.evaluation.metric_run import Outcome
 
@@ -107,14 +107,20 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
 
 def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     """Read an ``.npz``; empty where there is none."""
-    if not path.is_file():
-        return {}
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    return untrusted.read_arrays(path) if path.is_file() else {}
 
 
 def _mend(journal: Path) -> None:
     """Take away half a line that a kill left at the end, so that the next one begins on its own."""
-    written = journal.read_bytes() if journal.is_file() else b""
-    if written and not written.endswith(b"\n"):
-        files.write_bytes(journal, written[: written.rfind(b"\n") + 1])
+    if not journal.is_file():
+        return
+    end = journal.stat().st_size
+    with open(journal, "rb+") as written:
+        while end:  # a line may be long, and the file longer than the memory
+            begin = max(end - untrusted.LINE_BYTES, 0)
+            written.seek(begin)
+            if (found := written.read(end - begin).rfind(b"\n")) >= 0:
+                written.truncate(begin + found + 1)
+                return
+            end = begin
+        written.truncate(0)

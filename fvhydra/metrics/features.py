@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.core.errors import UsageError
 from fvhydra.core.files import atomic_path, canonical_json, sha256_bytes
+from fvhydra.core.untrusted import read_array
 
 
 class FeatureCache:
@@ -32,8 +34,8 @@ class FeatureCache:
             content: The file's hash.
         """
         try:
-            return np.asarray(np.load(self._path(content), allow_pickle=False), np.float32)
-        except (FileNotFoundError, ValueError, EOFError):  # a damaged one is computed again
+            return np.asarray(read_array(self._path(content)), np.float32)
+        except UsageError:  # there is none; a damaged one is computed again
             return None
 
     def put(self, content: str, features: NDArray[np.float32]) -> None:

@@ -8,12 +8,11 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import yaml
-
 from fvhydra.config.op import MetricsOpConfig
 from fvhydra.config.schema import conf_dir
 from fvhydra.core.errors import UsageError, nearest
 from fvhydra.core.result import RunResult
+from fvhydra.core.untrusted import read_yaml
 from fvhydra.core.verdict import Verdict
 from fvhydra.metrics import catalogue
 from fvhydra.metrics.base import Assets
@@ -142,7 +141,7 @@ def _words() -> dict[str, str]:
     """Metric to the word after ``metrics=`` that chooses it and the fewest others."""
     members: dict[str, list[str]] = {}
     for path in sorted(Path(conf_dir() / "metrics").glob("*.yaml")):
-        use = yaml.safe_load(path.read_text(encoding="utf-8")).get("use") or {}
+        use = read_yaml(path).get("use") or {}
         members[path.stem] = [f"{family}.{name}" for family, metrics in use.items() for name in metrics]
     found: dict[str, str] = {}
     for word in sorted(members, key=lambda word: len(members[word])):

@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fvhydra.config.gates import limit
+from fvhydra.core.errors import UsageError
 from fvhydra.core.result import GateResult, RunResult
 from fvhydra.core.scores import MetricSummary, ScoreRow, read_rows, side_file
+from fvhydra.core.untrusted import read_arrays
 from fvhydra.report import page
 from fvhydra.report.clips import ClipView, clip_view
 from fvhydra.report.histogram import Histogram, histogram
@@ -128,10 +126,10 @@ def _series(run_dir: Path, row: ScoreRow) -> dict[str, list[float]]:
     if not row.series or not path.is_file():
         return {}
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            found = {name: arrays[f"{row.metric}/{name}"] for name in row.series if f"{row.metric}/{name}" in arrays}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        arrays = read_arrays(path)
+    except UsageError:
         return {}
+    found = {name: arrays[f"{row.metric}/{name}"] for name in row.series if f"{row.metric}/{name}" in arrays}
     return {name: values.tolist() for name, values in found.items() if values.ndim == 1 and values.size}
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fvhydra.core.errors import MediaError
+from fvhydra.core.errors import MediaError, UsageError
+from fvhydra.core.untrusted import read_array
 
 _STEPS = 256
 _NOT_FINITE = (0, 190, 255)
@@ -51,9 +52,9 @@ def read_heatmap(path: Path) -> HeatMap:
         MediaError: Not such a file.
     """
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise MediaError(f"{path.name} is not a difference map: {error}.") from error
+        values = read_array(path, "difference map")
+    except UsageError as error:
+        raise MediaError(f"{path.name} is not a difference map: {error.message}") from error
     if not 1 <= values.ndim <= 3 or values.size == 0 or not np.issubdtype(values.dtype, np.floating):
         raise MediaError(f"{path.name} is not a difference map: {values.dtype} of shape {values.shape}.")
     return draw(values.reshape((1,) * (3 - values.ndim) + values.shape).astype(np.float64))

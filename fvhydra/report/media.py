@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+from fvhydra.core import untrusted
+from fvhydra.core.errors import UsageError
 from fvhydra.core.result import CaseResult
 
 _KINDS = {
@@ -66,5 +68,7 @@ def relative_url(path: str) -> str:
 
 def inside(folder: Path, path: str) -> Path | None:
     """``folder / path``, or None when ``path`` leads out of the folder (a tampered record)."""
-    parts = PurePosixPath(path)
-    return None if parts.is_absolute() or ".." in parts.parts else folder / parts
+    try:
+        return untrusted.inside(folder, path)
+    except UsageError:
+        return None

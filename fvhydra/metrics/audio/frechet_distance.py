@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import doc, one_of
+from fvhydra.core.errors import UsageError
+from fvhydra.core.untrusted import read_array
 from fvhydra.metrics.audio import recording
 from fvhydra.metrics.base import Chunk, Reading, SampleVideos, Score, Skip, Skipped
 from fvhydra.metrics.distance import FrechetMetric
@@ -135,9 +137,9 @@ class _Reading:
 
 def _given(path: Path) -> NDArray[np.floating]:
     try:
-        rows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise Skipped("unreadable", f"{path} is no .npy of features ({error})") from error
+        rows = read_array(path)
+    except UsageError as error:
+        raise Skipped("unreadable", f"{path} is no .npy of features ({error.message})") from error
     if rows.ndim not in (1, 2) or not rows.size or not np.issubdtype(rows.dtype, np.floating):
         raise Skipped("shape", f"{path} must be real [D] or [n, D], not {rows.dtype} {list(rows.shape)}")
     return np.atleast_2d(rows)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.core.errors import UsageError
+from fvhydra.core.untrusted import read_array, read_arrays, read_json
 from fvhydra.metrics.base import Chunk, SampleVideos, Skipped
 from fvhydra.metrics.functional.optical_flow.camera import Calibration, CameraMotion, camera_motion, reference_flows
 from fvhydra.metrics.functional.optical_flow.comparison import Flow
@@ -32,9 +33,8 @@ def given(path: Path) -> NDArray[np.floating]:
         Skipped: It is something else.
     """
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-        flows = found if isinstance(found, np.ndarray) else found["flow"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        flows = read_arrays(path)["flow"] if path.suffix == ".npz" else read_array(path, mapped=True)
+    except (UsageError, KeyError) as error:
         raise Skipped("unreadable", f"{path} holds no flow: {error}") from error
     if flows.ndim != 4 or flows.shape[-1] != 2 or flows.dtype.kind != "f":
         raise Skipped("shape", f"{path} must hold floats [N, H, W, 2], not {flows.dtype} {list(flows.shape)}")
@@ -119,9 +119,9 @@ def _mapping(sample: Sample, key: str) -> Mapping[str, Any]:
     value = sample.keys[key]
     if isinstance(value, Path):
         try:
-            value = json.loads(value.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise Skipped("unreadable", f"{key} {value} is not a JSON file: {error}") from error
+            value = read_json(value)
+        except UsageError as error:
+            raise Skipped("unreadable", f"{key}: {error.message}") from error
     if not isinstance(value, Mapping):
         raise Skipped("shape", f"{key} must be a mapping, not {type(value).__name__}")
     return value
