@@ -14,29 +14,17 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fvhydra.testing.command_line import Command, clean_environment, run_cli
+
 if TYPE_CHECKING:
     from tests.servers.slurm import Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True)
-class Command:
-    """How one command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
 
 
 Cli = Callable[..., Command]
@@ -46,31 +34,6 @@ Cli = Callable[..., Command]
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny weights, built once for all tests of a worker."""
     return tmp_path_factory.mktemp("cache")
-
-
-def run_cli(
-    folder: Path,
-    cache_dir: Path,
-    *words: str,
-    stdin: str | None = None,
-    timeout_s: float = 180,
-    preexec: Callable[[], None] | None = None,
-    **environment: str,
-) -> Command:
-    """Run ``python -m fvhydra`` in ``folder``, with the store ``folder/store``."""
-    done = subprocess.run(
-        [sys.executable, "-m", "fvhydra", *words],
-        cwd=folder,
-        env=clean_environment(folder, cache_dir) | environment,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        preexec_fn=preexec,
-        check=False,
-    )
-    return Command(done.returncode, done.stdout, done.stderr)
 
 
 def run_at_terminal(folder: Path, cache_dir: Path, words: Sequence[str], answers: Sequence[tuple[str, str]]) -> Command:
@@ -125,13 +88,6 @@ def _read_until(screen: int, text: str | None) -> str:
 def cli(tmp_path: Path, cache_dir: Path) -> Cli:
     """Run ``python -m fvhydra`` in an empty folder with a store of its own."""
     return functools.partial(run_cli, tmp_path, cache_dir)
-
-
-def clean_environment(folder: Path, cache_dir: Path) -> dict[str, str]:
-    """The environment of a test's commands: nothing of the person's own store, tokens or colours."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("FVHYDRA", "HF_", "HUGGINGFACE"))}
-    own = {"FVHYDRA_STORE": str(folder / "store"), "FVHYDRA_CACHE": str(cache_dir), "NO_COLOR": "1", "COLUMNS": "200"}
-    return kept | own | {"HF_HOME": str(folder / "hf"), "PYTHONWARNINGS": "ignore"}
 
 
 @pytest.fixture(scope="session")

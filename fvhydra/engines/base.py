@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of an engine. ``tests/contracts/test_engines.py`` holds every engine to it.
+"""The contract of an engine. ``fvhydra.testing.engines`` holds every engine to it.
 
 An engine may run in another Python environment (``engine.python=``) that has nothing but its own libraries. So this
 module, and each module of an engine, imports the standard library and what of this package does the same; types of the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of a store. ``tests/contracts/test_stores.py`` holds every store to it."""
+"""The contract of a store. ``fvhydra.testing.stores`` holds every store to it."""
 
 from __future__ import annotations
 

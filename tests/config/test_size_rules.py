@@ -6,7 +6,7 @@ import pytest
 from fvhydra.config.model import Constraints
 from fvhydra.config.sampling import Sampling
 from fvhydra.config.size_rules import problems
-from tests.engines import cases
+from fvhydra.testing import cases
 
 
 @pytest.mark.parametrize(

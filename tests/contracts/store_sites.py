@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of store that the contract is tested with. A new kind adds a class here and its name to ``SITES``."""
+"""Places for the kinds of store that the contract is tested with."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from unittest import mock
 
 from hydra.utils import get_class
@@ -17,7 +16,10 @@ from fvhydra.config.store import HubStoreConfig, LocalStoreConfig, StoreConfig
 from fvhydra.core.token import Token
 from fvhydra.stores.base import Entry, Store
 from fvhydra.stores.hub import repository
+from fvhydra.testing.store_writers import preload
 from tests.servers.hub import ALICE, HubServer
+
+preload(__name__, "fvhydra.stores.local", "fvhydra.stores.commit_request")
 
 _opening = threading.Lock()
 
@@ -31,18 +33,6 @@ def open_store(config: StoreConfig, token: str | None = ALICE) -> Store:
     return store
 
 
-class Site(Protocol):
-    """A place with one store that was never written, and what a test must be able to do to it behind its back."""
-
-    config: StoreConfig
-
-    def damage(self, entry: Entry) -> None:
-        """Flip a bit of what is kept for ``entry``."""
-
-    def denied(self) -> StoreConfig:
-        """A store that this process may not write."""
-
-
 class LocalSite:
     """A folder."""
 
@@ -50,6 +40,9 @@ class LocalSite:
         folder.mkdir(exist_ok=True)
         self._folder = folder
         self.config = _local(folder / "store")
+
+    def open(self) -> Store:
+        return open_store(self.config)
 
     def damage(self, entry: Entry) -> None:
         sha256 = entry.digest.removeprefix("sha256:")
@@ -59,10 +52,10 @@ class LocalSite:
         path.chmod(0o644)
         path.write_bytes(data)
 
-    def denied(self) -> StoreConfig:
+    def denied(self) -> Store:
         # permission bits do not stop root, but nobody can make a folder inside a file
         (self._folder / "file").write_text("")
-        return _local(self._folder / "file" / "store")
+        return open_store(_local(self._folder / "file" / "store"))
 
 
 def _local(path: Path) -> LocalStoreConfig:
@@ -80,14 +73,17 @@ class HubSite:
         shared_hub().create(self._name)
         self.config = hub_config(shared_hub(), self._name, self._cache)
 
+    def open(self) -> Store:
+        return open_store(self.config)
+
     def damage(self, entry: Entry) -> None:
         kind, _, name = entry.digest.partition(":")
         kept = shared_hub().lfs if kind == "sha256" else shared_hub().repos[self._name].objects
         kept[name] = bytes([kept[name][0] ^ 1]) + kept[name][1:]
 
-    def denied(self) -> StoreConfig:
+    def denied(self) -> Store:
         shared_hub().create("bob/refs", private=False)
-        return hub_config(shared_hub(), "bob/refs", self._cache)
+        return open_store(hub_config(shared_hub(), "bob/refs", self._cache))
 
 
 def hub_config(hub: HubServer, repo_id: str, cache: Path, **settings: Any) -> HubStoreConfig:
@@ -101,6 +97,3 @@ def hub_config(hub: HubServer, repo_id: str, cache: Path, **settings: Any) -> Hu
 def shared_hub() -> HubServer:
     """A server that lives as long as the process."""
     return HubServer()
-
-
-SITES: dict[str, Callable[[Path], Site]] = {"local": LocalSite, "hub": HubSite}

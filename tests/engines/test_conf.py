@@ -17,8 +17,8 @@ from fvhydra.config.tier import TierConfig
 from fvhydra.core.loading import load_class
 from fvhydra.engines.base import Engine
 from fvhydra.engines.tiny.snapshot import FAMILIES
-from tests.engines import cases
-from tests.engines.cases import MODELS
+from fvhydra.testing import cases
+from fvhydra.testing.cases import MODELS
 
 SMALLEST_FOR_MS_SSIM = 161
 

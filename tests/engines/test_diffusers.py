@@ -22,8 +22,8 @@ from fvhydra.engines.base import GeneratedMedia
 from fvhydra.engines.diffusers import DiffusersEngine
 from fvhydra.engines.pipeline import attention, outputs
 from fvhydra.engines.tiny import snapshot
+from fvhydra.testing import cases
 from tests.conftest import ROOT, clean_environment
-from tests.engines import cases
 
 MATH = BackendConfig(name="math", folder="MATH", diffusers="_native_math")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -278,7 +278,7 @@ import json, sys
 from pathlib import Path
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.progress import Silent
-from tests.engines import cases
+from fvhydra.testing import cases
 from tests.engines.test_diffusers import engine
 
 def attempt(changes):

@@ -22,8 +22,8 @@ from fvhydra.core.progress import Silent
 from fvhydra.engines import fastvideo
 from fvhydra.engines.choice import check_engine
 from fvhydra.engines.fastvideo import FastVideoEngine
-from tests.engines import cases
-from tests.engines.cases import MODELS, Steps
+from fvhydra.testing import cases
+from fvhydra.testing.cases import MODELS, Steps
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "fastvideo_signatures.json").read_text())
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -13,8 +13,8 @@ from fvhydra.core.errors import Corrupt
 from fvhydra.ops.references import References
 from fvhydra.stores.layout import reference_path, sidecar_path
 from fvhydra.stores.local import LocalStore
+from fvhydra.testing import cases
 from tests.conftest import Cli
-from tests.engines import cases
 
 
 def _store(folder: Path) -> LocalStore:

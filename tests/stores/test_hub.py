@@ -23,9 +23,9 @@ from fvhydra.config.store import HubStoreConfig
 from fvhydra.core.errors import Conflict, Corrupt, Denied, Exists, FvhydraError, StoreError, Unavailable, UsageError
 from fvhydra.stores import layout
 from fvhydra.stores.base import FileCopy, Store
+from fvhydra.testing import cases
+from fvhydra.testing.store_writers import processes
 from tests.contracts.store_sites import hub_config, open_store
-from tests.contracts.store_writers import processes
-from tests.engines import cases
 from tests.servers.hub import ALICE, ALICE_READS, BOB, HubServer
 from tests.servers.hub.git import Repo
 from tests.servers.hub.xet import Xet

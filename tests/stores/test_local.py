@@ -10,8 +10,9 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,15 @@ from fvhydra.core.errors import Corrupt, Denied, FvhydraError, Unavailable, Usag
 from fvhydra.stores.local import LocalStore
 from fvhydra.stores.local.history import Tree
 from fvhydra.stores.local.view import View
-from tests.contracts.store_writers import at_once, compete, die_at, processes
+from fvhydra.testing.store_writers import at_once, compete, die_at, processes
 
 
 def config(path: Path | str) -> LocalStoreConfig:
     return LocalStoreConfig(_target_="fvhydra.stores.local.LocalStore", name="local", path=str(path))
+
+
+def opening(path: Path) -> Callable[[], LocalStore]:
+    return partial(LocalStore, config(path))
 
 
 @pytest.fixture
@@ -122,7 +127,7 @@ def test_whoever_shows_an_old_tree_late_puts_it_right(
 
 
 def test_current_is_right_after_twelve_processes(store: LocalStore, root: Path, tmp_path: Path) -> None:
-    at_once(12, tmp_path / "go", compete, config(root), 3)
+    at_once(12, tmp_path / "go", compete, opening(root), 3)
     assert shown(root) == kept(store, tmp_path / "to")
     assert os.listdir(root / "tmp") == []
 
@@ -246,7 +251,7 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(store: LocalStore, ro
     first = store.commit({"a": b"1", "b": b"old"}, message="m")
     store.commit({"b": b"new"}, deletes=["a"], message="m")
     for calls in range(15, 60, 3):
-        victim = processes.Process(target=die_at, args=(config(root), calls, calls))
+        victim = processes.Process(target=die_at, args=(opening(root), calls, calls))
         victim.start()
         victim.join()
     head = store.head()

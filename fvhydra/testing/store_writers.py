@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other processes do to a store while a test looks on."""
+"""What other processes do to a store while a test looks on.
+
+A store is named by a function that opens it; each process calls it, so it must be possible to pickle it.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,21 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from fvhydra.config.store import StoreConfig
 from fvhydra.core.errors import FvhydraError
-from tests.contracts.store_sites import open_store
+from fvhydra.stores.base import Store
 
-# a server that forks before it has threads: quick, and sound on every version of Python
+OpenStore = Callable[[], Store]
+
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([__name__, "fvhydra.stores.local", "fvhydra.stores.commit_request"])
+"""Starts processes by a server that forks before it has threads: quick, and sound on every version of Python."""
+
+
+def preload(*modules: str) -> None:
+    """Let that server, if it has not started yet, import what its processes need."""
+    processes.set_forkserver_preload([__name__, *modules])
+
+
+preload("fvhydra.stores.local", "fvhydra.stores.commit_request")
 
 
 def at_once(count: int, go: Path, work: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -41,9 +52,9 @@ def _when(go: Path, work: Callable[..., Any], *arguments: Any) -> Any:
     return work(*arguments)
 
 
-def compete(config: StoreConfig, count: int, index: int) -> str:
+def compete(open_store: OpenStore, count: int, index: int) -> str:
     """Try to take a name that all want, then make ``count`` commits that get in nobody's way."""
-    store = open_store(config)
+    store = open_store()
     try:
         store.commit({"wanted": b"%d" % index, f"won/{index}": b""}, must_be_absent=True, message="wanted")
         outcome = "won"
@@ -54,21 +65,22 @@ def compete(config: StoreConfig, count: int, index: int) -> str:
     return outcome
 
 
-def commit_in_step(config: StoreConfig, number: int) -> None:
+def commit_in_step(open_store: OpenStore, number: int) -> None:
     """One commit that replaces three files, so that a mixture would show."""
     contents = {f"step/{name}": f"{number} {name}".encode() for name in "abc"}
-    open_store(config).commit(contents, message=f"step {number}", provenance={"operation": f"step-{number}"})
+    open_store().commit(contents, message=f"step {number}", provenance={"operation": f"step-{number}"})
 
 
-def commit_for_ever(config: StoreConfig, first: int, begun: Event | None = None) -> None:
-    open_store(config).head()
+def commit_for_ever(open_store: OpenStore, first: int, begun: Event | None = None) -> None:
+    """Make one commit after the other, until the process is killed."""
+    open_store().head()
     if begun:
         begun.set()
     for number in itertools.count(first):
-        commit_in_step(config, number)
+        commit_in_step(open_store, number)
 
 
-def die_at(config: StoreConfig, number: int, calls: int) -> None:
+def die_at(open_store: OpenStore, number: int, calls: int) -> None:
     """Like :func:`commit_in_step`, but killed right before the ``calls``-th call to the operating system.
 
     Those that Python audits (open, link, rename, remove, mkdir, chmod, listdir, connect, ...) and those that move bytes
@@ -91,4 +103,4 @@ def die_at(config: StoreConfig, number: int, calls: int) -> None:
     sys.addaudithook(audited)
     threading.setprofile(profiled)
     sys.setprofile(profiled)
-    commit_in_step(config, number)
+    commit_in_step(open_store, number)

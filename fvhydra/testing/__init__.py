@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contracts as test classes, for choices from anywhere: subclass one in a test module of yours.
+
+``engines.EngineContract``, ``stores.StoreContract`` and ``launchers.LauncherContract`` hold what they are given to the
+promises that ``fvhydra/engines/base.py``, ``stores/base.py`` and ``launch/base.py`` make. They need pytest.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(f"fvhydra.testing.{name}" for name in ("engines", "launchers", "metrics", "stores", "store_races"))
+)
