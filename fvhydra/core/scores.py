@@ -21,6 +21,9 @@ Status = Literal["ok", "skipped", "failed"]
 INFINITE = "infinite"
 """The code of a row whose value is infinite, as the PSNR of equal clips is. JSON holds no infinity, so it has null."""
 
+UNDEFINED = "undefined"
+"""The code of a row that has no value of its own, and whose measures count in the value over all samples."""
+
 
 @dataclass(frozen=True)
 class ScoreRow:
@@ -33,8 +36,9 @@ class ScoreRow:
         params: Hex SHA-256 (first 16 digits) of its parameters and the revisions of its weights.
         content: Hex SHA-256 of what it read of the sample. Same content, metric, version and params: same value.
         status: ``ok``, ``skipped``, ``failed``.
-        value: None unless ``ok``; None also for what a sample adds to a set metric, and where it is infinite.
-        code: Why there is no value, from a closed list; :data:`INFINITE` where it is infinite.
+        value: None unless ``ok``; None also for what a sample adds to a set metric, and where it is infinite, or not
+            defined for a sample alone.
+        code: Why there is no value, from a closed list; with ``ok`` :data:`INFINITE` or :data:`UNDEFINED`.
         message: The same for people; the first line of the error where it failed.
         outputs: Further values by name.
         series: Names of the arrays in the side file ``frames/<sample hash>.npz`` under ``<metric>/<name>``.

@@ -16,7 +16,7 @@ from fvhydra.config.problems import listing, nearest
 from fvhydra.core.comparison import MetricComparison, Pair
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import GateResult
-from fvhydra.core.scores import MetricSummary, ScoreRow
+from fvhydra.core.scores import UNDEFINED, MetricSummary, ScoreRow
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 
@@ -76,7 +76,7 @@ def of_scores(summaries: Sequence[MetricSummary], rows: Sequence[ScoreRow]) -> d
         summary.metric: Measured(
             summary.value,
             samples[summary.metric],
-            sum(summary.counts.get(status, 0) for status in ("skipped", "failed")),
+            sum(summary.counts.get(status, 0) for status in ("skipped", "failed")) + summary.reasons.get(UNDEFINED, 0),
             summary.message or _reasons(summary),
         )
         for summary in summaries

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvhydra.core.errors import FvhydraError
-from fvhydra.core.scores import INFINITE, ScoreRow
+from fvhydra.core.scores import INFINITE, UNDEFINED, ScoreRow
 from fvhydra.evaluation.clip_reader import ClipReader
 from fvhydra.evaluation.metric_setup import LoadedMetric
 from fvhydra.media.video import same_rate
@@ -152,16 +152,23 @@ class MetricRun:
         return None
 
     def _keep(self, score: Score) -> None:
+        spec = self._metric.spec
         infinite = score.value is not None and not math.isfinite(score.value)
-        if infinite and score.value != self._metric.spec.ideal:
+        if infinite and score.value != spec.ideal:
             self._skip(Skip("nonfinite", f"the value is {score.value}"))
             return
+        if spec.kind == "sample" and score.value is None and not score.undefined:
+            self._fail(ValueError("the metric gave neither a value nor a reason why there is none"))
+            return
+        code, message = (UNDEFINED, score.undefined) if score.undefined else ("", "")
+        if infinite:
+            code, message = INFINITE, "the value is infinite, as of a clip that equals its reference"
         series = {name: np.asarray(values) for name, values in score.series.items()}
         row = self._row(
             status="ok",
             value=None if score.value is None or infinite else float(score.value),
-            code=INFINITE if infinite else "",
-            message="the value is infinite, as of a clip that equals its reference" if infinite else "",
+            code=code,
+            message=message,
             outputs={name: finite(value) for name, value in score.outputs.items()},
             series=sorted(series),
             frames=self._frames if score.frames is None else score.frames,

@@ -11,7 +11,7 @@ from statistics import stdev
 from typing import Any
 
 from fvhydra.core import files
-from fvhydra.core.scores import INFINITE, MetricSummary, ScoreRow
+from fvhydra.core.scores import INFINITE, UNDEFINED, MetricSummary, ScoreRow
 from fvhydra.evaluation.bootstrap import interval
 from fvhydra.evaluation.journal import Arrays, contribution
 from fvhydra.evaluation.metric_run import finite
@@ -36,14 +36,21 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
         state: Of a set metric.
     """
     spec = metric.spec
-    ok = sorted((row for row in rows if row.value is not None), key=lambda row: row.sample)
+    ok = sorted((row for row in rows if row.status == "ok"), key=lambda row: row.sample)
     values = [row.value for row in ok if row.value is not None]
-    infinite = [row for row in rows if row.code == INFINITE]
+    codes = Counter(row.code for row in rows if row.code)
     score, message = _over_all(metric, ok, state)
     reason = "" if score else _reason([row for row in rows if row.status != "ok"])
     if reason and all(row.status != "ok" for row in rows):
         message = ""  # that a set has no samples follows from it
-    left_out = f"{len(infinite)} of {len(infinite) + len(ok)} values are infinite, and in no mean" if infinite else ""
+    apart = [
+        f"{codes[code]} of {len(ok)} {what}"
+        for code, what in (
+            (INFINITE, "values are infinite, and in no mean"),
+            (UNDEFINED, "samples have no value of their own, and count in the value over all samples"),
+        )
+        if codes[code]
+    ]
     averaged = spec.kind == "sample" and spec.rule == "mean"
     return MetricSummary(
         metric=spec.id,
@@ -60,13 +67,13 @@ def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = N
         std=stdev(values) if len(values) > 1 else None,
         outputs={} if score is None else files.plain(finite(score.outputs)),
         counts={status: sum(row.status == status for row in rows) for status in ("ok", "skipped", "failed")},
-        infinite=len(infinite),
-        reasons=dict(sorted(Counter(row.code for row in rows if row.code and row.status != "ok").items())),
-        message="; ".join(filter(None, (message, reason, left_out))),
+        infinite=codes[INFINITE],
+        reasons={code: count for code, count in sorted(codes.items()) if code != INFINITE},
+        message="; ".join(filter(None, (message, reason, *apart))),
         series={output.name: output.direction for output in spec.outputs if output.per != "clip"},
-        by_tag=_by_tag(metric, ok),
+        by_tag=_by_tag(metric, ok) if spec.kind == "sample" else {},
         params=files.plain(metric.params),
-        comparable_to=list(spec.comparable_to),
+        comparable_to=list(metric.comparable_to),
         source=spec.source,
     )
 

@@ -159,6 +159,8 @@ class Score:
         series: Arrays of a value a frame or a pair of frames, float, by name.
         frames: How many frames were used.
         contribution: What a set metric adds to its state.
+        undefined: Why the sample has no value of its own, although what was measured on it counts in the value over all
+            samples; empty where it has one.
     """
 
     value: float | None = None
@@ -166,6 +168,7 @@ class Score:
     series: dict[str, NDArray[np.floating]] = field(default_factory=dict)
     frames: int | None = None
     contribution: dict[str, NDArray[Any]] = field(default_factory=dict)
+    undefined: str = ""
 
 
 class Reading(Protocol):
@@ -229,6 +232,11 @@ class Metric(ABC):
         self.assets = assets
 
     @property
+    def comparable_to(self) -> tuple[str, ...]:
+        """Published tables that values with these parameters may stand in."""
+        return self.spec.comparable_to
+
+    @property
     def alignment(self) -> Alignment:
         """``strict``, and ``truncate`` with a parameter ``parity=peer``, which is FastVideo's way."""
         return "truncate" if getattr(self.params, "parity", None) == "peer" else "strict"
@@ -259,12 +267,16 @@ class Metric(ABC):
         """The value over all samples; needs no model. Their mean, unless ``Spec.rule`` names another rule.
 
         Args:
-            rows: This metric's rows that have a finite value, one or more, sorted by sample.
+            rows: This metric's rows that are ``ok``, one or more, sorted by sample. Values are None where infinite,
+                or not defined for a sample alone.
 
         Raises:
             Skipped: They do not suffice for a value.
         """
-        return Score(fmean(row.value for row in rows if row.value is not None))
+        values = [row.value for row in rows if row.value is not None]
+        if not values:
+            raise Skipped("nonfinite", "no sample has a finite value")
+        return Score(fmean(values))
 
 
 class SetMetric(Metric):

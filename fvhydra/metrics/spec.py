@@ -96,7 +96,8 @@ class Spec:
         source: Paper or project the formula is from.
         rule: How the value over all samples comes of theirs, in words. Anything but ``mean`` is computed by the
             metric's own ``corpus``.
-        comparable_to: Published tables its values may stand in, by name. Empty: none.
+        comparable_to: Published tables its values may stand in, by name. Empty: none. Where this takes certain
+            parameters they are named, and the property of the metric says whether it has them.
         ideal: Its value for a clip that equals its reference, where it has one. May be infinite, which is written down
             as null, with a reason, and counted in no mean.
         sees: Mutations of a clip (``docs/evaluation.md``) that make it worse; a test holds it to each.

@@ -74,7 +74,10 @@ def test_rows_summary_page_and_table_say_what_is_infinite(evaluation: Evaluation
 
 def test_nothing_but_infinite_values_has_no_mean(evaluation: Evaluation) -> None:
     found = read_evaluation(evaluation("a", EQUAL, EQUAL)).summaries["common.psnr"]
-    assert found.value is None and found.message == "2 of 2 values are infinite, and in no mean"
+    assert (
+        found.value is None
+        and found.message == "no sample has a finite value; 2 of 2 values are infinite, and in no mean"
+    )
     assert "| `common.psnr ↑` | `infinite` |" in render_markdown(RunResult("eval", Verdict.DONE, metrics=[found]))
 
 

@@ -76,6 +76,7 @@ def test_one_metric_that_fails_takes_no_other_down(pool: ComputePool, make_clip:
         toys.Difference,
         toys.Long,
         toys.Silent,
+        toys.Valueless,
     )
     found = rows(pool, {"video": make_clip("a.mp4")}, *kinds)
     assert found.pop("brightness").status == "ok"
@@ -86,6 +87,7 @@ def test_one_metric_that_fails_takes_no_other_down(pool: ComputePool, make_clip:
         "unpreparable": ("failed", "error", "OSError: the disk is on fire"),
         "difference": ("skipped", "missing_input", "the sample has no reference"),
         "silent": ("failed", "error", "TypeError: the metric returned no score"),
+        "valueless": ("failed", "error", "ValueError: the metric gave neither a value nor a reason why there is none"),
         "long": ("skipped", "too_short", "video has 9 frame(s), 100 are needed"),
     }
     assert all(row.value is None for row in found.values())

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from fvhydra.core.scores import ScoreRow
 from fvhydra.metrics.base import Arrays, Chunk, Metric, Reading, SampleVideos, Score, SetMetric, Skip, Skipped
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Input, Spec
@@ -40,7 +41,9 @@ class Params:
     parity: str = "upstream"
 
 
-def described(name: str, *keys: str, version: int = 1, least_frames: int = 1, kind: Any = "sample") -> Spec:
+def described(
+    name: str, *keys: str, version: int = 1, least_frames: int = 1, kind: Any = "sample", rule: str = "mean"
+) -> Spec:
     return Spec(
         id=f"toy.{name}",
         version=version,
@@ -50,6 +53,7 @@ def described(name: str, *keys: str, version: int = 1, least_frames: int = 1, ki
         unit="1",
         inputs=tuple(Input(key, "audio" if "audio" in key else "video", least_frames=least_frames) for key in keys),
         params=Params,
+        rule=rule,
     )
 
 
@@ -125,6 +129,41 @@ class Nonfinite(Toy):
 
     def of(self, tracks: Mapping[str, NDArray[np.uint8]]) -> list[float]:
         return [float("nan")]
+
+
+class Valueless(Toy):
+    """Gives a score without a value, and does not say why."""
+
+    spec = described("valueless", "video")
+
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
+        return Given(Score())
+
+
+class Apart(Toy):
+    """Has values only over all samples: the share of the bright ones among all."""
+
+    spec = described("apart", "video", rule="share of the bright ones")
+
+    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
+        bright = bool(self.params.scale > 1)
+        return Given(Score(None, {"bright": bright}, undefined="one clip is no share"))
+
+    def corpus(self, rows: Sequence[ScoreRow]) -> Score:
+        return Score(sum(row.outputs["bright"] for row in rows) / len(rows))
+
+
+class Given:
+    """Sees nothing and gives what it was given."""
+
+    def __init__(self, score: Score) -> None:
+        self.score = score
+
+    def update(self, chunk: Chunk) -> None:
+        pass
+
+    def result(self) -> Score:
+        return self.score
 
 
 class Weightless(Toy):

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from fvhydra.metrics.base import Alignment, Chunk, Metric, Reading, SampleVideos, Score
-from fvhydra.metrics.physics_iq.takes import Comparison, PhysicsIqParams
+from fvhydra.metrics.physics_iq.takes import LEADERBOARD, Comparison, PhysicsIqParams, leaderboard
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Direction, Input, Output, Spec
 
@@ -25,7 +25,7 @@ _MOVES = ("speed 2x", "freeze", "swap two clips", "cut to another")
 def _spec(name: str, title: str, direction: Direction, ideal: float, sees: tuple[str, ...], series: bool) -> Spec:
     return Spec(
         id=f"physics_iq.{name}",
-        version=1,
+        version=2,
         title=title,
         kind="sample",
         direction=direction,
@@ -36,7 +36,7 @@ def _spec(name: str, title: str, direction: Direction, ideal: float, sees: tuple
         outputs=(Output("per_frame", direction=direction, per="frame"),) if series else (),
         params=PhysicsIqParams,
         source="Physics-IQ (Motamed et al. 2025)",
-        comparable_to=("Physics-IQ, with coded_masks=true",),
+        comparable_to=(LEADERBOARD,),
         ideal=ideal,
         sees=sees,
     )
@@ -46,6 +46,10 @@ class MaskedMetric(Metric):
     """One of the four measures of :class:`~fvhydra.metrics.functional.physics_iq.agreement.Agreement`."""
 
     measure: ClassVar[Literal["mse", "spatiotemporal_iou", "spatial_iou", "weighted_spatial_iou"]]
+
+    @property
+    def comparable_to(self) -> tuple[str, ...]:
+        return leaderboard(self.params)
 
     @property
     def alignment(self) -> Alignment:

@@ -12,7 +12,7 @@ from fvhydra.metrics.base import Alignment, Chunk, Metric, Reading, SampleVideos
 from fvhydra.metrics.functional.parity import Parity
 from fvhydra.metrics.functional.physics_iq.score import Judged, Means, clip_score, corpus_score
 from fvhydra.metrics.physics_iq.measures import MASKS
-from fvhydra.metrics.physics_iq.takes import Comparison, PhysicsIqParams
+from fvhydra.metrics.physics_iq.takes import LEADERBOARD, Comparison, PhysicsIqParams, leaderboard
 from fvhydra.metrics.sample import Sample
 from fvhydra.metrics.spec import Input, Output, Spec
 
@@ -21,17 +21,21 @@ _VARIANCE = "variance_"
 
 
 class PhysicsIqScore(Metric):
-    """The value over all samples is the benchmark's score; a clip's own is FastVideo's, and only a hint."""
+    """The value over all samples is the benchmark's score; a clip's own is FastVideo's, and only a hint.
+
+    A clip whose two takes share no motion has no value of its own, and counts in the score all the same: the benchmark
+    averages first, and divides then.
+    """
 
     spec = Spec(
         id="physics_iq.score",
-        version=1,
+        version=2,
         title="Physics-IQ score: agreement with a recording, 100 where a second take agrees no better",
         kind="sample",
         direction="higher",
         unit="1",
-        low=None,
-        high=None,
+        low=0.0,
+        high=100.0,
         inputs=(
             Input("video", "video"),
             Input("reference", "video"),
@@ -51,10 +55,14 @@ class PhysicsIqScore(Metric):
         params=PhysicsIqParams,
         source="Physics-IQ (Motamed et al. 2025)",
         rule="the score of the means, over the frames of a scenario and over scenarios; parity=peer: over all frames",
-        comparable_to=("Physics-IQ, with coded_masks=true",),
+        comparable_to=(LEADERBOARD,),
         ideal=100.0,
         sees=("shift by one", "speed 2x", "freeze", "swap two clips", "cut to another"),
     )
+
+    @property
+    def comparable_to(self) -> tuple[str, ...]:
+        return leaderboard(self.params)
 
     @property
     def alignment(self) -> Alignment:
@@ -90,17 +98,16 @@ class _Reading:
         generated, variance = (comparison.agreement() for comparison in self._comparisons)
         frames = len(generated.mse)
         judged = Judged(Means.of(generated), Means.of(variance), frames)
-        try:
-            value = clip_score(judged)
-        except ValueError as error:
-            raise Skipped("nonfinite", str(error)) from error
         outputs = {
             **vars(judged.agreement),
             **{f"{_VARIANCE}{name}": found for name, found in vars(judged.variance).items()},
             "frames": frames,
             **self._labels,
         }
-        return Score(value, outputs, frames=frames)
+        try:
+            return Score(clip_score(judged), outputs, frames=frames)
+        except ValueError as error:
+            return Score(None, outputs, frames=frames, undefined=str(error))
 
 
 def _judged(outputs: dict[str, Any]) -> Judged:

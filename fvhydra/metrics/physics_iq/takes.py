@@ -35,11 +35,23 @@ class PhysicsIqParams:
     seconds: PositiveFloat = doc("How much from the beginning", 5.0)
     threshold: Annotated[int, Field(ge=0, le=255)] = doc("A pixel moves when it changes by more, of 255", 10)
     alpha: Annotated[float, Field(gt=0, le=1)] = doc("Weight of the newest frame in the running average", 0.3)
-    coded_masks: bool = doc("Send masks through an MPEG-4 file, as the benchmark does: for its leaderboard only", False)
+    coded_masks: bool = doc(
+        "Send all masks that are computed through an MPEG-4 file, as the benchmark does: for its leaderboard only",
+        False,
+    )
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
-        "upstream: seconds of each clip's own rate, which must be equal; peer: 30 frames a second whatever the rate",
+        "upstream: seconds of each clip's own rate, which must be equal; peer: 30 frames a second whatever the rate, "
+        "and coded_masks codes only what is judged",
         "upstream",
     )
+
+
+LEADERBOARD = "Physics-IQ, with coded_masks=true and defaults otherwise"
+
+
+def leaderboard(params: PhysicsIqParams) -> tuple[str, ...]:
+    """What values with these parameters may stand beside: the leaderboard's, when everything is done as it is there."""
+    return (LEADERBOARD,) if params == PhysicsIqParams(coded_masks=True) else ()
 
 
 class Take:
@@ -61,6 +73,8 @@ class Take:
         self._motion = MotionMasks(params.threshold, params.alpha)
         self._masked = f"{key}_mask" in clip.tracks
         self._kept: list[tuple[NDArray[np.uint8], int]] | None = [] if params.coded_masks else None
+        self._given: list[SmallMasks] = []
+        self._clip = clip
         self._shared_key = "physics_iq take", key, astuple(params)
 
     @classmethod
@@ -73,7 +87,12 @@ class Take:
         return chunk.shared(self._shared_key, lambda: self._read(chunk))
 
     def coded_masks(self) -> SmallMasks:
-        """All masks after a way through an MPEG-4 file."""
+        """All masks after a way through an MPEG-4 file; those that were given come from one."""
+        return self._clip.shared((*self._shared_key, "coded"), self._coded_masks)
+
+    def _coded_masks(self) -> SmallMasks:
+        if self._masked:
+            return np.concatenate(self._given)
         kept = self._kept or []
         masks = (np.unpackbits(bits, axis=1, count=width) * np.uint8(255) for bits, width in kept)
         return shrink_masks(through_mp4(masks, self.fps), self._size)
@@ -83,10 +102,13 @@ class Take:
         frames = chunk.tracks.get(self.key, np.empty((0, 1, 1, 3), np.uint8))[:left]
         masks = self._masks(frames, chunk, left)
         self.frames += len(frames)
-        if self._kept is not None:
+        small = shrink_masks(masks, self._size)
+        if self._kept is not None and self._masked:
+            self._given.append(small)
+        elif self._kept is not None:
             # a bit a pixel in full size; the seconds bound how many there are
             self._kept += [(np.packbits(mask > 127, axis=1), mask.shape[1]) for mask in masks]
-        return shrink_frames(frames, self._size), shrink_masks(masks, self._size)
+        return shrink_frames(frames, self._size), small
 
     def _masks(self, frames: NDArray[np.uint8], chunk: Chunk, left: int) -> list[Mask]:
         if not self._masked:
@@ -104,6 +126,7 @@ class Comparison:
         self._clip = clip
         self._takes = Take.of(clip, keys[0], params), Take.of(clip, keys[1], params)
         self._coded = params.coded_masks
+        self._codes_both = params.parity == "upstream"
         self._agreement = RunningAgreement()
         self._waiting: list[SmallMasks] = []
         self._shared_key = "physics_iq comparison", keys, astuple(params)
@@ -148,5 +171,6 @@ class Comparison:
         if not judged.frames:
             raise Skipped("too_short", "there are no frames to compare")
         if self._coded:
-            self._agreement.see_masks(judged.coded_masks(), np.concatenate(self._waiting))
+            others = reference.coded_masks() if self._codes_both else np.concatenate(self._waiting)
+            self._agreement.see_masks(judged.coded_masks(), others)
         return self._agreement.result()

@@ -14,6 +14,9 @@ from fvhydra.core.scores import ScoreRow
 from fvhydra.metrics.base import SampleVideos as Reel
 from fvhydra.metrics.base import Score, Track
 from fvhydra.metrics.functional.physics_iq import motion
+from fvhydra.metrics.functional.physics_iq.agreement import agree, shrink_frames, shrink_masks, working_size
+from fvhydra.metrics.functional.physics_iq.score import Means
+from fvhydra.metrics.physics_iq.takes import LEADERBOARD
 from fvhydra.metrics.sample import Sample
 from tests.metrics.golden import load, recipes
 from tests.metrics.running import make, run, score, skips
@@ -36,7 +39,7 @@ def generated(name: str) -> SampleVideos:
 
 
 def all_of(video: SampleVideos, chunk: int = 5, **params: Any) -> dict[str, Score]:
-    metrics = [make(f"physics_iq.{name}", **SETTINGS, **params) for name in (*MEASURES, "score")]
+    metrics = [make(f"physics_iq.{name}", **SETTINGS | params) for name in (*MEASURES, "score")]
     found = run(metrics, {"scenario": "s", "view": "left"}, fps=FPS, chunk=chunk, video=video, **TAKES)
     return dict(zip((*MEASURES, "score"), found, strict=True))
 
@@ -59,7 +62,9 @@ def test_recorded(name: str, chunk: int) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_recorded_through_the_codec(name: str) -> None:
-    expected, found = CASES[name]["with_mp4v_roundtrip"], all_of(generated(name), coded_masks=True)
+    """FastVideo codes the masks of the judged side alone."""
+    peer = {"parity": "peer", "seconds": SETTINGS["seconds"] * FPS / 30}
+    expected, found = CASES[name]["with_mp4v_roundtrip"], all_of(generated(name), coded_masks=True, **peer)
     assert found["spatial_iou"].value == pytest.approx(expected["spatial_iou"], abs=1e-4)
     assert found["weighted_spatial_iou"].value == pytest.approx(expected["weighted_spatial_iou"], abs=1e-4)
     assert found["spatiotemporal_iou"].value == pytest.approx(expected["spatiotemporal_iou_mean"], abs=1e-4)
@@ -135,11 +140,56 @@ def test_sizes_may_differ() -> None:
     assert 0.5 < (found.value or 0) < 1
 
 
-def test_two_takes_that_share_nothing_are_no_measure() -> None:
+def test_a_clip_whose_takes_share_nothing_counts_although_it_has_no_value() -> None:
+    """The benchmark averages first: leaving the clip out gives another score."""
     still = np.repeat(TAKES["reference"][:1], 24, axis=0)
-    videos = {"video": TAKES["reference"], "reference": TAKES["reference"], "reference_take2": still}
+    videos = {"video": generated("static"), "reference": TAKES["reference"], "reference_take2": still}
+    metric = make("physics_iq.score", **SETTINGS)
+    apart = score(metric, fps=FPS, **videos)
+    assert apart.value is None and "divided" in apart.undefined
+    other = all_of(generated("wrong_direction"))["score"]
+    both = metric.corpus([row("a", apart), row("b", other)]).value
+    means = [(apart.outputs[name] + other.outputs[name]) / 2 for name in MEASURES]
+    variances = [(apart.outputs[f"variance_{name}"] + other.outputs[f"variance_{name}"]) / 2 for name in MEASURES]
+    ratios = [mean / variance for mean, variance in zip(means[1:], variances[1:], strict=True)]
+    assert both == pytest.approx(100 * (sum(ratios) / 3 - (means[0] - variances[0])), abs=0.02)
+    assert both != pytest.approx(metric.corpus([row("b", other)]).value, abs=1)
     with skips("nonfinite", "divided"):
-        score(make("physics_iq.score", **SETTINGS), fps=FPS, **videos)
+        metric.corpus([row("a", apart)])
+
+
+def test_the_leaderboards_masks_are_all_coded() -> None:
+    """In the comparison and in the variance, so that what equals the recording still is ideal."""
+    equal = all_of(TAKES["reference"], coded_masks=True)
+    assert [equal[name].value for name in MEASURES] == [0, 1, 1, 1]
+    found = all_of(generated("good"), coded_masks=True)["score"].outputs
+    clips = {"video": generated("good")[: FPS * 4], **{key: take[: FPS * 4] for key, take in TAKES.items()}}
+    size = working_size(*clips["reference"].shape[1:3])
+    masks = {
+        key: shrink_masks(motion.through_mp4(motion.motion_masks(video), FPS), size) for key, video in clips.items()
+    }
+    frames = {key: shrink_frames(video, size) for key, video in clips.items()}
+    for prefix, keys in (("", ("video", "reference")), ("variance_", ("reference", "reference_take2"))):
+        means = Means.of(agree(frames[keys[0]], masks[keys[0]], frames[keys[1]], masks[keys[1]]))
+        assert [found[f"{prefix}{name}"] for name in MEASURES] == [getattr(means, name) for name in MEASURES]
+
+
+def test_given_masks_are_coded_already() -> None:
+    moved = motion.motion_masks(TAKES["reference"])
+    mask = np.stack([cv2.cvtColor(each, cv2.COLOR_GRAY2RGB) for each in moved])
+    videos = {"video": generated("good"), "reference": TAKES["reference"], "video_mask": mask, "reference_mask": mask}
+    metric = make("physics_iq.weighted_spatial_iou", **SETTINGS, coded_masks=True)
+    assert score(metric, fps=FPS, **videos).value == 1
+    del videos["reference_mask"]  # which is computed now, and coded
+    assert 0.8 < (score(metric, fps=FPS, **videos).value or 0) < 1
+
+
+@pytest.mark.parametrize("name", [*MEASURES, "score"])
+def test_the_leaderboard_is_claimed_only_with_its_settings(name: str) -> None:
+    assert make(f"physics_iq.{name}", coded_masks=True).comparable_to == (LEADERBOARD,)
+    for params in ({}, {"parity": "peer"}, {"seconds": 4.0}, {"threshold": 11}, {"alpha": 0.5}):
+        wanted = {"coded_masks": True} if params else {}
+        assert make(f"physics_iq.{name}", **wanted, **params).comparable_to == ()  # type: ignore[arg-type]
 
 
 def test_rates_must_be_equal() -> None:

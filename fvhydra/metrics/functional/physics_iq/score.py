@@ -58,7 +58,7 @@ def clip_score(judged: Judged) -> float:
     Raises:
         ValueError: The variance has an IoU of 0, by which nothing can be divided.
     """
-    return round(min(max(physics_iq(judged.agreement, judged.variance), 0.0), 100.0), 2)
+    return _held(physics_iq(judged.agreement, judged.variance))
 
 
 def corpus_score(clips: Sequence[Judged], parity: Parity = "upstream") -> float:
@@ -71,10 +71,10 @@ def corpus_score(clips: Sequence[Judged], parity: Parity = "upstream") -> float:
             where all scenarios have equally many frames, but for the rounding.
 
     Returns:
-        With two decimals.
+        Held to 0 to 100, as the benchmark's, with two decimals.
 
     Raises:
-        ValueError: No clips, or a variance has an IoU of 0.
+        ValueError: No clips, or the variance has an IoU of 0 on average over all of them.
     """
     if not clips:
         raise ValueError("a score needs at least one clip")
@@ -92,7 +92,7 @@ def corpus_score(clips: Sequence[Judged], parity: Parity = "upstream") -> float:
             spatial_iou=round(variance.spatial_iou, 5),
             weighted_spatial_iou=round(variance.weighted_spatial_iou, 4),
         )
-    return round(physics_iq(agreement, variance), 2)
+    return _held(physics_iq(agreement, variance))
 
 
 def physics_iq(agreement: Means, variance: Means) -> float:
@@ -110,6 +110,10 @@ def physics_iq(agreement: Means, variance: Means) -> float:
             raise ValueError(f"the two takes have a {name} of 0, by which nothing can be divided")
         ratios.append(getattr(agreement, name) / getattr(variance, name))
     return float(100 * (sum(ratios) / 3 - (agreement.mse - variance.mse)))
+
+
+def _held(score: float) -> float:
+    return round(min(max(score, 0.0), 100.0), 2)
 
 
 def _pooled(clips: Sequence[tuple[Means, int]]) -> Means:

@@ -113,6 +113,56 @@ def test_recorded_official_aggregation() -> None:
     assert corpus_score(clips, "peer") == golden["peer"]["physics_iq"]
 
 
+def official_score(clips: list[Judged]) -> float:
+    """``calculate_iq_score`` of the benchmark, from its description: means first, then ratios, then the bounds."""
+
+    def mean(side: str, measure: str, decimals: int | None = None) -> float:
+        scenarios: dict[str, list[float]] = {}
+        for clip in clips:
+            scenarios.setdefault(clip.scenario, []).append(getattr(getattr(clip, side), measure))
+        found = float(np.mean([np.mean(values) for values in scenarios.values()]))
+        return found if decimals is None else round(found, decimals)
+
+    decimals = {"spatiotemporal_iou": 4, "spatial_iou": 5, "weighted_spatial_iou": 4}
+    ratios = [mean("agreement", name) / mean("variance", name, places) for name, places in decimals.items()]
+    score = 100 * (np.mean(ratios) - (mean("agreement", "mse") - mean("variance", "mse", 4)))
+    return round(max(min(float(score), 100.0), 0.0), 2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_corpora_with_takes_that_share_nothing_score_as_officially(seed: int) -> None:
+    """The clips stay in the score although their own is undefined."""
+    random = np.random.default_rng(seed)
+    clips = []
+    for number in range(6):
+        agreement = Means(random.uniform(0, 0.05), *random.uniform(0.1, 0.6, 3))
+        variance = Means(random.uniform(0, 0.01), *random.uniform(0.3, 0.9, 3) * (number % 3 > 0))
+        clips.append(Judged(agreement, variance, 10, scenario=str(number // 2)))
+    with pytest.raises(ValueError, match="divided"):
+        clip_score(clips[0])
+    assert corpus_score(clips) == official_score(clips)
+    assert corpus_score(clips) != corpus_score([clip for clip in clips if clip.variance.spatial_iou])
+
+
+def scored(agreement: tuple[float, ...], variance: tuple[float, ...]) -> tuple[float, float, float]:
+    clip = Judged(Means(*agreement), Means(*variance), 10)
+    return clip_score(clip), corpus_score([clip]), corpus_score([clip], "peer")
+
+
+def test_scores_are_held_to_0_to_100() -> None:
+    """139.50 is 100 officially, and what is worse than nothing is 0."""
+    assert scored((0, 0.75, 0.75, 0.75), (0, 0.5, 0.5, 0.5)) == (100, 100, 100)
+    assert scored((0.9, 0.1, 0.1, 0.1), (0, 0.5, 0.5, 0.5)) == (0, 0, 0)
+
+
+def test_scores_have_two_decimals_and_the_variance_those_of_the_benchmarks_table() -> None:
+    assert scored((0, 0.2, 0.2, 0.2), (0, 0.3, 0.3, 0.3)) == (66.67, 66.67, 66.67)
+    random = np.random.default_rng(1)
+    for _ in range(300):  # of so small variances every decimal counts
+        clip = Judged(Means(0.0, *random.uniform(0, 0.01, 3)), Means(*random.uniform(0.01, 0.03, 4)), 1)
+        assert corpus_score([clip]) == official_score([clip])
+
+
 def test_the_two_aggregations_differ_where_scenarios_do() -> None:
     def clip(iou: float, scenario: str, frames: int = 10) -> Judged:
         return Judged(Means(0.0, iou, iou, iou), Means(0.0, 1.0, 1.0, 1.0), frames, scenario)
