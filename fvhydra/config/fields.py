@@ -9,10 +9,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+MOST = 10**9
+"""Where nothing else bounds a number: enough for anything, and far from where a system's counters and clocks end."""
+
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+NonNegative = Annotated[int, Field(ge=0, le=MOST)]
+PositiveFloat = Annotated[float, Field(gt=0, le=MOST, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(gt=0, le=16_384)]
+Gpus = Annotated[int, Field(gt=0, le=1_024)]
+Threads = Annotated[int, Field(ge=0, le=1_024)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")

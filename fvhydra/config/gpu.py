@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from omegaconf import MISSING
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import Name, NonNegative, doc
@@ -16,7 +19,7 @@ class GpuConfig:
     name: Name = doc("The word after gpu=", MISSING)
     folder: Name = doc("Name in reference paths: <folder>_reference_videos", MISSING)
     pattern: str = doc("Regular expression that the device's own name must match", MISSING)
-    count: NonNegative = doc("Devices a case needs; 0 for the CPU", MISSING)
+    count: Annotated[NonNegative, Field(le=1_024)] = doc("Devices a case needs; 0 for the CPU", MISSING)
     slurm: str | None = doc("Name in Slurm's gres, as in gpu:<slurm>:<count>", None)
     modal: str | None = doc("Name in Modal's gpu=", None)
 

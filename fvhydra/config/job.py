@@ -8,7 +8,7 @@ from typing import Annotated
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import NonNegative, doc, one_of
+from fvhydra.config.fields import Threads, doc, one_of
 
 
 @dataclass
@@ -18,5 +18,5 @@ class JobConfig:
     output_dir: str = doc("Run folders of single runs", "outputs")
     sweep_dir: str = doc("Run folders of sweeps (-m)", "multirun")
     cache_dir: str = doc("Tiny weights and other things that can be rebuilt", MISSING)
-    threads: NonNegative = doc("CPU threads for torch; 0 leaves the library's default", 1)
+    threads: Threads = doc("CPU threads for torch; 0 leaves the library's default", 1)
     progress: Annotated[str, one_of("auto", "bars", "lines", "none")] = doc("How progress is shown", "auto")

@@ -6,9 +6,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from omegaconf import MISSING
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Name, Positive, Words, doc, one_of
+from fvhydra.config.fields import Name, Words, doc, one_of
+
+Samples = Annotated[int, Field(gt=0, le=10_000)]
 
 SAMPLE_KEYS = (
     *("tags", "dimension", "auxiliary_info", "scenario", "view", "action", "actions", "calibration"),
@@ -24,7 +27,7 @@ class Prompt:
     text: str = doc("The prompt", MISSING)
     image: str | None = doc("Path of the first frame; relative paths are looked up in the prompt set's folder", None)
     negative_prompt: str | None = doc("Instead of sampling.negative_prompt", None)
-    samples: Positive = doc("How many clips of it, with seeds that count up from seed=", 1)
+    samples: Samples = doc("How many clips of it, with seeds that count up from seed=", 1)
     sample: dict[str, Any] = doc(
         "What op=eval is told of its clips: auxiliary_info, dimension, tags, ...", factory=dict
     )
@@ -36,7 +39,7 @@ class PromptsConfig:
 
     name: Name = doc("The word after prompts=", MISSING)
     entries: list[Prompt] = doc("The prompts, in order; prompt_index= counts from 0", factory=list)
-    samples: Positive | None = doc("Clips of each prompt, instead of the set's own numbers", None)
+    samples: Samples | None = doc("Clips of each prompt, instead of the set's own numbers", None)
     tags: Words = doc("Only prompts with one of these tags or dimensions", None)
 
 

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from omegaconf import MISSING
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import NonNegativeFloat, Positive, PositiveFloat, Seed, doc
+from fvhydra.config.fields import Gpus, NonNegativeFloat, Pixels, Positive, PositiveFloat, Seed, doc
 
 
 @dataclass
@@ -14,15 +17,15 @@ class Sampling:
     """Settings of one generation. Null leaves a value to the library's own default."""
 
     seed: Seed = doc("Default of the root key seed", MISSING)
-    num_inference_steps: Positive = doc("Denoising steps", MISSING)
+    num_inference_steps: Annotated[Positive, Field(le=10_000)] = doc("Denoising steps", MISSING)
     guidance_scale: NonNegativeFloat | None = doc("Classifier-free guidance", None)
     negative_prompt: str | None = doc("What to stay away from", None)
-    height: Positive | None = doc("Pixels", None)
-    width: Positive | None = doc("Pixels", None)
-    num_frames: Positive | None = doc("Frames of the clip", None)
-    fps: Positive = doc("Frames a second", 24)
-    audio_s: PositiveFloat | None = doc("Seconds of audio (text to audio)", None)
+    height: Pixels | None = doc("Pixels", None)
+    width: Pixels | None = doc("Pixels", None)
+    num_frames: Annotated[Positive, Field(le=100_000)] | None = doc("Frames of the clip", None)
+    fps: Annotated[Positive, Field(le=1_000)] = doc("Frames a second", 24)
+    audio_s: Annotated[PositiveFloat, Field(le=3_600)] | None = doc("Seconds of audio (text to audio)", None)
     flow_shift: PositiveFloat | None = doc("Timestep shift of flow-matching schedulers", None)
     vae_tiling: bool = doc("Decode in tiles (less memory, other rounding)", False)
-    num_gpus: Positive = doc("GPUs that one case runs on", 1)
-    sp_size: Positive = doc("Sequence-parallel size among them", 1)
+    num_gpus: Gpus = doc("GPUs that one case runs on", 1)
+    sp_size: Gpus = doc("Sequence-parallel size among them", 1)

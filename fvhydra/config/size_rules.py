@@ -9,6 +9,9 @@ from fvhydra.config.sampling import Sampling
 MS_SSIM_ABOVE = 160
 """Five scales of MS-SSIM need more pixels than this; values of fewer scales cannot be compared with their limits."""
 
+MOST_PIXELS = 2**32
+"""Of all frames of a clip: 2,000 frames of 1920x1080 have fewer."""
+
 
 def problems(model: ModelConfig, sampling: Sampling) -> list[str]:
     """What of ``sampling`` the model cannot do, one sentence each; empty when all is well.
@@ -34,6 +37,9 @@ def problems(model: ModelConfig, sampling: Sampling) -> list[str]:
             found += _off_grid(f"sampling.{key}", value, step, 0, f"a multiple of {step}", model.name)
             if model.artifact == "pixel" and value <= MS_SSIM_ABOVE:
                 found.append(f"sampling.{key}={value}: five-scale MS-SSIM needs more than {MS_SSIM_ABOVE}.")
+    pixels = (sampling.num_frames or 1) * (sampling.height or 1) * (sampling.width or 1)
+    if pixels > MOST_PIXELS:
+        found.append(f"sampling.num_frames x height x width = {pixels:,} pixels: must be at most {MOST_PIXELS:,}.")
     return found
 
 

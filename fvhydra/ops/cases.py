@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING
 from fvhydra.config.prompts import Prompt
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir
-from fvhydra.core import files
+from fvhydra.core import files, untrusted
 from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError
-from fvhydra.ops.prompts import prompt_files, prompts, source
+from fvhydra.ops.prompts import prompt_files, prompts, refuse_too_many, source
 from fvhydra.stores.layout import prompt_stem
 
 if TYPE_CHECKING:
     from fvhydra.ops.context import Context
+
+PROMPT_CHARACTERS = 100_000
+IMAGE_BYTES = 2**28
+"""Largest file of a first frame."""
 
 
 def cases(config: Config) -> list[Case]:
@@ -32,7 +36,9 @@ def cases(config: Config) -> list[Case]:
     stems: set[str] = set()
     found: list[list[Case]] = []
     index = 0
-    for position, prompt in enumerate(prompts(config)):
+    given = prompts(config)
+    refuse_too_many(sum(prompt.samples for prompt in given), source(config))
+    for position, prompt in enumerate(given):
         stem = prompt_stem(prompt.text)
         first = _case(config, position, index, prompt, shares_stem=stem in stems)
         found.append([replace(first, index=index + nth, seed=first.seed + nth) for nth in range(prompt.samples)])
@@ -56,7 +62,7 @@ def file_digests(config: Config) -> dict[str, str]:
     found: dict[str, str] = {}
     with contextlib.suppress(UsageError):
         for name, path in prompt_files(config).items():
-            found[name] = files.sha256_file(path)
+            found[name] = files.sha256_bytes(untrusted.read_bytes(path, "prompt file"))
         for prompt in prompts(config):
             if (image := image_of(config, prompt)) is not None:
                 found[str(config.image or prompt.image)] = files.sha256_file(image)
@@ -91,6 +97,11 @@ def _case(config: Config, position: int, index: int, prompt: Prompt, shares_stem
     if not prompt.text.strip():
         raise UsageError(f"Prompt {position} of {source(config)} is empty.", "Give it a text, or take it out.")
     negative_prompt = prompt.negative_prompt or config.sampling.negative_prompt
+    length = max(len(prompt.text), len(negative_prompt or ""))
+    if length > PROMPT_CHARACTERS:
+        raise UsageError(
+            f"Prompt {position} of {source(config)} has {length:,} characters; at most {PROMPT_CHARACTERS:,} are taken."
+        )
     if not (_is_unicode(prompt.text) and _is_unicode(negative_prompt or "")):
         raise UsageError(
             f"Prompt {position} of {source(config)} is not text: it holds half of a surrogate pair, or bytes that are "
@@ -147,6 +158,5 @@ def image_of(config: Config, prompt: Prompt) -> Path | None:
     else:
         folder = Path(config.prompt_file).parent if config.prompt_file else conf_dir() / "prompts"
         given, path = f"the image {prompt.image} of {source(config)}", folder / Path(prompt.image).expanduser()
-    if not path.is_file():
-        raise UsageError(f"There is no file {path} ({given}).")
+    files.regular_file(path, f"first frame ({given})", most_bytes=IMAGE_BYTES)
     return path

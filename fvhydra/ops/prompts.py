@@ -4,15 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from fvhydra.config.problems import first_problem, nearest
 from fvhydra.config.prompts import SAMPLE_KEYS, Prompt, PromptsConfig, SuiteConfig
@@ -23,6 +18,8 @@ from fvhydra.ops.suites import read_suite, suite_file
 
 _FILES = ("reference", "reference_take2", "reference_audio")
 """What a prompt file says of clips by their paths, relative to the file."""
+
+MOST_CASES = 100_000
 
 
 def prompts(config: Config) -> list[Prompt]:
@@ -89,18 +86,24 @@ def _listed(value: Any) -> list[Any]:
 
 def _read(path: Path) -> list[Prompt]:
     """Prompts of a file: ``.txt`` has one a line; the others have strings, or objects with the keys of Prompt."""
-    readers = {".txt": _from_txt, ".jsonl": _from_jsonl, ".json": untrusted.read_json, ".yaml": _from_yaml}
+    readers = {".txt": _from_txt, ".jsonl": _from_jsonl, ".json": _from_json, ".yaml": _from_yaml}
     if path.suffix not in readers:
         raise UsageError(f"prompt_file={path} has an unknown extension; allowed: {', '.join(readers)}.")
-    if not path.is_file():
-        raise UsageError(f"prompt_file={path}: there is no such file.")
-    try:
-        items = readers[path.suffix](path)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"prompt_file={path} is not UTF-8 text ({error.reason} at byte {error.start}).") from error
+    items = readers[path.suffix](path)
     if not isinstance(items, list):
         raise UsageError(f"prompt_file={path} must hold a list of prompts.")
+    refuse_too_many(len(items), f"prompt_file={path}")
     return [_prompt(item, path) for item in items]
+
+
+def refuse_too_many(count: int, whose: str) -> None:
+    """Bound what a few bytes of a file can ask for.
+
+    Raises:
+        UsageError: There are more cases, or prompts, than :data:`MOST_CASES`.
+    """
+    if count > MOST_CASES:
+        raise UsageError(f"{whose} asks for {count:,} cases; a run has at most {MOST_CASES:,}.", "Split it.")
 
 
 def _prompt(item: Any, path: Path) -> Prompt:
@@ -126,20 +129,17 @@ def _prompt(item: Any, path: Path) -> Prompt:
 
 
 def _from_txt(path: Path) -> list[Any]:
-    return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    return [line for line in untrusted.read_text(path, "prompt file").splitlines() if line.strip()]
 
 
 def _from_jsonl(path: Path) -> list[Any]:
-    try:
-        return [json.loads(line) for line in _from_txt(path)]
-    except ValueError as error:
-        raise UsageError(f"prompt_file={path} has a line that is not JSON ({error}).") from error
+    lines = enumerate(untrusted.read_text(path, "prompt file").split("\n"), 1)
+    return [untrusted.parse_json(line, f"{path} line {number}") for number, line in lines if line.strip()]
+
+
+def _from_json(path: Path) -> Any:
+    return untrusted.read_json(path, "prompt file")
 
 
 def _from_yaml(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8-sig")
-    try:
-        return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))
-    except (yaml.YAMLError, OmegaConfBaseException, OSError) as error:  # OSError: neither a list nor an object
-        where = " ".join(str(error).split())
-        raise UsageError(f"prompt_file={path} is not a YAML list of prompts ({where}).") from error
+    return untrusted.read_yaml(path, "prompt file")

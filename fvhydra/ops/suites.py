@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from fvhydra.config.prompts import Prompt, SuiteConfig
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.core.token import find_token
-from fvhydra.core.untrusted import read_json
+from fvhydra.core.untrusted import read_json, read_text
 
 _VBENCH_SAMPLES = {"temporal_flickering": 25}
 """Clips a prompt, by dimension; VBench samples 5 for the others, and leaves out those that move."""
@@ -129,8 +130,8 @@ def _physics_iq(path: Path) -> list[Prompt]:
     root = path.parent.parent if path.parent.name == "descriptions" else path.parent
     pictures = {picture.name: picture for picture in root.rglob(_PICTURE)}
     recordings = {_key(name): file for file in root.rglob(_RECORDING) if (name := _plain(file.name))}
-    with open(path, encoding="utf-8-sig", newline="") as table:
-        return [_scene(row, pictures, recordings) for row in csv.DictReader(table) if "_take-2_" not in row["scenario"]]
+    table = io.StringIO(read_text(path, "table"), newline="")
+    return [_scene(row, pictures, recordings) for row in csv.DictReader(table) if "_take-2_" not in row["scenario"]]
 
 
 def _scene(row: Mapping[str, str], pictures: Mapping[str, Path], recordings: Mapping[_Key, Path]) -> Prompt:

@@ -53,3 +53,10 @@ def test_every_tier_of_every_model_is_within_the_models_limits(model: str, tier:
 def test_clips_that_are_too_small_for_five_scales_are_refused(side: int) -> None:
     found = problems(cases.model("wan21_t2v_1_3b"), cases.sampling("wan21_t2v_1_3b", height=side, width=832))
     assert found == (["sampling.height=160: five-scale MS-SSIM needs more than 160."] if side == 160 else [])
+
+
+def test_a_clip_has_an_end() -> None:
+    large = cases.sampling("ltx2", num_frames=99_993, height=16_384, width=16_384)
+    (problem,) = problems(cases.model("ltx2"), large)
+    assert problem.startswith("sampling.num_frames x height x width = 26,")
+    assert problem.endswith("must be at most 4,294,967,296.")
