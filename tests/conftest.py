@@ -90,6 +90,30 @@ def cli(tmp_path: Path, cache_dir: Path) -> Cli:
     return functools.partial(run_cli, tmp_path, cache_dir)
 
 
+@pytest.fixture
+def command(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Cli:
+    """Run a command as ``cli`` does, in the same empty folder with the same store, without a process for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # how pytest ends is its own
+    for name, value in clean_environment(tmp_path, cache_dir).items():
+        monkeypatch.setenv(name, value)
+
+    from fvhydra.cli import run
+
+    def run_here(*words: str, **environment: str) -> Command:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["fvhydra"])
+        capsys.readouterr()
+        code = run(words)
+        shown = capsys.readouterr()
+        return Command(code, shown.out, shown.err)
+
+    return run_here
+
+
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A real Slurm cluster, which every command of the tests that use it speaks to."""

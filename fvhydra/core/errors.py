@@ -78,7 +78,13 @@ class Corrupt(StoreError):
 
 
 class Unavailable(StoreError):
-    """The store cannot be reached or has no such revision or path."""
+    """The store cannot be reached."""
+
+
+class NotFound(Unavailable):
+    """There is no such address, branch, revision or path: asking again does not help."""
+
+    exit_code = 2
 
 
 class Denied(StoreError):

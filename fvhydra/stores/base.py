@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fvhydra.core.errors import Conflict, Unavailable, UsageError
+from fvhydra.core.errors import Conflict, NotFound, UsageError
 
 Content = bytes | Path
 """What a file in a commit is made of."""
@@ -86,7 +86,11 @@ class Store(ABC):
     A path is what :func:`checked_path` lets through; anything else is a ``UsageError``. A revision is an opaque string
     that stays valid for ever. Reading changes nothing, not even in a store that was never written.
 
-    Every method may raise ``Unavailable`` (not reachable, no such revision or path) and ``Denied``.
+    What it reads of its own is data, whoever wrote it: a path or name in a log, a listing or a tree is what
+    :func:`checked_path` lets through, or the store is ``Corrupt``.
+
+    Every method may raise ``Unavailable`` (not reachable), ``NotFound`` (no such address, branch, revision or path),
+    ``Corrupt`` and ``Denied``.
     """
 
     @property
@@ -110,7 +114,7 @@ class Store(ABC):
 
         Raises:
             Corrupt: The store's own bytes do not match their hash.
-            Unavailable: A path does not exist in that revision.
+            NotFound: A path does not exist in that revision.
         """
 
     @abstractmethod
@@ -148,8 +152,9 @@ class Store(ABC):
             Conflict: ``parent`` is not the head; ``paths`` are those that both sides touched.
             Exists: See ``must_be_absent``. Also, always: a file would stand where a folder is, or a folder where a file
                 is.
-            Unavailable: A path to delete or copy is not there.
-            UsageError: A path is not one or is named twice, a local file cannot be read, the disk is full.
+            NotFound: A path to delete or copy is not there.
+            UsageError: A path is not one or is named twice, a local file cannot be read, the message or the provenance
+                is no text or too large, the disk is full.
             Denied: The store may not be written.
         """
 
@@ -160,7 +165,7 @@ class Store(ABC):
         provenance of the commit gets a key ``restored``.
 
         Raises:
-            Unavailable: There is nothing at ``prefix``, neither then nor now.
+            NotFound: There is nothing at ``prefix``, neither then nor now.
             Conflict: Others kept committing.
         """
         then = self.files(prefix, revision)
@@ -168,7 +173,7 @@ class Store(ABC):
             head = self.head()
             now = self.files(prefix, head)
             if not then and not now:
-                raise Unavailable(
+                raise NotFound(
                     f"There is nothing at {prefix or '/'} in {self.location}, neither now nor in {revision}."
                 )
             extra = sorted(now.keys() - then.keys())

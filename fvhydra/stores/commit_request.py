@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from fvhydra.core import untrusted
 from fvhydra.core.errors import Conflict, UsageError
+from fvhydra.core.files import canonical_json
 from fvhydra.stores.base import Content, FileCopy, LogEntry, checked_path
 
 
@@ -53,6 +57,39 @@ def checked_request(
         if isinstance(content, Path) and not content.is_file():
             raise UsageError(f"There is no file {content} (for {path}).")
     return request
+
+
+NOTE_BYTES = 16 * 2**20
+"""Largest commit as it is recorded, without its tree: paths, message and provenance, as JSON."""
+
+
+def checked_note(message: str, provenance: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the provenance as every store can keep it and every reader will take it.
+
+    Raises:
+        UsageError: It or the message is not text that can be written, or is larger or deeper than is read again.
+    """
+    try:
+        text = canonical_json({"message": message, "provenance": provenance or {}})
+        note = untrusted.parse_json(text, "A commit's message with its provenance")
+        check_unicode(note)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"A commit's message with its provenance cannot be kept as JSON: {error}.") from error
+    if len(text) > NOTE_BYTES:
+        raise UsageError(
+            f"A commit's message with its provenance has {len(text):,} bytes; at most {NOTE_BYTES:,} are read again."
+        )
+    found: dict[str, Any] = note["provenance"]
+    return found
+
+
+def check_unicode(value: Any) -> None:
+    """Let pass what can be written as UTF-8.
+
+    Raises:
+        UnicodeEncodeError: A text of the JSON value holds half of a surrogate pair.
+    """
+    json.dumps(value, ensure_ascii=False).encode()
 
 
 def in_the_way(request: CommitRequest, kept: Collection[str], must_be_absent: bool) -> list[str]:

@@ -6,16 +6,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from fvhydra.core.errors import Denied, Unavailable
-from fvhydra.core.files import explained
+from fvhydra.core.errors import Corrupt, Denied, Unavailable
+from fvhydra.core.files import explained, regular_file
 
 BLOCK_BYTES = 1 << 20
+
+LOOK = "`python -m fvhydra op=verify` with the same store says what is damaged and what can be done."
 
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
@@ -76,9 +79,32 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def open_plain(path: Path) -> BinaryIO:
-    """Open a file for reading, but no symbolic link: the store's bytes are inside the store."""
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW))
+def open_plain(path: Path, most_bytes: int) -> BinaryIO:
+    """Open a file of the store for reading: no symbolic link, since the store's bytes are inside the store.
+
+    Raises:
+        FileNotFoundError: There is none.
+        Corrupt: It is a link, a FIFO, a device or a folder, or has more than ``most_bytes``.
+    """
+    if stat.S_ISLNK(path.lstat().st_mode):
+        raise Corrupt(f"{path} is a symbolic link, and a store has none.", LOOK)
+    regular_file(path, "file of the store", most_bytes=most_bytes, error=Corrupt)
+    # neither flag matters unless somebody put another kind of file there a moment ago
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))
+
+
+def check_folders(*folders: Path) -> None:
+    """Refuse symbolic links in place of the store's own folders: whoever made them decides what is read and removed.
+
+    Raises:
+        Corrupt: One is a link.
+    """
+    for folder in folders:
+        if folder.is_symlink():
+            raise Corrupt(
+                f"{folder} is a symbolic link to {folder.readlink()}, and a store has none inside.",
+                "Put a folder in its place. The store as a whole may be a link.",
+            )
 
 
 @contextlib.contextmanager

@@ -3,23 +3,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fvhydra.config.store import LocalStoreConfig
 from fvhydra.core import files
-from fvhydra.core.errors import Conflict, Exists, StoreError, Unavailable, UsageError
+from fvhydra.core.errors import Conflict, Exists, NotFound, StoreError, UsageError
 from fvhydra.stores.base import Content, Entry, FileCopy, LogEntry, Store, checked_path, checked_prefix
-from fvhydra.stores.commit_request import CommitRequest, below, checked_request, conflict, in_the_way
-from fvhydra.stores.local.disk import link_once, refusals, scratch_file
+from fvhydra.stores.commit_request import CommitRequest, below, checked_note, checked_request, conflict, in_the_way
+from fvhydra.stores.local.disk import check_folders, link_once, refusals, scratch_file
 from fvhydra.stores.local.history import History, Note, Tree
 from fvhydra.stores.local.objects import Blob, Objects
 from fvhydra.stores.local.view import View
 
+_FOLDERS = ("objects", "log", "tmp")
 _ATTEMPTS = 100
 _SHOW_ATTEMPTS = 20
 _PAUSE_S = 0.02
@@ -43,7 +45,7 @@ class LocalStore(Store):
         return str(self._root)
 
     def head(self) -> str:
-        with refusals(self._root):
+        with self._guarded():
             return self._history.head()
 
     def files(self, prefix: str = "", revision: str | None = None) -> dict[str, Entry]:
@@ -56,7 +58,7 @@ class LocalStore(Store):
     def fetch(self, paths: Iterable[str], to: Path, revision: str | None = None) -> dict[str, Path]:
         tree = self._tree(revision)
         blobs = {path: self._blob(tree, checked_path(path)) for path in paths}
-        with refusals(self._root):
+        with self._guarded():
             for path, blob in blobs.items():
                 if not _holds(to / path, blob):
                     with files.atomic_path(to / path) as temporary:
@@ -75,8 +77,8 @@ class LocalStore(Store):
         provenance: Mapping[str, Any] | None = None,
     ) -> str:
         request = checked_request(adds, deletes, copies)
-        note = Note(message, request.paths, provenance or {})
-        with refusals(self._root):
+        note = Note(message, request.paths, checked_note(message, provenance))
+        with self._guarded():
             self._check_ours()
             revision = self._commit(request, note, parent, must_be_absent)
         self._show()
@@ -84,21 +86,23 @@ class LocalStore(Store):
 
     def log(self, prefix: str = "") -> list[LogEntry]:
         prefix = checked_prefix(prefix)
-        with refusals(self._root):
+        with self._guarded():
             return [entry for entry in self._history.entries() if any(below(path, prefix) for path in entry.paths)]
 
     def local_files(self, prefixes: Iterable[str]) -> list[Path]:
         folders = [checked_prefix(prefix) for prefix in prefixes]
-        with refusals(self._root):
+        with self._guarded():
             head = self._history.head()
             tree = self._history.tree(head)
             wanted = {blob for path, blob in tree.items() if any(below(path, folder) for folder in folders)}
-            return [*self._history.files(head), *sorted(self._objects.path(blob) for blob in wanted)]
+            # one that is lost is lost elsewhere too, and costs only its own case there
+            there = sorted(self._objects.path(blob) for blob in wanted if self._objects.is_there(blob))
+            return [*self._history.files(head), *there]
 
     def check_writable(self) -> None:
-        with refusals(self._root):
+        with self._guarded():
             self._check_ours()
-            for folder in {_nearest_folder(self._root / name) for name in ("objects", "log", "tmp")}:
+            for folder in {_nearest_folder(self._root / name) for name in _FOLDERS}:
                 # by doing it: permission bits say little about read-only mounts, network shares and root
                 with scratch_file(folder) as trial:
                     link = trial.with_name(f"{trial.name}-link")
@@ -115,7 +119,7 @@ class LocalStore(Store):
             What was removed.
         """
         older_than = time.time() - grace_s
-        with refusals(self._root):
+        with self._guarded():
             used = {blob.sha256 for entry in self._history.entries() for blob in self._tree(entry.revision).values()}
             removed = self._objects.sweep(used, older_than)
             for path in self._scratch.glob("*"):
@@ -124,13 +128,20 @@ class LocalStore(Store):
                     removed.append(path)
         return removed
 
-    def _tree(self, revision: str | None) -> Tree:
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Every dealing with the folder: explained refusals, and nothing behind symbolic links."""
         with refusals(self._root):
+            check_folders(*(self._root / name for name in _FOLDERS))
+            yield
+
+    def _tree(self, revision: str | None) -> Tree:
+        with self._guarded():
             return self._history.tree(revision or self._history.head())
 
     def _blob(self, tree: Tree, path: str) -> Blob:
         if path not in tree:
-            raise Unavailable(f"There is no file {path} in that revision of {self.location}.")
+            raise NotFound(f"There is no file {path} in that revision of {self.location}.")
         return tree[path]
 
     def _commit(self, request: CommitRequest, note: Note, parent: str | None, must_be_absent: bool) -> str:
@@ -194,7 +205,7 @@ class LocalStore(Store):
     def _check_ours(self) -> None:
         """Refuse a folder with other things in it: a wrong ``store.path`` must not spread into somebody's documents."""
         names = {path.name for path in self._root.iterdir()} if self._root.exists() else set()
-        strange = sorted(name for name in names - {"objects", "log", "tmp"} if not name.startswith("."))
+        strange = sorted(name for name in names - set(_FOLDERS) if not name.startswith("."))
         if strange and self._history.newest() == 0:
             raise UsageError(
                 f"{self._root} is no store and not empty: it holds {strange[0]}.",

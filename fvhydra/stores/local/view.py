@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from fvhydra.core.errors import Corrupt
 from fvhydra.stores.local.disk import scratch_file
 from fvhydra.stores.local.history import Tree
-from fvhydra.stores.local.objects import Objects
+from fvhydra.stores.local.objects import Blob, Objects
 
 
 class View:
@@ -42,7 +42,7 @@ class View:
         for path in gone:
             self._remove(self._path(path))
         for path, blob in tree.items():
-            self._copy(self._objects.path(blob), self._path(path))
+            self._copy(blob, self._path(path))
 
     def _path(self, path: str) -> Path:
         return self._folder / path
@@ -68,11 +68,10 @@ class View:
             except OSError:  # not empty, or somebody was faster
                 break
 
-    def _copy(self, source: Path, target: Path) -> None:
-        try:
-            wanted = source.stat()
-        except FileNotFoundError:  # lost: the rest can be shown all the same, and whoever fetches it is told
+    def _copy(self, blob: Blob, target: Path) -> None:
+        if not self._objects.is_there(blob):  # lost: the rest can be shown, and whoever fetches it is told
             return
+        wanted = self._objects.path(blob).lstat()
         try:
             found = target.lstat()
         except (FileNotFoundError, NotADirectoryError):
@@ -80,7 +79,10 @@ class View:
         if found and (found.st_size, found.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns):
             return
         with scratch_file(self._scratch) as scratch:
-            shutil.copyfile(source, scratch)
+            try:
+                self._objects.copy(blob, scratch)
+            except Corrupt:  # as if it were lost: what is shown is what was approved
+                return
             scratch.chmod(0o444)
             os.utime(scratch, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
             target.parent.mkdir(parents=True, exist_ok=True)
