@@ -105,6 +105,9 @@ class RunResult:
     cases: list[CaseResult] = field(default_factory=list)
     metrics: list[MetricSummary] = field(default_factory=list)
     """What an evaluation measured, as in ``summary.json``; its page is made of it, ``scores.jsonl`` and ``frames/``."""
+    environment_difference: list[Difference] | None = field(default_factory=list)
+    """Of the two runs that were compared: what each was made with, ``reference`` for the one before and ``run`` for the
+    one after. None where one of them does not say."""
     comparisons: list[MetricComparison] = field(default_factory=list)
     """What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``."""
     gates: list[GateResult] = field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,6 +22,21 @@ _MERGED = "merged-eval"
 
 
 @dataclass(frozen=True)
+class _How:
+    device: str = ""
+    conversion: str = ""
+    libraries: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """What is read of an evaluation's manifest."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    evaluation: _How = _How()
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A finished evaluation: its folder, and what is in it by metric."""
 
@@ -29,6 +44,8 @@ class Evaluation:
     summaries: Mapping[str, MetricSummary]
     rows: Mapping[str, Mapping[str, ScoreRow]]
     """By metric and sample; only those that have a value, infinite ones among them."""
+    facts: Mapping[str, str] | None = None
+    """What it was made with: libraries, device, machine. None where it does not say."""
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -50,7 +67,19 @@ def read_evaluation(folder: Path) -> Evaluation:
     for row in read_rows(folder / "scores.jsonl"):
         if row.number is not None:
             rows.setdefault(row.metric, {})[row.sample] = row
-    return Evaluation(folder, {summary.metric: summary for summary in summaries}, rows)
+    return Evaluation(folder, {summary.metric: summary for summary in summaries}, rows, _facts(folder))
+
+
+def _facts(folder: Path) -> Mapping[str, str] | None:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return None
+    manifest = typed(_Manifest, read_json(path), f"{path} is not the manifest of an evaluation")
+    if not manifest.environment:
+        return None
+    how = manifest.evaluation
+    known = {"metrics.device": how.device, "conversion": how.conversion, **how.libraries}
+    return {**manifest.environment, **{name: value for name, value in known.items() if value}}
 
 
 def compare_evaluations(before: Evaluation, after: Evaluation) -> tuple[list[MetricComparison], list[Pair]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fvhydra.config.op import CheckSsimConfig
 from fvhydra.core.case import Case
+from fvhydra.core.differences import telling
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import Corrupt, FvhydraError
 from fvhydra.core.result import CaseResult, RunResult
@@ -20,7 +21,7 @@ from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, generate, record_cases
 from fvhydra.ops.headline import headline
 from fvhydra.ops.proposal import files_of, prepare_change
-from fvhydra.ops.references import References, environment_difference, recipe_difference, telling
+from fvhydra.ops.references import References, environment_difference, recipe_difference
 from fvhydra.stores.layout import draft_path, reference_path
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from fvhydra.config.metrics import choices
 from fvhydra.config.op import EvalConfig
 from fvhydra.config.root import Config
 from fvhydra.core import files
+from fvhydra.core.environment import environment
 from fvhydra.core.errors import UsageError
 from fvhydra.core.machine import cpus
 from fvhydra.core.result import RunResult, SweepJob
@@ -95,7 +96,9 @@ class Eval(Op):
         found = self._samples(context.prepared)
         samples, shards = self._own(found, context)
         workers = self.config.workers or cpus()
-        context.run.update_manifest(evaluation=self._provenance(found, len(samples), shards) | {"workers": workers})
+        device = context.config.metrics.device
+        how = self._provenance(found, len(samples), shards, device) | {"workers": workers}
+        context.run.update_manifest(evaluation=how)
         summaries, rows = evaluate(
             samples,
             metrics,
@@ -104,6 +107,8 @@ class Eval(Op):
             resources=Resources(workers, self.config.memory_mb, context.config.job.threads),
             earlier=[Path(self.config.resume_from).expanduser()] if self.config.resume_from else [],
         )
+        if device != "cpu":  # what it is shows only now that torch is loaded
+            context.run.update_manifest(environment=environment())
         if shards > 1:  # limits are for the whole
             return self._result(summaries, rows, Verdict.DONE, [])
         return self._judged(summaries, rows, _unpaired(found))
@@ -126,8 +131,10 @@ class Eval(Op):
             )
         metrics = _metrics(context.prepared)
         found = self._samples(context.prepared)
-        context.run.update_manifest(evaluation=self._provenance(found, len(found.samples), len(jobs)))
+        how = self._provenance(found, len(found.samples), len(jobs), context.config.metrics.device)
         folders = [context.run.path.parent / job.folder for job in sorted(jobs, key=lambda job: job.number)]
+        made = [RunFolder(folder).manifest["environment"] for folder in folders]
+        context.run.update_manifest(evaluation=how, environment=_of_all(made))
         summaries, rows = merge(folders, metrics, context.run.path)
         return self._judged(summaries, rows, _unpaired(found))
 
@@ -150,7 +157,7 @@ class Eval(Op):
         own = self.config.shard or 0
         return [sample for sample in found.samples if shards == 1 or shard_of(sample, shards) == own], shards
 
-    def _provenance(self, found: Samples, samples: int, shards: int) -> dict[str, Any]:
+    def _provenance(self, found: Samples, samples: int, shards: int, device: str) -> dict[str, Any]:
         import av
 
         return {
@@ -159,6 +166,7 @@ class Eval(Op):
             "without_video": [printable(name) for name in found.unused],
             "shard": self.config.shard,
             "shards": shards,
+            "device": device,
             "decoder": f"pyav {av.__version__}",
             "libraries": {name: ".".join(map(str, version)) for name, version in av.library_versions.items()},
             "conversion": CONVERSION,
@@ -218,6 +226,12 @@ def _digest(samples: Sequence[Sample], keys: Iterable[str]) -> str:
         except OSError:
             found[sample.id] = "missing"
     return files.sha256_bytes(files.canonical_json(found).encode())
+
+
+def _of_all(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The facts of several machines as one: where they differ, every value there is."""
+    keys = dict.fromkeys(key for facts in environments for key in facts)
+    return {key: ", ".join(dict.fromkeys(facts[key] for facts in environments if key in facts)) for key in keys}
 
 
 def _unpaired(found: Samples) -> list[str]:

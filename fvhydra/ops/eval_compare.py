@@ -8,13 +8,17 @@ from pathlib import Path
 from fvhydra.config.op import EvalCompareConfig
 from fvhydra.core import files
 from fvhydra.core.comparison import write_pairs
+from fvhydra.core.differences import of_environments, telling
 from fvhydra.core.errors import UsageError
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import Difference, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.evaluation import gate
 from fvhydra.evaluation.compare import Evaluation, compare_evaluations, read_evaluation
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
+
+_NAMED = 3
+"""Differences in the message; the page and the table have all."""
 
 
 class EvalCompare(Op):
@@ -31,8 +35,10 @@ class EvalCompare(Op):
         """Leave ``comparison.json`` and ``pairs.jsonl``."""
         before, after = _evaluations(context)
         context.progress.stage("compare", msg=f"{before.folder} with {after.folder}")
+        different = _made_differently(before, after)
         comparisons, pairs = compare_evaluations(before, after)
-        files.write_json(context.run.path / "comparison.json", comparisons)
+        found = {"environment_difference": different, "comparisons": comparisons}
+        files.write_json(context.run.path / "comparison.json", found)
         write_pairs(context.run.path / "pairs.jsonl", pairs)
         gates = gate.evaluate(self.config.gate, gate.of_comparison(comparisons, pairs))
         compared = [comparison for comparison in comparisons if comparison.is_compared]
@@ -41,14 +47,33 @@ class EvalCompare(Op):
             verdict = worst(item.verdict for item in gates)
         samples = len({pair.sample for pair in pairs})
         message = f"{len(compared)} of {len(comparisons)} metric(s) compared over {samples} sample(s)."
+        broken = [item.message for item in gates if item.verdict is not Verdict.PASS]
         return RunResult(
             op=self.config.name,
             verdict=verdict,
-            message=" ".join([message, *(item.message for item in gates if item.verdict is not Verdict.PASS)]),
+            message=" ".join([*_caution(before, after, different), message, *broken]),
+            environment_difference=different,
             comparisons=comparisons,
             gates=gates,
             details={"runs": [str(before.folder), str(after.folder)]},
         )
+
+
+def _made_differently(before: Evaluation, after: Evaluation) -> list[Difference] | None:
+    """What the two were made with, where that differs; None where one of them does not say."""
+    if before.facts is None or after.facts is None:
+        return None
+    return of_environments(before.facts, after.facts)
+
+
+def _caution(before: Evaluation, after: Evaluation, different: list[Difference] | None) -> list[str]:
+    """What has to be known before any number: that the two were made with other things that may move values."""
+    if different is None:
+        silent = [str(side.folder) for side in (before, after) if side.facts is None]
+        return [f"It is not recorded what {' and '.join(silent)} was made with, so differences may come of that."]
+    named = [f"{item.key} {item.reference or 'none'} before, {item.run or 'none'} after" for item in telling(different)]
+    others = f"; and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return [f"Made differently: {'; '.join(named[:_NAMED])}{others}."] if named else []
 
 
 def _evaluations(context: Context) -> tuple[Evaluation, Evaluation]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fvhydra.core import files, untrusted
 from fvhydra.core.case import Case
+from fvhydra.core.differences import differences, of_environments
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Corrupt, StoreError, UsageError
 from fvhydra.core.result import Difference
@@ -18,9 +19,6 @@ from fvhydra.stores.base import LogEntry, Store
 SIDECAR_VERSION = 1
 
 _SIDECAR_TYPES = {"prompt": str, "seed": int, "fingerprint": str, "recipe": dict, "environment": dict}
-
-_UNREMARKABLE = {"host", "git_commit", "git_dirty", "platform"}
-"""Facts that differ between any two runs; listed after the ones that could explain a difference."""
 
 
 class References:
@@ -147,25 +145,12 @@ def recipe_difference(sidecar: dict[str, Any] | None, case: Case) -> list[Differ
     if sidecar is None or sidecar.get("fingerprint") == case.fingerprint:
         return []
     reference, run = _leaves(sidecar.get("recipe", {})), _leaves(files.plain(case.recipe()))
-    return _differences(reference, run)
+    return differences(reference, run)
 
 
 def environment_difference(sidecar: dict[str, Any] | None, environment: dict[str, str]) -> list[Difference]:
     """Facts that differ between where the reference was made and here, the telling ones first."""
-    if sidecar is None:
-        return []
-    found = _differences(sidecar.get("environment", {}), environment)
-    return sorted(found, key=lambda difference: difference.key in _UNREMARKABLE)
-
-
-def telling(differences: list[Difference]) -> list[Difference]:
-    """Those that could explain other output: not the ones between any two runs."""
-    return [difference for difference in differences if difference.key not in _UNREMARKABLE]
-
-
-def _differences(reference: dict[str, Any], run: dict[str, Any]) -> list[Difference]:
-    keys = [*reference, *(key for key in run if key not in reference)]
-    return [Difference(key, reference.get(key), run.get(key)) for key in keys if reference.get(key) != run.get(key)]
+    return [] if sidecar is None else of_environments(sidecar.get("environment", {}), environment)
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -56,7 +56,11 @@ def render_comparison(run_dir: Path, result: RunResult, manifest: dict[str, Any]
         cards = [_card(run_dir, pair, found.direction) for pair in own[:_SHOWN]]
         views.append(ComparisonView(found, change_cells(found), gates, histogram(differences, found.difference), cards))
     return page.render(
-        "comparison.html", **page.masthead(result, manifest), runs=result.details.get("runs") or [], views=views
+        "comparison.html",
+        **page.masthead(result, manifest),
+        environment_difference=[(item, []) for item in result.environment_difference or []],
+        runs=result.details.get("runs") or [],
+        views=views,
     )
 
 

@@ -25,6 +25,9 @@ from fvhydra.report.wording import (
 
 _LONGEST = 160
 
+_SIDES = ("before", "after")
+"""Of a comparison of two runs."""
+
 
 def render_markdown(result: RunResult) -> str:
     """The run as a heading, tables of its cases (worst first) or metrics, and what differs from the references."""
@@ -33,6 +36,7 @@ def render_markdown(result: RunResult) -> str:
         lines += [code(first_line(result.message)), ""]
     lines += _differences("Environment", shared(result.cases, "environment_difference"))
     lines += _differences("Recipe", shared(result.cases, "recipe_difference"))
+    lines += _differences("Environment", [(item, []) for item in result.environment_difference or []], _SIDES)
     if result.cases:
         rows = [
             [
@@ -115,11 +119,14 @@ def _gates(result: RunResult) -> list[str]:
     return [*_table(("gate", "verdict", "message", "worst samples"), rows), ""]
 
 
-def _differences(title: str, found: Sequence[tuple[Difference, list[int]]]) -> list[str]:
+def _differences(
+    title: str, found: Sequence[tuple[Difference, list[int]]], sides: tuple[str, str] = ("reference", "this run")
+) -> list[str]:
     if not found:
         return []
+    whose = "between the two" if sides == _SIDES else "from the reference's"
     rows = [[code(d.key), code(value_text(d.reference)), code(value_text(d.run))] for d, _ in found]
-    return [f"{title} differs from the reference's:", "", *_table(("key", "reference", "this run"), rows), ""]
+    return [f"{title} differs {whose}:", "", *_table(("key", *sides), rows), ""]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

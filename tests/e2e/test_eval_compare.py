@@ -33,7 +33,7 @@ def test_what_became_worse_is_found_gated_and_shown(cli: Cli, evaluations: tuple
     assert free.code == 0, free.text
     assert "0/6/0 of 6 pairs, p = 0.031" in free.out
     latest = tmp_path / "outputs" / "latest"
-    comparisons = {item["metric"]: item for item in json.loads((latest / "comparison.json").read_text())}
+    comparisons = {item["metric"]: item for item in json.loads((latest / "comparison.json").read_text())["comparisons"]}
     ssim = comparisons["common.ssim"]
     assert ssim["pairs"] == 6 and ssim["interval"][0] <= ssim["difference"] <= ssim["interval"][1] < 0
     lines = [json.loads(line) for line in (latest / "pairs.jsonl").read_text().splitlines()]
