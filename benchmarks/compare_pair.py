@@ -41,7 +41,7 @@ def make(folder: Path, frames: int) -> None:
             waves = (columns + 3 * index) / 47, (rows - 2 * index) / 31, (rows + columns + index) / 71
             colours = np.stack([128 + 80 * np.sin(wave) for wave in waves], axis=-1)
             frame[:] = (colours + moving[:, 2 * index : 2 * index + WIDTH]).clip(0, 255)
-        imageio.v3.imwrite(folder / f"{name}_{frames}.mp4", clip, plugin="FFMPEG", fps=24)
+        imageio.v3.imwrite(folder / f"{name}_{frames}.mp4", clip, plugin="pyav", codec="libx264", fps=24)
 
 
 def usual(reference: Path, generated: Path) -> list[float]:
@@ -50,7 +50,7 @@ def usual(reference: Path, generated: Path) -> list[float]:
     from pytorch_msssim import ms_ssim
 
     clips = [
-        torch.from_numpy(imageio.v3.imread(path, plugin="FFMPEG")).permute(0, 3, 1, 2).float()
+        torch.from_numpy(imageio.v3.imread(path, plugin="pyav")).permute(0, 3, 1, 2).float()
         for path in (reference, generated)
     ]
     with torch.no_grad():

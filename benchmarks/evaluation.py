@@ -41,7 +41,7 @@ def make(folder: Path) -> None:
             (folder / name / side).mkdir(parents=True, exist_ok=True)
             clip = [(128 + moving[:, 2 * at : 2 * at + width]).clip(0, 255).astype(np.uint8) for at in range(frames)]
             path = folder / name / side / "0000.mp4"
-            imageio.v3.imwrite(path, np.stack(clip), plugin="FFMPEG", fps=24)
+            imageio.v3.imwrite(path, np.stack(clip), plugin="pyav", codec="libx264", fps=24)
             for copy in range(1, COPIES[name]):
                 path.with_name(f"{copy:04}.mp4").symlink_to(path)
 

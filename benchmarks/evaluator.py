@@ -26,7 +26,7 @@ def _tensor(path: Path):
     import imageio.v3
     import torch
 
-    return torch.from_numpy(imageio.v3.imread(path, plugin="FFMPEG")).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(imageio.v3.imread(path, plugin="pyav")).permute(0, 3, 1, 2).float() / 255
 
 
 def _similarity(reference: Path, generated: Path) -> dict[str, float]:

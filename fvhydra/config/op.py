@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Name, NonNegative, Positive, Words, doc
+from fvhydra.config.fields import Name, NonNegative, Positive, PositiveFloat, Words, doc
 from fvhydra.config.gates import Gate
 
 
@@ -93,6 +93,7 @@ class EvalConfig(OpConfig):
 
     gate: Gate = doc('Limits, as {common.ssim: ">=0.93"}; pass or regression', None)
     strict: bool = doc("A skipped or failed sample makes the verdict inconclusive", False)
+    fps: PositiveFloat | None = doc("Frames a second of clips that are folders of numbered frames", None)
     workers: NonNegative = doc("Clips at a time; 0: one for each CPU that the job has", 0)
     memory_mb: Positive = doc("Memory for the decoded frames of one clip and what it is compared with, MB", 64)
     shard: NonNegative | None = doc("Only this part of the clips, from 0; sweep it: op.shard=range(0,8)", None)

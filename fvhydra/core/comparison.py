@@ -20,6 +20,7 @@ class Pair:
         after: The same in the second.
         clips: ``before`` and ``after`` to the sample's videos there (key to path, as in
             :class:`~fvhydra.core.scores.ScoreRow`), relative to this run folder or absolute.
+        fps: Frames a second of those that are folders of frames.
     """
 
     metric: str
@@ -27,6 +28,7 @@ class Pair:
     before: float | None
     after: float | None
     clips: dict[str, dict[str, str]] = field(default_factory=dict)
+    fps: float | None = None
     prompt: str = ""
     tags: list[str] = field(default_factory=list)
 

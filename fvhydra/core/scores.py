@@ -45,6 +45,7 @@ class ScoreRow:
         frames: Frames used.
         seconds: Time in this metric, decoding not included.
         clips: The sample's videos as the report shows them: key to path, relative to the run folder or absolute.
+        fps: Frames a second of those of them that are folders of frames; None where there are none.
         prompt: The sample's text, for the report.
         tags: What results are grouped by: VBench dimension, action, scenario.
     """
@@ -63,6 +64,7 @@ class ScoreRow:
     frames: int | None = None
     seconds: float = 0.0
     clips: dict[str, str] = field(default_factory=dict)
+    fps: float | None = None
     prompt: str = ""
     tags: list[str] = field(default_factory=list)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fvhydra.core.errors import UsageError
+from fvhydra.core.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -17,16 +17,15 @@ def first_frame(case: Case) -> Picture | None:
     """The image that ``case`` begins with, RGB, at its own size; ``None`` where it has none.
 
     Raises:
-        UsageError: The file is missing or is not an image.
+        UsageError: The file is missing, is not an image, or is too large.
     """
     if case.image is None:
         return None
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
+
+    from fvhydra.media.picture import read_image
 
     try:
-        with Image.open(case.image) as picture:
-            return picture.convert("RGB")
-    except FileNotFoundError as error:
-        raise UsageError(f"There is no image {case.image} (case {case.index}).") from error
-    except (UnidentifiedImageError, OSError) as error:
-        raise UsageError(f"{case.image} is not a readable image (case {case.index}).") from error
+        return Image.fromarray(read_image(case.image))
+    except MediaError as error:
+        raise UsageError(f"{error.message.removesuffix('.')} (case {case.index}).", error.hint) from error

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import importlib.metadata
 import math
@@ -95,15 +94,9 @@ def _without_effect(case: Case) -> dict[str, Any]:
 
 
 def _key(case: Case) -> int:
-    """128 bits of everything that the output is a function of."""
-    facts = {
-        "model": case.model.model_id,
-        "prompt": case.prompt,
-        "negative_prompt": case.negative_prompt,
-        "seed": case.seed,
-        "sampling": {key: value for key, value in dataclasses.asdict(case.sampling).items() if key != "seed"},
-        "image": case.image_sha256,
-    }
+    """128 bits of everything that the output is a function of: parts of the recipe, so equal ones give equal bytes."""
+    recipe = case.recipe()
+    facts = {key: recipe[key] for key in ("model_id", "prompt", "negative_prompt", "seed", "sampling", "image_sha256")}
     return int(sha256_bytes(canonical_json(facts).encode())[:32], 16)
 
 

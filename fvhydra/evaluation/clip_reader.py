@@ -62,18 +62,19 @@ class ClipReader:
 
 
 @contextmanager
-def open_clips(videos: Mapping[str, Path], memory_mb: float) -> Iterator[ClipReader]:
+def open_clips(videos: Mapping[str, Path], memory_mb: float, fps: float | None = None) -> Iterator[ClipReader]:
     """Decode videos, each of more than a chunk in a thread of its own, a chunk ahead of whoever iterates.
 
     Args:
-        videos: Key of the sample to file.
+        videos: Key of the sample to file, or to folder of frames.
         memory_mb: For the decoded frames of all of them together. Chunks are as long as that allows, one frame at
             least, and their length depends on nothing else: not on the machine, nor on what runs beside.
+        fps: Frames a second of folders of frames.
     """
     infos, errors = {}, {}
     for key, path in videos.items():
         try:
-            infos[key] = probe(path)
+            infos[key] = probe(path, fps)
         except MediaError as error:
             errors[key] = error
     length = chunk_length(infos.values(), memory_mb)
@@ -97,7 +98,7 @@ def chunk_length(infos: Iterable[VideoInfo], memory_mb: float) -> int:
 
 def _has_several(info: VideoInfo, length: int) -> bool:
     """Whether there is anything to decode while a chunk is looked at."""
-    return info.frames is None or info.frames > length
+    return info.frames > length
 
 
 def _track(info: VideoInfo, frames: Frames) -> Track:

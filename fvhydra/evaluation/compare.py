@@ -196,6 +196,7 @@ def _pair(before: ScoreRow, after: ScoreRow, *folders: Path) -> Pair:
         before=before.value,
         after=after.value,
         clips={side: _absolute(row.clips, folder) for side, row, folder in sides},
+        fps=after.fps or before.fps,
         prompt=after.prompt or before.prompt,
         tags=list(dict.fromkeys([*before.tags, *after.tags])),
     )

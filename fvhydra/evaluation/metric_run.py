@@ -201,7 +201,12 @@ class MetricRun:
 def shown(sample: Sample) -> dict[str, Any]:
     """What a row says of its sample beside the scores: it decides none of them."""
     clips = {key: str(sample.keys[key]) for key in ("video", "reference", "audio") if sample.keys.get(key) is not None}
-    return {"clips": clips, "prompt": str(sample.keys.get("text_prompt") or ""), "tags": list(sample.tags)}
+    return {
+        "clips": clips,
+        "fps": sample.rate if sample.has_frame_folder(clips) else None,
+        "prompt": str(sample.keys.get("text_prompt") or ""),
+        "tags": list(sample.tags),
+    }
 
 
 def _difference(tracks: Mapping[str, Track], alignment: Alignment) -> str:

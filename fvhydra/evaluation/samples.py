@@ -14,12 +14,18 @@ from fvhydra.core.errors import UsageError
 from fvhydra.core.run import RunFolder
 from fvhydra.core.untrusted import read_json
 from fvhydra.evaluation.manifest import PATHS, read_manifest, tags_of
+from fvhydra.media.frame_folder import PICTURES, has_numbered_pictures
 from fvhydra.metrics.sample import Sample
 
-SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".wav", ".flac", ".mp3")
-"""Files that a folder is searched for, the last three for metrics of sound."""
+_VIDEO = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
+_SOUND = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
+SUFFIXES = _VIDEO + _SOUND
+"""Files that a folder is searched for, the last six for metrics of sound."""
 
-_SOUND = SUFFIXES[-3:]
+_EXTENSIONS = (*SUFFIXES, ".flv", ".ts", ".y4m", ".aac", ".aiff")
+"""Of everything that can be read."""
+
+_NAMED = 3
 
 _REFERENCES = {"video": "reference", "audio": "reference_audio"}
 
@@ -46,16 +52,19 @@ def read_samples(
     references: str | None = None,
     run: str | None = None,
     manifest: str | None = None,
+    fps: float | None = None,
     of_shard: bool = False,
 ) -> Samples:
     """The samples that ``videos=`` (with ``references=``), ``run=`` or ``manifest=`` name.
 
     Args:
         path_keys: Keys of a manifest whose values are files, as the chosen metrics declare.
-        videos: A folder, a run folder, a file or a pattern.
+        videos: A folder, a run folder, a folder of frames, a file or a pattern.
         references: The same; paired with the videos by relative path.
         run: A run folder.
         manifest: A file of JSON lines.
+        fps: Frames a second of folders of frames, where a manifest does not say. Folders are searched for them where it
+            is given.
         of_shard: Whether the manifest may be that of a shard, where no sample fell into it.
 
     Raises:
@@ -71,16 +80,23 @@ def read_samples(
     if references is not None and videos is None:
         raise UsageError("references= goes with videos= only; a manifest names each sample's reference itself.")
     if manifest is not None:
-        return _some_paired(read_manifest(Path(manifest).expanduser(), path_keys, may_be_empty=of_shard))
+        return _some_paired(
+            _with_rate(read_manifest(Path(manifest).expanduser(), path_keys, may_be_empty=of_shard), fps)
+        )
     paths = {*PATHS, *path_keys}
     if run is not None:
         return _some_paired(_of_run(RunFolder.open(Path(run).expanduser()), paths))
-    found = _found("videos", str(videos), paths)
+    found = _found("videos", str(videos), paths, fps)
     if references is None:
-        return _some_paired(found)
-    approved = {sample.id: _clip(sample) for sample in _found("references", references, paths)}
-    one_each = all(Path(given).expanduser().is_file() for given in (str(videos), references))
-    return _paired(found, approved, {found[0].id: next(iter(approved))} if one_each else {})
+        return _some_paired(_with_rate(found, fps))
+    approved = {sample.id: _clip(sample) for sample in _found("references", references, paths, fps)}
+    one_each = all(_is_clip(Path(given).expanduser()) for given in (str(videos), references))
+    paired = _paired(found, approved, {found[0].id: next(iter(approved))} if one_each else {})
+    return replace(paired, samples=_with_rate(paired.samples, fps))
+
+
+def _with_rate(samples: list[Sample], fps: float | None) -> list[Sample]:
+    return samples if fps is None else [replace(sample, keys={"fps": fps, **sample.keys}) for sample in samples]
 
 
 def _some_paired(samples: list[Sample]) -> Samples:
@@ -122,7 +138,9 @@ def pairs(names: Collection[str], others: Collection[str]) -> dict[str, str]:
 
 
 def _stem(name: str) -> str:
-    return Path(name).with_suffix("").as_posix()
+    """Without the extension; the name of a folder of frames has none, whatever follows its last dot."""
+    path = Path(name)
+    return (path.with_suffix("") if path.suffix.lower() in _EXTENSIONS else path).as_posix()
 
 
 def _key(path: Path) -> str:
@@ -134,27 +152,51 @@ def _clip(sample: Sample) -> Path:
     return path
 
 
-def _found(key: str, given: str, path_keys: Collection[str]) -> list[Sample]:
-    """Those of a run folder, or files by their path relative to the folder, or to what comes before a wildcard."""
+def _found(key: str, given: str, path_keys: Collection[str], fps: float | None) -> list[Sample]:
+    """Those of a run folder, or clips by their path relative to the folder, or to what comes before a wildcard."""
     path = Path(given).expanduser()
     if RunFolder.is_at(path):
         return _of_run(RunFolder.open(path), path_keys)
-    if path.is_file():
-        base, files = path.parent, [path]
-    elif path.is_dir():
-        base, files = path, [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
-    else:
-        base = _before_wildcard(path)
-        files = list(base.glob(str(path.relative_to(base)))) if glob.has_magic(given) else []
-    # a link that leads nowhere is a clip that was lost, and is told of as such
-    kept = (file for file in files if file.is_file() or (file.is_symlink() and not file.exists()))
-    found = [Sample(file.relative_to(base).as_posix(), {_key(file): file.absolute()}) for file in kept]
-    if not found:
-        what = "has no videos" if path.is_dir() else "does not exist, and no file matches it as a pattern"
+    base, files, folders = _clips_at(path, glob.has_magic(given))
+    if folders and fps is None and not files:
+        names = ", ".join(sorted(folder.name for folder in folders)[:_NAMED])
+        raise UsageError(
+            f"{key}={given} has folders of frames ({names}), and nobody says their rate.", "Give it as op.fps=24."
+        )
+    clips = files + (folders if fps is not None else [])
+    if not clips:
+        searched = f"no clip ({', '.join(SUFFIXES)}) and no folder of numbered pictures ({', '.join(PICTURES)})"
+        what = f"has {searched}" if path.is_dir() else "does not exist, and no file matches it as a pattern"
         raise UsageError(
             f"{key}={given} {what}.", f"Give a folder, a run folder, a file or a pattern such as {key}='gen/*.mp4'."
         )
+    found = [Sample(clip.relative_to(base).as_posix(), {_key(clip): clip.absolute()}) for clip in clips]
     return sorted(found, key=lambda sample: sample.id)
+
+
+def _clips_at(path: Path, is_pattern: bool) -> tuple[Path, list[Path], list[Path]]:
+    """What names are relative to, files, and folders of frames."""
+    if path.is_dir():
+        files, pictured = [], set()
+        for entry in path.rglob("*"):
+            if entry.suffix.lower() in SUFFIXES and not entry.is_dir():
+                files.append(entry)
+            elif entry.suffix.lower() in PICTURES:
+                pictured.add(entry.parent)
+        folders = [folder for folder in pictured - {file.parent for file in files} if has_numbered_pictures(folder)]
+        return path.parent if folders == [path] and not files else path, files, folders
+    if path.exists() or not is_pattern:
+        return path.parent, [path] if path.exists() else [], []
+    base = _before_wildcard(path)
+    matches = list(base.glob(str(path.relative_to(base))))
+    # a link that leads nowhere is a clip that was lost, and is told of as such
+    files = [match for match in matches if not match.is_dir()]
+    return base, files, [match for match in matches if match.is_dir() and has_numbered_pictures(match)]
+
+
+def _is_clip(path: Path) -> bool:
+    """Whether a path is one clip, and not a place where there are some."""
+    return path.is_file() or (path.is_dir() and has_numbered_pictures(path) and _clips_at(path, False)[2] == [path])
 
 
 def _before_wildcard(pattern: Path) -> Path:

@@ -20,7 +20,7 @@ from fvhydra.core.errors import MediaError
 from fvhydra.evaluation.clip_reader import open_clips
 from fvhydra.evaluation.metric_run import MetricRun, Outcome
 from fvhydra.evaluation.metric_setup import LoadedMetric
-from fvhydra.media.video import probe
+from fvhydra.media.audio import has_sound
 from fvhydra.metrics.base import SampleVideos
 from fvhydra.metrics.sample import Sample
 
@@ -181,7 +181,7 @@ def _watch(runs: Sequence[MetricRun], sample: Sample, pool: ComputePool, memory_
         pool.run([partial(step, run) for run in left if run not in heavy], alone=True)
 
     videos = {key: Path(sample.keys[key]) for run in runs for key in run.keys}
-    with open_clips(videos, memory_mb) as reader:
+    with open_clips(videos, memory_mb, sample.rate) as reader:
         clip = SampleVideos(reader.tracks)
         try:
             each(partial(MetricRun.begin, reader=reader, clip=clip))
@@ -216,6 +216,6 @@ def with_sound(sample: Sample) -> Sample:
         path = sample.keys.get(video)
         if heard.get(audio) is None and isinstance(path, Path):
             with contextlib.suppress(MediaError):  # whoever needs the pictures says so
-                if probe(path).has_audio:
+                if has_sound(path):
                     heard[audio] = path
     return Sample(sample.id, heard, sample.role, sample.tags)

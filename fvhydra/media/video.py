@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Videos: RGB frames to H.264, and back from the formats that are in use.
+"""Clips: files of the formats that are in use, GIFs and folders of numbered pictures, to RGB frames.
 
-Both directions go through PyAV, whose wheels bring their own FFmpeg, so no binary is looked for. Decoding is strict:
-a file that is cut off or damaged raises, because frames that are silently missing or concealed would be compared as if
-an engine had produced them. (Changed bytes that still are a legal stream cannot be seen here; stores verify hashes.)
+Files go through PyAV, whose wheels bring their own FFmpeg, so no binary is looked for. Decoding is strict: a file that
+is cut off or damaged raises, because frames that are silently missing or concealed would be compared as if an engine
+had produced them. (Changed bytes that still are a legal stream cannot be seen here; stores verify hashes.)
 """
 
 from __future__ import annotations
@@ -16,17 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import av
-import numpy as np
-from av.container import OutputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from fvhydra.core.errors import MediaError
-from fvhydra.core.files import atomic_path
 from fvhydra.media.colour import ToRgb
 from fvhydra.media.container import FETCH_AGAIN, opened_video
+from fvhydra.media.encode import encode as encode
 from fvhydra.media.frame_folder import frame_paths, read_frames
 from fvhydra.media.orientation import upright as turned
 from fvhydra.media.picture import Frame as Frame
@@ -34,15 +30,6 @@ from fvhydra.media.picture import read_image as read_image
 from fvhydra.media.timing import check_frames, measure, promised_end
 
 _DECODING_THREADS = 4
-
-_CRF = 10
-"""x264's constant quality, 0 (lossless) to 51. Measured on noise, textures and gradients: at 10 a frame's MS-SSIM is
-within 0.005 of what lossless 4:2:0 keeps, so a gate at 0.93 is spent on the engine and not on the codec; at 18, called
-visually lossless, it falls up to 0.03 below."""
-
-_DETERMINISTIC = "mbtree=0"
-"""x264's macroblock tree looks at memory that it never wrote: with it, equal noisy frames became other bytes in one
-process of ten."""
 
 _RATE_TOLERANCE = 0.005
 
@@ -73,44 +60,6 @@ class VideoInfo:
     has_audio: bool
     duration_s: float
     decoder: str
-
-
-def encode(
-    path: Path,
-    frames: NDArray[np.uint8],
-    fps: float,
-    audio: NDArray[np.float32] | None = None,
-    audio_rate: int | None = None,
-) -> None:
-    """Write an ``.mp4`` that every browser plays: H.264 4:2:0 in BT.709, AAC, index first.
-
-    Equal input gives equal bytes (same PyAV build): one encoder thread, no dates in the container.
-
-    Args:
-        path: The file to write, atomically. Its name should end in ``.mp4``.
-        frames: uint8 ``[T, H, W, 3]``, RGB, full range. ``H`` and ``W`` must be even: 4:2:0 halves both, and padding
-            would hand back other sizes than the engine produced.
-        fps: Frames a second.
-        audio: float32 ``[C, N]`` in [-1, 1], one or two channels.
-        audio_rate: Samples a second; one of AAC's rates (16000, 44100, 48000, ...).
-
-    Raises:
-        MediaError: Sizes, frame rate or audio that cannot be encoded.
-        ValueError: ``frames`` is not uint8 ``[T, H, W, 3]``.
-        UsageError: The file cannot be written.
-    """
-    _check_encodable(path, frames, fps)
-    with atomic_path(path, suffix=".mp4") as temporary:
-        try:
-            with av.open(temporary, "w", format="mp4", options={"movflags": "+faststart"}) as container:
-                video = _add_video(container, frames, fps)
-                if audio is not None:
-                    _mux_audio(container, audio, audio_rate)
-                _mux_video(container, video, frames)
-        except av.FFmpegError as error:
-            if isinstance(error, OSError):  # a full disk is explained by atomic_path
-                raise
-            raise MediaError(f"Cannot encode {path}: {error}.") from error
 
 
 def same_rate(rate: float, other: float) -> bool:
@@ -159,10 +108,8 @@ def probe(path: Path, fps: float | None = None) -> VideoInfo:
 def _probe_folder(folder: Path, fps: float | None) -> VideoInfo:
     paths = frame_paths(folder)
     if fps is None or not (math.isfinite(fps) and fps > 0):
-        raise MediaError(
-            f"{folder} is a folder of frames, whose rate is {'not known' if fps is None else fps}; it must be above 0.",
-            "Give it as op.fps=24, or as fps in the manifest.",
-        )
+        known = "is not known" if fps is None else f"must be above 0, not {fps}"
+        raise MediaError(f"{folder} is a folder of frames, whose rate {known}: give op.fps=24, or fps in the manifest.")
     height, width, _ = read_image(paths[0]).shape
     kind, duration_s = paths[0].suffix.lower().removeprefix("."), len(paths) / fps
     return VideoInfo(len(paths), height, width, fps, kind, "rgb24", False, duration_s, f"pillow {version('pillow')}")
@@ -223,59 +170,6 @@ def last_frame(path: Path) -> Frame:
     for last in decode(path):  # noqa: B007  decode yields at least one frame or raises
         pass
     return last
-
-
-def _check_encodable(path: Path, frames: NDArray[np.uint8], fps: float) -> None:
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
-        raise ValueError(f"frames must be uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
-    _, height, width, _ = frames.shape
-    if height % 2 or width % 2:
-        raise MediaError(f"Cannot encode {path}: H.264 4:2:0 needs an even height and width, not {height}x{width}.")
-    if not (math.isfinite(fps) and fps > 0):
-        raise MediaError(f"Cannot encode {path}: the frame rate must be above 0, not {fps}.")
-
-
-def _add_video(container: OutputContainer, frames: NDArray[np.uint8], fps: float) -> VideoStream:
-    # a key frame every second: the report steps and seeks through clips frame by frame
-    options = {"crf": str(_CRF), "g": str(max(1, round(fps))), "x264-params": _DETERMINISTIC}
-    stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
-    stream.height, stream.width = frames.shape[1:3]
-    stream.pix_fmt = "yuv420p"
-    context = stream.codec_context
-    context.thread_count = 1  # x264 decides differently with another number of threads
-    # without these flags each player guesses the matrix from the height
-    context.colorspace = Colorspace.ITU709
-    context.color_primaries = ColorPrimaries.BT709
-    context.color_trc = ColorTrc.BT709
-    context.color_range = ColorRange.MPEG
-    return stream
-
-
-def _mux_video(container: OutputContainer, stream: VideoStream, frames: NDArray[np.uint8]) -> None:
-    reformatter = VideoReformatter()
-    for frame in frames:
-        rgb = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        yuv = reformatter.reformat(
-            rgb,
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-        )
-        container.mux(stream.encode(yuv))
-    container.mux(stream.encode(None))
-
-
-def _mux_audio(container: OutputContainer, audio: NDArray[np.float32], rate: int | None) -> None:
-    if audio.ndim != 2 or audio.shape[0] not in (1, 2) or not rate:
-        raise MediaError(f"Audio must be [1 or 2 channels, samples] with a rate, not {list(audio.shape)} at {rate}.")
-    layout = "mono" if audio.shape[0] == 1 else "stereo"
-    stream = container.add_stream("aac", rate=rate, layout=layout, bit_rate=192_000)
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio, np.float32), format="fltp", layout=layout)
-    frame.sample_rate = rate
-    frame.pts = 0  # from here on packets know when they are heard, and the container says what to skip
-    container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
 
 
 def _check_whole(path: Path, frame: VideoFrame, stream: VideoStream, index: int) -> None:

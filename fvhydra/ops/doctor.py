@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -79,7 +78,6 @@ def _device(context: Context) -> Iterator[Criterion]:
 
 def _codecs(context: Context) -> Iterator[Criterion]:
     import av
-    import imageio_ffmpeg
 
     wanted: tuple[tuple[str, Literal["r", "w"]], ...] = (("libx264", "w"), ("h264", "r"), ("aac", "w"))
     for name, mode in wanted:
@@ -89,8 +87,6 @@ def _codecs(context: Context) -> Iterator[Criterion]:
             yield Criterion(label, True, f"PyAV {av.__version__}", "available")
         except av.error.FFmpegError:
             yield Criterion(label, False, f"PyAV {av.__version__} does not have it", "available")
-    on_path = os.environ.get("FFMPEG_BIN") or shutil.which("ffmpeg")
-    yield Criterion("ffmpeg", True, on_path or imageio_ffmpeg.get_ffmpeg_exe(), "any")
 
 
 def _tokens(context: Context) -> Iterator[Criterion]:

@@ -36,7 +36,7 @@ from fvhydra.ops.job_inputs import JobInputs
 
 CONVERSION = (
     "libswscale to RGB, 8 bit, full range; matrix and range as the stream says, BT.601 and limited where it does not; "
-    "turned by quarters as the display matrix says"
+    "more bits become 8 in their planes first; turned by quarters and mirrored as the display matrix says"
 )
 """How decoded pictures become frames; recorded with the results."""
 
@@ -78,6 +78,7 @@ class Eval(Op):
         config, manifest = context.config, context.run.path.absolute() / "status" / "samples.jsonl"
         samples, _ = self._own(self._samples(context.prepared), context)
         read = {value for sample in samples for value in sample.keys.values() if isinstance(value, Path)}
+        read |= {frame for path in read if path.is_dir() for frame in path.iterdir()}
         sent = dict.fromkeys(sorted(path for path in read if path.is_file()))  # the worker tells of the others
         there = replace(config, videos=None, references=None, run=None, manifest=str(manifest))
         return JobInputs(there, {manifest: manifest_of(samples), **sent})
@@ -146,9 +147,10 @@ class Eval(Op):
         given = {"videos": config.videos, "references": config.references, "run": config.run}
         given["manifest"] = config.manifest
         # a shard may be what `job_inputs` made of one without samples
-        of_shard = self.config.shard is not None
+        fps, of_shard = self.config.fps, self.config.shard is not None
         return prepared.shared.once(
-            ("samples", *keys, *given.values(), of_shard), lambda: read_samples(keys, **given, of_shard=of_shard)
+            ("samples", *keys, *given.values(), fps, of_shard),
+            lambda: read_samples(keys, **given, fps=fps, of_shard=of_shard),
         )
 
     def _own(self, found: Samples, context: Context) -> tuple[list[Sample], int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fvhydra.core.errors import MediaError
+from fvhydra.core.errors import FvhydraError, MediaError
 from fvhydra.report.curve import Curve, Motion, series
-from fvhydra.report.media import Media, clip_media
+from fvhydra.report.media import Media, clip_media, inside, relative_url
+from fvhydra.report.preview import needs_preview, preview
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ class ClipView:
 
 
 def clip_view(
-    run_dir: Path, name: str, clips: Mapping[str, str], found: Mapping[str, Sequence[float]], direction: str = "none"
+    run_dir: Path,
+    name: str,
+    clips: Mapping[str, str],
+    found: Mapping[str, Sequence[float]],
+    direction: str = "none",
+    fps: float | None = None,
 ) -> ClipView:
     """Lay out one or two clips of a sample.
 
@@ -66,8 +72,9 @@ def clip_view(
         clips: Label to path, relative to the run folder or absolute; the first is what the others are compared with.
         found: Values by frame or pair of frames, by name, the one that the player follows first.
         direction: Which way of that one is better: ``higher``, ``lower`` or ``none``.
+        fps: Frames a second of clips that are folders of frames.
     """
-    media = [clip_media(run_dir, label, path) for label, path in clips.items()]
+    media = [_playable(run_dir, clip_media(run_dir, label, path), fps) for label, path in clips.items()]
     extent = _extent(run_dir, media)
     player, curve = None, None
     curves = [series(title, values, extent[1] if extent else len(values)) for title, values in found.items()]
@@ -82,6 +89,18 @@ def clip_view(
         if values:
             curve = curves.pop(0)
     return ClipView(name, media, player, curve, curves)
+
+
+def _playable(run_dir: Path, item: Media, fps: float | None) -> Media:
+    """The clip as a browser plays it: in place of a folder of frames or a GIF, a file of the report."""
+    clip = run_dir / item.path
+    if (Path(item.path).is_absolute() or inside(run_dir, item.path)) and needs_preview(clip):
+        try:
+            path = preview(run_dir, clip, fps).relative_to(run_dir).as_posix()
+        except (FvhydraError, OSError):  # gone or damaged, which the scores say
+            return item
+        return replace(item, path=path, url=relative_url(path), kind="video", present=True)
+    return item
 
 
 def _extent(run_dir: Path, media: Sequence[Media]) -> tuple[float, int] | None:

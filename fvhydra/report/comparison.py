@@ -42,7 +42,7 @@ def render_comparison(run_dir: Path, result: RunResult, manifest: dict[str, Any]
     """The page of a comparison.
 
     Args:
-        run_dir: The run folder, with ``pairs.jsonl``; only read.
+        run_dir: The run folder, with ``pairs.jsonl``; only read, but for ``report/clips/``.
         result: With its ``comparisons`` and ``gates``; ``details["runs"]`` names the two.
         manifest: Its ``manifest.json``; every key is optional.
     """
@@ -70,4 +70,4 @@ def _card(run_dir: Path, pair: Pair, direction: str) -> PairCard:
         for side in ("before", "after")
         if (found := pair.clips.get(side)) and (path := found.get("video") or next(iter(found.values())))
     }
-    return PairCard(pair, pair.outcome(direction), clip_view(run_dir, pair.sample, clips, {}))
+    return PairCard(pair, pair.outcome(direction), clip_view(run_dir, pair.sample, clips, {}, fps=pair.fps))

@@ -66,7 +66,7 @@ def render_evaluation(run_dir: Path, result: RunResult, manifest: dict[str, Any]
     """The page of an evaluation.
 
     Args:
-        run_dir: The run folder, with ``scores.jsonl`` and ``frames/``; only read.
+        run_dir: The run folder, with ``scores.jsonl`` and ``frames/``; only read, but for ``report/clips/``.
         result: With its ``metrics`` and ``gates``.
         manifest: Its ``manifest.json``; every key is optional.
     """
@@ -117,7 +117,7 @@ def _cards(run_dir: Path, summary: MetricSummary, rows: Sequence[ScoreRow]) -> l
 def _clips(run_dir: Path, row: ScoreRow, directions: Mapping[str, str]) -> ClipView:
     clips = {key: row.clips[key] for key in _SHOWN if key in row.clips} or dict(list(row.clips.items())[:2])
     series = _series(run_dir, row)
-    return clip_view(run_dir, row.sample, clips, series, directions.get(next(iter(series), ""), "none"))
+    return clip_view(run_dir, row.sample, clips, series, directions.get(next(iter(series), ""), "none"), row.fps)
 
 
 def _series(run_dir: Path, row: ScoreRow) -> dict[str, list[float]]:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from fvhydra.core.errors import MediaError, UsageError
 from fvhydra.core.untrusted import read_array
@@ -112,6 +111,5 @@ def _palette() -> NDArray[np.uint8]:
 
 
 def _png(colours: NDArray[np.uint8]) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(colours).save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    png = iio.imwrite("<bytes>", colours, extension=".png", plugin="pillow", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

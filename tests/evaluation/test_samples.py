@@ -115,7 +115,7 @@ def test_a_run_brings_prompts_and_what_it_was_compared_with(tmp_path: Path) -> N
         ({"videos": "a", "manifest": "b"}, "videos= and manifest= are given"),
         ({"manifest": "a", "references": "b"}, "goes with videos= only"),
         ({"videos": "absent/*.mp4"}, "no file matches it"),
-        ({"videos": "."}, "has no videos"),
+        ({"videos": "."}, "has no clip"),
         ({"run": "."}, "is not a run folder"),
     ],
 )

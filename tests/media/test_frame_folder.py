@@ -41,9 +41,9 @@ def test_a_folder_of_frames_is_a_clip(tmp_path: Path, name: str, first: int) -> 
 
 @pytest.mark.parametrize("fps", [None, 0.0, -1.0, float("nan"), float("inf")])
 def test_its_rate_has_to_be_given(tmp_path: Path, fps: float | None) -> None:
-    with pytest.raises(MediaError, match="is a folder of frames, whose rate is") as caught:
+    says = r"is a folder of frames, whose rate (is not known|must be above 0).* op.fps=24"
+    with pytest.raises(MediaError, match=says):
         video.probe(folder_of(tmp_path / "clip", moving(2)), fps)
-    assert "op.fps=24" in caught.value.hint
 
 
 def test_frames_of_16_bits(tmp_path: Path) -> None:

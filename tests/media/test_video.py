@@ -154,7 +154,7 @@ def test_a_full_disk_is_one_sentence(
     def no_space(*_: object, **__: object) -> None:
         raise av.error.OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(video, "_mux_video", no_space)
+    monkeypatch.setattr("fvhydra.media.encode._mux_video", no_space)
     with pytest.raises(UsageError, match="No space left"):
         video.encode(tmp_path / "clip.mp4", frames, 24)
     assert list(tmp_path.iterdir()) == []
