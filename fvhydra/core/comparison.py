@@ -28,9 +28,9 @@ class Pair:
     before: float | None
     after: float | None
     clips: dict[str, dict[str, str]] = field(default_factory=dict)
-    fps: float | None = None
     prompt: str = ""
     tags: list[str] = field(default_factory=list)
+    fps: float | None = None
 
     @property
     def difference(self) -> float:

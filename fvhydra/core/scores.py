@@ -64,9 +64,9 @@ class ScoreRow:
     frames: int | None = None
     seconds: float = 0.0
     clips: dict[str, str] = field(default_factory=dict)
-    fps: float | None = None
     prompt: str = ""
     tags: list[str] = field(default_factory=list)
+    fps: float | None = None
 
     @property
     def key(self) -> tuple[str, str, int, str, str]:
