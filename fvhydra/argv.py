@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from fvhydra.config.schema import conf_dir
+from fvhydra.config.schema import conf_dir, config_dirs
 from fvhydra.core.errors import UsageError
 
 FREE_TEXT = (
@@ -149,17 +149,6 @@ def _groups(words: Sequence[str]) -> dict[str, set[str]]:
         for group in (path for path in folder.glob("*") if path.is_dir()):
             options = {path.relative_to(group).with_suffix("").as_posix() for path in group.rglob("*.yaml")}
             found[group.name] = found.get(group.name, set()) | options
-    return found
-
-
-def config_dirs(words: Sequence[str]) -> list[str]:
-    """The folders given with ``--config-dir`` or ``-cd``."""
-    found = []
-    for position, word in enumerate(words):
-        if word in ("--config-dir", "-cd") and position + 1 < len(words):
-            found.append(words[position + 1])
-        elif word.startswith("--config-dir="):
-            found.append(word.partition("=")[2])
     return found
 
 

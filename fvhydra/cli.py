@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fvhydra import __version__, argv
 from fvhydra.config.problems import ConfigError
-from fvhydra.config.schema import conf_dir
+from fvhydra.config.schema import conf_dir, config_dirs
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.verdict import Verdict
 
@@ -39,7 +39,7 @@ def run(given: Sequence[str]) -> int:
     if any(word in ("--help", "-h") for word in given):
         from fvhydra import help as help_
 
-        print(help_.text([conf_dir(), *(Path(path) for path in argv.config_dirs(given))]))
+        print(help_.text([conf_dir(), *(Path(path) for path in config_dirs(given))]))
         return 0
     if any(word in ("--version", "-V") for word in given):  # Hydra's own answer would be its version
         print(f"fvhydra {__version__}")
@@ -103,7 +103,7 @@ def _run(driver: Driver, protected: Sequence[str]) -> int:
         # while composing, whatever is raised is about what was typed
         from fvhydra.config.explain import explain
 
-        dirs = [conf_dir(), *(Path(path) for path in argv.config_dirs(protected))]
+        dirs = [conf_dir(), *(Path(path) for path in config_dirs(protected))]
         raise explain(argv.overrides(protected), dirs, error) from error
     return driver.conclude()
 

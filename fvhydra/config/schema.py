@@ -7,6 +7,7 @@ A group whose choices all have the same fields needs no entry: the field of :cla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,17 @@ def register() -> None:
                 config_store.store(group=group, name=name, node=node, package="_global_")
             else:
                 config_store.store(group=group, name=name, node=node)
+
+
+def config_dirs(words: Sequence[str]) -> list[str]:
+    """The folders of YAML files that a command line adds with ``--config-dir`` or ``-cd``."""
+    found = []
+    for position, word in enumerate(words):
+        if word in ("--config-dir", "-cd") and position + 1 < len(words):
+            found.append(words[position + 1])
+        elif word.startswith("--config-dir="):
+            found.append(word.partition("=")[2])
+    return found
 
 
 def conf_dir() -> Path:

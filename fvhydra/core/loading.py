@@ -18,9 +18,11 @@ def load_class(target: str, key: str, base: type) -> Any:
     module, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module of a person's own may raise anything while it is imported
+        known = isinstance(error, (ImportError, AttributeError, ValueError))
+        why = str(error) if known else f"{type(error).__name__}: {error}"
         raise UsageError(
-            f"{key}._target_={target} cannot be imported ({error}).",
+            f"{key}._target_={target} cannot be imported ({why}).",
             "Check the dotted path, and that its package is installed in this environment.",
         ) from error
     if not (isinstance(found, type) and issubclass(found, base)):

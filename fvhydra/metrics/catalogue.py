@@ -6,11 +6,12 @@ A metric from outside this package needs no entry: ``metrics.use.<family>.<name>
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 
 from fvhydra.core.errors import UsageError, nearest
 from fvhydra.core.loading import load_class
-from fvhydra.metrics.base import Metric, Skip
+from fvhydra.metrics.base import Metric, SetMetric, Skip
 from fvhydra.metrics.planned import PLANNED
 from fvhydra.metrics.spec import Spec
 
@@ -53,7 +54,7 @@ def metric_class(metric: str, target: str | None = None) -> type[Metric]:
         target: Dotted path of a class from outside this package.
 
     Raises:
-        UsageError: There is no such metric, or it is only planned.
+        UsageError: There is no such metric, it is only planned, or its class does not keep the contract.
     """
     if target is None and metric in PLANNED:
         raise UsageError(
@@ -61,19 +62,32 @@ def metric_class(metric: str, target: str | None = None) -> type[Metric]:
         )
     if target is None and metric not in CLASSES:
         raise UsageError(f"There is no metric {metric}.{nearest(metric, ids())}", "All of them: fvhydra op=metrics")
-    found: type[Metric] = load_class(target or CLASSES[metric], f"metrics.use.{metric}", Metric)
+    key = f"metrics.use.{metric}"
+    found: type[Metric] = load_class(target or CLASSES[metric], key, Metric)
+    if problem := _problem(found):
+        raise UsageError(
+            f"{key}._target_={target or CLASSES[metric]} is no metric: {problem}.",
+            "docs/adding_a_metric.md has an example; fvhydra.testing.metrics tests one.",
+        )
     if found.spec.id != metric:
-        raise UsageError(f"metrics.use.{metric}._target_ is the metric {found.spec.id}; use that id.")
+        raise UsageError(f"{key}._target_ is the metric {found.spec.id}; use that id.")
     return found
 
 
-def spec(metric: str) -> Spec:
-    """What a metric says of itself, also where it is only planned.
-
-    Raises:
-        UsageError: There is no such metric.
-    """
-    return PLANNED[metric] if metric in PLANNED else metric_class(metric).spec
+def _problem(found: type[Metric]) -> str:
+    """What a class that derives from :class:`Metric` still lacks; empty where nothing."""
+    described = getattr(found, "spec", None)
+    if not isinstance(described, Spec):
+        return f"{found.__name__}.spec is not a Spec"
+    if (described.kind == "set") != issubclass(found, SetMetric):
+        return f"its kind is {described.kind!r}, and only those of kind 'set' derive from SetMetric"
+    if not dataclasses.is_dataclass(described.params):
+        return "spec.params is not a dataclass"
+    try:
+        described.params()
+    except (TypeError, ValueError) as error:
+        return f"spec.params has no default for everything ({str(error).splitlines()[0]})"
+    return ""
 
 
 def missing_package(described: Spec) -> Skip | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,9 +60,9 @@ class FrechetMetric(SetMetric):
             outputs["note"] = f"rough: fewer than {_ROUGH} samples on a side"
         return Score(value, outputs={**outputs, **self.facts()})
 
+    @abstractmethod
     def facts(self) -> Mapping[str, Any]:
         """What the value depends on beside the samples, shown with it: the extractor, how frames are taken."""
-        raise NotImplementedError
 
 
 def _side(side: str, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fvhydra.config.op import MetricsOpConfig
-from fvhydra.config.schema import conf_dir
-from fvhydra.core.errors import UsageError, nearest
+from fvhydra.config.schema import config_dirs
+from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
-from fvhydra.core.untrusted import read_yaml
 from fvhydra.core.verdict import Verdict
 from fvhydra.metrics import catalogue
 from fvhydra.metrics.base import Assets
+from fvhydra.metrics.choices import Offer, offered, offers
+from fvhydra.metrics.planned import PLANNED
 from fvhydra.metrics.spec import Asset, Input, Spec
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
@@ -32,38 +34,47 @@ class Metrics(Op):
     uses_model = False
 
     def preflight(self, context: Context) -> None:
-        """Refuse a metric that is not there."""
-        asked = context.config.metric
-        if asked is not None and asked not in catalogue.ids():
-            raise UsageError(
-                f"There is no metric {asked}.{nearest(asked, catalogue.ids())}", "`fvhydra op=metrics` lists all."
-            )
+        """Refuse a metric that is not there, or whose class is none."""
+        among = _offers(context)
+        if context.config.metric is not None:
+            offered(context.config.metric, among).spec()
 
     def run(self, context: Context) -> RunResult:
         """One line a metric, or everything about one."""
-        assets, words = assets_of(context.config), _words()
+        assets, among = assets_of(context.config), _offers(context)
         if context.config.metric is not None:
-            described = catalogue.spec(context.config.metric)
-            return self._said(described.title, _explained(described, assets, words))
-        specs = [catalogue.spec(name) for name in catalogue.ids()]
-        planned = sum(described.planned for described in specs)
+            offer = offered(context.config.metric, among)
+            spec = offer.spec()
+            return self._said(spec.title, _explained(spec, assets, offer))
+        rows, wrong = [], []
+        for offer in among.values():
+            try:
+                rows.append(_row(offer.spec(), assets, offer))
+            except UsageError as error:  # one class that cannot be imported hides no other metric
+                wrong.append(error.message)
+        planned = sum(not offer.target and offer.id in PLANNED for offer in among.values())
         return self._said(
-            f"{len(specs) - planned} metrics, {planned} more are planned; metric=<id> explains one.",
-            _columns(_row(described, assets, words) for described in specs),
+            f"{len(rows) - planned} metrics, {planned} more are planned; metric=<id> explains one.",
+            [*_columns(rows), *wrong],
         )
 
     def _said(self, message: str, lines: Sequence[str]) -> RunResult:
         return RunResult(op=self.config.name, verdict=Verdict.DONE, message=message, notes=list(lines))
 
 
-def _row(spec: Spec, assets: Assets, words: dict[str, str]) -> tuple[str, ...]:
+def _offers(context: Context) -> dict[str, Offer]:
+    folders = [Path(folder).expanduser() for folder in config_dirs(context.command)]
+    return context.prepared.own.once("offers", lambda: offers(folders, context.config.metrics.use))
+
+
+def _row(spec: Spec, assets: Assets, offer: Offer) -> tuple[str, ...]:
     needs = ",".join(item.key for item in spec.inputs if item.required)
     loaded = spec.loads(spec.params())
     known = [asset.megabytes for asset in loaded if asset.megabytes is not None]
     weights = f"{sum(known)} MB" if known else "unknown" if loaded else "-"
     if any(asset.commercial is False for asset in loaded):
         weights += ", non-commercial"
-    chosen = f"metrics={words[spec.id]}" if spec.id in words else ""
+    chosen = f"metrics={offer.word}" if offer.word else ""
     return spec.id, spec.kind, spec.direction, spec.unit, needs or "-", weights, _state(spec, assets), chosen
 
 
@@ -75,7 +86,7 @@ def _state(spec: Spec, assets: Assets) -> str:
     return {"no_weights": "weights missing", "no_dependency": "package missing"}[missing.code] if missing else "ready"
 
 
-def _explained(spec: Spec, assets: Assets, words: dict[str, str]) -> list[str]:
+def _explained(spec: Spec, assets: Assets, offer: Offer) -> list[str]:
     missing = None if spec.planned else catalogue.missing_package(spec) or assets.missing(spec)
     lines = [
         f"{spec.id}, version {spec.version}: one value for {'each sample' if spec.kind == 'sample' else 'all samples'}",
@@ -91,7 +102,7 @@ def _explained(spec: Spec, assets: Assets, words: dict[str, str]) -> list[str]:
         "state: " + (f"{_state(spec, assets)}: {missing.reason}" if missing else _state(spec, assets)),
     ]
     if not spec.planned:
-        lines.append(f"to run it: {_command(spec, words)}")
+        lines.append(f"to run it: {_command(spec, offer)}")
     return lines
 
 
@@ -125,7 +136,7 @@ def _weights(asset: Asset) -> str:
     )
 
 
-def _command(spec: Spec, words: dict[str, str]) -> str:
+def _command(spec: Spec, offer: Offer) -> str:
     required = {item.key for item in spec.inputs if item.required}
     if required <= {"video", "audio"}:
         what = "videos=outputs/latest"
@@ -133,21 +144,10 @@ def _command(spec: Spec, words: dict[str, str]) -> str:
         what = "videos=gen/ references=ref/"
     else:
         what = "manifest=samples.jsonl"
-    chosen = f"metrics={words[spec.id]}" if spec.id in words else f"+metrics.use.{spec.id}={{}}"
-    return f"fvhydra op=eval {what} {chosen}"
-
-
-def _words() -> dict[str, str]:
-    """Metric to the word after ``metrics=`` that chooses it and the fewest others."""
-    members: dict[str, list[str]] = {}
-    for path in sorted(Path(conf_dir() / "metrics").glob("*.yaml")):
-        use = read_yaml(path).get("use") or {}
-        members[path.stem] = [f"{family}.{name}" for family, metrics in use.items() for name in metrics]
-    found: dict[str, str] = {}
-    for word in sorted(members, key=lambda word: len(members[word])):
-        for metric in members[word]:
-            found.setdefault(metric, word)
-    return found
+    where = f" --config-dir {shlex.quote(str(offer.config_dir))}" if offer.config_dir else ""
+    target = f"_target_: {offer.target}" if offer.target else ""
+    chosen = f"metrics={offer.word}" if offer.word else f"'+metrics.use.{spec.id}={{{target}}}'"
+    return f"fvhydra{where} op=eval {what} {chosen}"
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:

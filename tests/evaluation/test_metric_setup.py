@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
 from fvhydra.config.metrics import Choice, MetricsConfig, choices
 from fvhydra.config.problems import ConfigError
 from fvhydra.core.errors import UsageError
 from fvhydra.evaluation.metric_setup import build_metrics, load_metric
+from fvhydra.metrics.base import Metric
+from fvhydra.metrics.distance import FrechetMetric
 from fvhydra.metrics.planned import PLANNED
 from tests.evaluation import toys
 
@@ -74,3 +79,51 @@ def test_what_is_no_metric_is_named() -> None:
         "metrics.use.a=3: must be names of metrics, as in common.ssim.",
         "metrics.use.b.c='yes': must be parameters, {} or null.",
     ]
+
+
+def test_a_module_that_breaks_while_it_is_imported_is_the_persons_to_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "breaks_on_import.py").write_text("class Sharp(\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UsageError, match=r"cannot be imported \(SyntaxError: "):
+        build_metrics([Choice("toy.sharp", {}, "breaks_on_import.Sharp")], toys.NoAssets())
+
+
+class Bare(Metric):
+    """Has no ``begin``."""
+
+    spec = toys.described("bare", "video")
+
+
+class Nameless(toys.Toy):
+    spec = None  # type: ignore[assignment]
+
+
+class NoSet(toys.Toy):
+    spec = toys.described("no_set", "video", kind="set")
+
+
+class Unsure(toys.Toy):
+    spec = dataclasses.replace(toys.described("unsure", "video"), params=Choice)
+
+
+class Untold(toys.Toy):
+    spec = dataclasses.replace(toys.described("untold", "video"), params=dict)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (Bare, r"lacks begin, which fvhydra\.metrics\.base\.Metric asks for"),
+        (Nameless, r"is no metric: Nameless\.spec is not a Spec"),
+        (NoSet, "is no metric: its kind is 'set', and only those of kind 'set' derive from SetMetric"),
+        (Unsure, "is no metric: spec.params has no default for everything"),
+        (Untold, "is no metric: spec.params is not a dataclass"),
+        (FrechetMetric, "lacks begin, facts"),
+    ],
+)
+def test_a_class_that_keeps_no_contract_is_refused_before_anything_runs(kind: type, says: str) -> None:
+    name = f"toy.{kind.__name__.lower()}"
+    with pytest.raises(UsageError, match=says):
+        build_metrics([Choice(name, {}, f"{kind.__module__}.{kind.__name__}")], toys.NoAssets())
