@@ -182,10 +182,10 @@ class Driver:
         self.jobs = dict(sorted(self.jobs.items()))
         self._interrupted = any(result.verdict is Verdict.INTERRUPTED for _, result in self.jobs.values())
         for job, result in self.jobs.values():
-            if self.sweep_folder is None or result.details.get("change") or not job.op.writes_run_folder:
+            if self.sweep_folder is None or result.change or not job.op.writes_run_folder:
                 self.terminal.result(result, _report_of(job))
         for job, result in self.jobs.values():
-            if result.details.get("change"):
+            if result.change:
                 self._settle(job, result)
         merged = [] if self.sweep_folder is None else merge(self.sweep_folder, list(self.jobs.values()))
         for job, result in merged:
@@ -203,11 +203,8 @@ class Driver:
         """Apply or leave the job's change; what came of it is part of the result and of its report."""
         ask = self.terminal.ask if self.terminal.interactive and not self._interrupted else None
         try:
-            settled = settle(job.context(Silent()), ask, self._said)
-            result.notes = _unsettled(result.notes) + settled.said  # of a job that was kept, it said so earlier too
-            if settled.revision:
-                result.details["published"] = settled.revision
-            self.terminal.say(settled.said)
+            result.change = settle(job.context(Silent()), ask, self._said)
+            self.terminal.change(result.change)
         except KeyboardInterrupt:  # an answer too: this change and those after it stay as they are
             self._interrupted = True
             result.verdict, result.message = Verdict.INTERRUPTED, "Interrupted before it was confirmed."
@@ -217,11 +214,9 @@ class Driver:
             result.message = error.message
         if job.op.writes_run_folder:
             record(job.folder, result)
-        elif "published" in result.details:  # op=publish: the page belongs to the run that prepared the change
+        elif result.change and result.change.published:  # op=publish: the page is that of the run that prepared it
             earlier = job.folder.result
-            earlier.details["published"] = result.details["published"]
-            # what it said of being left prepared is no longer so
-            earlier.notes = _unsettled(earlier.notes)
+            earlier.change = result.change
             record(job.folder, earlier)
 
     def _report_sweep(self, folder: Path, verdict: Verdict) -> None:
@@ -252,11 +247,6 @@ class Driver:
             again = shlex.join(["python", "-m", "fvhydra", *words, f"sweep={folder}"])
             said.append(f"To run only what has no verdict yet: {again}")
         return said
-
-
-def _unsettled(notes: list[str]) -> list[str]:
-    """What a result says beside what became of its change."""
-    return [note for note in notes if not note.startswith(("Nothing was written", "Already published", "  "))]
 
 
 def _report_of(job: Job) -> Path | None:

@@ -19,12 +19,20 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Column, Table
 from rich.text import Text
 
-from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.result import CaseResult, ChangeStatus, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch.resume import AGAIN
 from fvhydra.report.measures import measured_values
-from fvhydra.report.wording import change_cells, number, score_cells, unmeasured
+from fvhydra.report.wording import (
+    change_cells,
+    commands,
+    number,
+    outcome,
+    score_cells,
+    sentences,
+    unmeasured,
+)
 
 if TYPE_CHECKING:
     from fvhydra.launch.dry_run import PlannedJob
@@ -107,13 +115,20 @@ class Terminal:
         for case in result.cases:
             self._case(case)
         self._scores(result)
-        self.say([f"  {note}" for note in result.notes])
+        self.say([f"  {sentence}" for sentence in sentences(result)])
+        self.say([f"  {following.purpose}: {following.command}" for following in commands(result)])
         if report:
             self.out.print(f"  report: {escape(str(report))}")
 
+    def change(self, change: ChangeStatus) -> None:
+        """What became of the change that a run prepared."""
+        self.say(change.said)
+        if change.publish:
+            self.say([f"{change.publish.purpose}:", f"  {change.publish.command}"])
+
     def _case(self, case: CaseResult) -> None:
         gated = case.verdict in (Verdict.PASS, Verdict.REGRESSION)
-        message = "" if gated else escape(case.message)  # the criteria below say the same
+        message = "" if gated else escape(outcome(case))  # the criteria below say the same
         verdict = f"[{_style(case.verdict)}]{case.verdict}[/]"
         seed = "" if case.seed is None else f", seed {case.seed}"
         self.out.print(f"  case {case.index}{seed}: {verdict}  {message}  [dim]{escape(_short(case.prompt))}[/]")
@@ -169,7 +184,8 @@ class Terminal:
                 if row.log:
                     self.out.print(f"    log: {escape(str(row.log))}")
             if row.result.verdict in AGAIN:
-                hints |= dict.fromkeys(note for note in row.result.notes if not (row.log and str(row.log) in note))
+                said = sentences(row.result) + [f"{item.purpose}: {item.command}" for item in commands(row.result)]
+                hints |= dict.fromkeys(hint for hint in said if not (row.log and str(row.log) in hint))
         for hint in hints:  # once, however many jobs it is for
             self.out.print(f"  {escape(hint)}")
         self.out.print(f"[{_style(verdict)}]{len(rows)} job(s), worst: {verdict}[/]  report: {escape(str(report))}")

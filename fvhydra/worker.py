@@ -22,6 +22,7 @@ from fvhydra.config.store import HubStoreConfig
 from fvhydra.core import files
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import FvhydraError
+from fvhydra.core.progress import format_stage, format_step
 from fvhydra.core.result import RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.token import WITHHELD_VARIABLE
@@ -112,13 +113,12 @@ class Printed:
         self._stepped = 0.0
 
     def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
-        clean = " ".join(printable(msg).split())
-        print(f"{now()} | {stage} | clip={'-' if case is None else case} | msg={clean}", flush=True)
+        print(format_stage(now(), stage, case, msg), flush=True)
 
     def step(self, done: int, total: int) -> None:
         if done == total or time.monotonic() - self._stepped >= _STEP_EVERY_S:
             self._stepped = time.monotonic()
-            print(f"step {done}/{total}", flush=True)
+            print(format_step(done, total), flush=True)
 
 
 def _die_with(pipe: int) -> None:

@@ -171,13 +171,18 @@ def canonical_json(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON types: dataclasses become dicts, tuples lists, paths strings, enum members their values."""
+    """``value`` as JSON types.
+
+    Dataclasses become dicts, tuples lists, sets sorted lists, paths strings, enum members their values.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):  # whose own order differs from process to process
+        return sorted((plain(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
     if isinstance(value, Path):
         return value.as_posix()
     if isinstance(value, str):

@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 
 from fvhydra.config.problems import first_problem
+from fvhydra.core.artifacts import ClipFacts, LatentComparison, LatentNumerics, PixelComparison
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
+
+SCHEMA_VERSION = 2
+"""Of ``result.json``: raised when a reader of the version before would misread it."""
+
+ArtifactComparison = Annotated[PixelComparison | LatentComparison, pydantic.Field(discriminator="kind")]
 
 
 @dataclass
@@ -39,35 +45,36 @@ class Difference:
 class CaseResult:
     """One case. Paths are relative to the run folder, with forward slashes.
 
-    ``comparison`` is what ``fvhydra.similarity`` measured, with a ``kind`` of ``pixel`` or ``latent``:
-
-    * pixel: ``mean_ssim``, ``min_ssim``, ``max_ssim`` (MS-SSIM), ``worst_frame``, ``per_frame`` (list of float),
-      ``frames``, ``height``, ``width``, ``fps``, ``difference`` (a sentence, when the clips cannot be compared)
-    * latent: ``slice_cosine_distance``, ``full_cosine_distance``, ``max_abs_diff``, ``difference``
-
-    and ``thresholds`` and ``passed`` in both.
+    Attributes:
+        seed: None where nobody recorded it.
+        planned: What a prepared change is going to do with it, as ``to be added``; empty where nothing is planned.
+        comparison: What comparing with the reference gave; None where nothing was compared.
+        numerics: Of latents: the reference's and the generated one's.
+        clip: Of the clip that was generated; None for a latent.
+        difference_map: ``.npy``, float32 ``[T, H, W]``: mean absolute difference over the channels of a latent.
+        recipe_known: False when the reference has no sidecar: it is compared all the same, and nobody can say whether
+            it should be.
+        history: Where the reference comes from: its commits, newest first: ``revision, time, who, kind, reason``.
     """
 
     index: int
     prompt: str
     seed: int | None
-    """None when nobody knows: a reference that somebody else made, without a sidecar."""
     fingerprint: str
     verdict: Verdict
     message: str = ""
+    planned: str = ""
     kind: str = "pixel"
     artifact: str | None = None
     reference: str | None = None
     store_path: str | None = None
-    comparison: dict[str, Any] | None = None
-    numerics: dict[str, Any] | None = None
+    comparison: ArtifactComparison | None = None
+    numerics: LatentNumerics | None = None
+    clip: ClipFacts | None = None
     difference_map: str | None = None
-    """``.npy``, float32 ``[T, H, W]``: mean absolute difference over the channels of a latent."""
     recipe_known: bool = True
-    """False when the reference has no sidecar: it is compared all the same, and nobody can say whether it should be."""
     criteria: list[Criterion] = field(default_factory=list)
     history: list[dict[str, str]] = field(default_factory=list)
-    """Where the reference comes from: its commits, newest first: ``revision, time, who, kind, reason``."""
     recipe_difference: list[Difference] = field(default_factory=list)
     environment_difference: list[Difference] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -93,40 +100,111 @@ class GateResult:
 
 
 @dataclass
+class NextCommand:
+    """A command that a person may want to run next.
+
+    Attributes:
+        purpose: What for, as ``To make the first references``.
+        command: The whole line, as it can be typed.
+    """
+
+    purpose: str
+    command: str
+
+
+@dataclass
+class ChangeStatus:
+    """Where the change of a store that a run prepared stands.
+
+    Attributes:
+        store: Location of the store.
+        files: How many files of it the change touches.
+        published: The revision that it became; None while it is only prepared.
+        said: Sentences on what became of it.
+        publish: The command that publishes it; None when it is published.
+    """
+
+    store: str
+    files: int
+    published: str | None = None
+    said: list[str] = field(default_factory=list)
+    publish: NextCommand | None = None
+
+
+@dataclass
 class RunResult:
-    """One run."""
+    """One run.
+
+    Attributes:
+        title: What tells this job from its neighbours in a sweep: the overrides that were swept.
+        metrics: What an evaluation measured, as in ``summary.json``; its page is made of it, ``scores.jsonl`` and
+            ``frames/``.
+        environment_difference: Of two runs that were compared: what each was made with, ``reference`` for the one before
+            and ``run`` for the one after. None where one of them does not say.
+        comparisons: What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``.
+        sides: What the two sides of a case are called.
+        change: The change of a store that the run prepared; None where there is none.
+        notes: Sentences for the person.
+        next_commands: What the person may want to run next.
+        details: What only this op has to say, JSON.
+    """
 
     op: str
     verdict: Verdict
     message: str = ""
     model: str = ""
     title: str = ""
-    """What tells this job from its neighbours in a sweep: the overrides that were swept."""
     cases: list[CaseResult] = field(default_factory=list)
     metrics: list[MetricSummary] = field(default_factory=list)
-    """What an evaluation measured, as in ``summary.json``; its page is made of it, ``scores.jsonl`` and ``frames/``."""
     environment_difference: list[Difference] | None = field(default_factory=list)
-    """Of the two runs that were compared: what each was made with, ``reference`` for the one before and ``run`` for the
-    one after. None where one of them does not say."""
     comparisons: list[MetricComparison] = field(default_factory=list)
-    """What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``."""
     gates: list[GateResult] = field(default_factory=list)
+    sides: tuple[str, str] = ("reference", "generated")
+    change: ChangeStatus | None = None
     notes: list[str] = field(default_factory=list)
-    """Sentences for the person: the command to run next, warnings."""
+    next_commands: list[NextCommand] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
-    """What only this op has to say, JSON."""
+    schema_version: int = SCHEMA_VERSION
 
     @classmethod
     def from_json(cls, data: Any) -> RunResult:
-        """The inverse of ``files.plain``. Keys that a newer version added are dropped.
+        """The inverse of ``files.plain``; records of schema version 1 are brought up to date.
 
         Raises:
-            UsageError: The record was damaged, or written by another version.
+            UsageError: The record was damaged, or written by a newer version.
         """
+        version = data.get("schema_version", 1) if isinstance(data, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise UsageError(
+                f"The recorded result has schema version {version}; this fvhydra reads up to {SCHEMA_VERSION}.",
+                "Install the version that wrote it.",
+            )
         try:
-            return _adapter().validate_python(data)
+            return _adapter().validate_python(_of_version_1(data) if version == 1 else data)
         except pydantic.ValidationError as error:
             raise UsageError(f"The recorded result is not one: {first_problem(error)}.") from error
+
+
+def _of_version_1(data: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema version 1, which kept numerics and the state of a change in untyped objects."""
+    details = data.get("details")
+    if isinstance(details, dict) and "change" in details:
+        rest = {key: value for key, value in details.items() if key not in ("change", "published")}
+        change = {"store": details.get("store", ""), "files": 0, "published": details.get("published")}
+        data = data | {"change": change, "details": rest}
+    cases = data.get("cases")
+    if isinstance(cases, list):
+        data = data | {"cases": [_case_of_version_1(case) if isinstance(case, dict) else case for case in cases]}
+    return data | {"schema_version": SCHEMA_VERSION}
+
+
+def _case_of_version_1(case: dict[str, Any]) -> dict[str, Any]:
+    numerics = case.get("numerics")
+    if not isinstance(numerics, dict) or "generated" in numerics or "reference" in numerics:
+        return case
+    if "frames" in numerics:
+        return case | {"numerics": None, "clip": numerics}
+    return case | {"numerics": {"generated": numerics} if numerics else None}
 
 
 @functools.cache  # a sweep reads a thousand

@@ -17,8 +17,8 @@ from typing import Any
 from fvhydra.core import files, untrusted
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import UsageError
+from fvhydra.core.progress import format_stage
 from fvhydra.core.result import RunResult
-from fvhydra.core.text import printable
 
 SCHEMA_VERSION = 1
 
@@ -148,9 +148,8 @@ class RunFolder:
         return str(status["state"])
 
     def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
-        """Append a line to ``status/progress.log``: ``ISO8601 | stage | clip=<index|-> | msg=...``."""
-        clean = " ".join(printable(msg).split())
-        line = f"{now()} | {stage} | clip={'-' if case is None else case} | msg={clean}\n"
+        """Append a line to ``status/progress.log``, see :func:`~fvhydra.core.progress.format_stage`."""
+        line = format_stage(now(), stage, case, msg) + "\n"
         log = self.path / "status" / "progress.log"
         with files.explained(log), open(log, "a", encoding="utf-8") as handle:
             handle.write(line)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import traceback
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.core.memo import Memo
 from fvhydra.core.progress import Fanout, Progress, Silent
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import NextCommand, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch.identity import fingerprint
@@ -104,8 +105,10 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
         result.notes += _without_effect(job) if started else []
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         result = _failed(job, error, started)
-        if started and isinstance(error, KeyboardInterrupt) and not job.title:  # a sweep goes on as a whole
-            result.notes += op.resume_notes(context)
+        alone = started and not job.title  # a sweep goes on as a whole
+        if alone and isinstance(error, KeyboardInterrupt) and (words := op.resume_command(context)):
+            command = shlex.join(["python", "-m", "fvhydra", *words])
+            result.next_commands.append(NextCommand("To go on from here", command))
     result.title = job.title
     return record(job.folder, result) if started else result
 

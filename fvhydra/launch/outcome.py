@@ -10,13 +10,11 @@ import signal
 from pathlib import Path
 
 from fvhydra.core.errors import UsageError
-from fvhydra.core.progress import Progress
+from fvhydra.core.progress import Progress, Stage, Step, parse_line
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch.job import Job, record, start
 
-_STAGE = re.compile(r"\S+ \| (?P<stage>[^|]+) \| clip=(?P<clip>-|\d+) \| msg=(?P<msg>.*)")
-_STEP = re.compile(r"step (?P<done>\d+)/(?P<total>\d+)")
 _ERROR = re.compile(r"(Fatal Python error: .+|[\w.]*(Error|Exception|Exit)\b.*|.*\berror: .+)", re.IGNORECASE)
 _TAIL_BYTES = 64 * 1024
 
@@ -68,7 +66,7 @@ def error_line(log: Path) -> str:
             lines = handle.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    found = [line.strip() for line in lines if not _STAGE.fullmatch(line) and _ERROR.fullmatch(line.strip())]
+    found = [line.strip() for line in lines if parse_line(line) is None and _ERROR.fullmatch(line.strip())]
     return found[-1] if found else ""
 
 
@@ -99,8 +97,8 @@ class Follower:
         """Take a piece of the log; half a line waits for its end."""
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
-            if stage := _STAGE.fullmatch(line):
-                case = None if stage["clip"] == "-" else int(stage["clip"])
-                self._listener.stage(stage["stage"], case, stage["msg"])
-            elif step := _STEP.fullmatch(line):
-                self._listener.step(int(step["done"]), int(step["total"]))
+            said = parse_line(line)
+            if isinstance(said, Stage):
+                self._listener.stage(said.stage, said.case, said.msg)
+            elif isinstance(said, Step):
+                self._listener.step(said.done, said.total)

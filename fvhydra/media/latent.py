@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.core.artifacts import Numerics
 from fvhydra.core.errors import MediaError, nearest
 from fvhydra.core.files import plain, write_bytes
 
@@ -53,25 +54,6 @@ class LatentBundle:
     @property
     def shape(self) -> tuple[int, ...]:
         return self.latent.shape
-
-
-@dataclass(frozen=True)
-class Numerics:
-    """What a reviewer looks at before a latent becomes a reference.
-
-    Mean, standard deviation (population), minimum and maximum are over the finite values; None where there are none.
-    """
-
-    format_version: int
-    shape: list[int]
-    dtype_original: str
-    slice_kind: str
-    mean: float | None
-    std: float | None
-    min: float | None
-    max: float | None
-    nan_count: int
-    inf_count: int
 
 
 @dataclass(frozen=True)

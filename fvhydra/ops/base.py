@@ -52,8 +52,8 @@ class Op(ABC):
         """
         return None
 
-    def resume_notes(self, context: Context) -> list[str]:
-        """Notes on how a run that was interrupted can be taken up where it stopped."""
+    def resume_command(self, context: Context) -> list[str]:
+        """The words that take up a run that was interrupted where it stopped; none where it begins again."""
         return []
 
     def job_inputs(self, context: Context) -> JobInputs:

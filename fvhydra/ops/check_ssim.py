@@ -11,7 +11,7 @@ from fvhydra.core.case import Case
 from fvhydra.core.differences import telling
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import Corrupt, FvhydraError
-from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.result import CaseResult, ChangeStatus, NextCommand, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op
@@ -82,31 +82,34 @@ class CheckSsim(Op):
                 break
         ordered = [results[index] for index in sorted(results)]
         verdict = worst(result.verdict for result in ordered)
-        notes = []
+        notes, following = [], []
         if any(result.verdict is Verdict.NO_REFERENCE for result in ordered):
-            notes.append(f"To make the first references: python -m fvhydra op=seed_ssim {same_cases(context)}")
+            seed = f"python -m fvhydra op=seed_ssim {same_cases(context)}"
+            following.append(NextCommand("To make the first references", seed))
         if unknown := sum(not result.recipe_known for result in ordered):
             notes.append(f"Recipe unknown for {unknown} reference(s): they have no sidecar.")
-        drafted = self._draft(context, wanted, references, results) if self.config.bootstrap else {}
+        drafted = self._draft(context, wanted, references, results) if self.config.bootstrap else None
         return RunResult(
             op=self.config.name,
             model=context.config.model.name,
             verdict=verdict,
             message=headline(ordered),
             cases=ordered,
+            change=drafted,
             notes=notes,
-            details={"store": references.store.location, "revision": references.revision, **drafted},
+            next_commands=following,
+            details={"store": references.store.location, "revision": references.revision},
         )
 
     def _draft(
         self, context: Context, wanted: list[Case], references: References, results: dict[int, CaseResult]
-    ) -> dict[str, str]:
+    ) -> ChangeStatus | None:
         """Prepare drafts for the cases without a reference; they are uploaded without asking, and gate nothing."""
         missing = [
             case for case in wanted if case.index in results and results[case.index].verdict is Verdict.NO_REFERENCE
         ]
         if not missing:
-            return {}
+            return None
         drafts = References(references.store, wanted[0], references.folder, drafts=True)
         paths = {case.index: draft_path(reference_path(case)) for case in missing}
         added = []
@@ -116,7 +119,7 @@ class CheckSsim(Op):
             for item in files_of(context, made, path):
                 item.replaces = drafts.digests.get(item.path)
                 added.append(item)
-        return prepare_change(context, drafts, [], "draft", "Draft", changes=added).details
+        return prepare_change(context, drafts, [], "draft", "Draft", changes=added).change
 
 
 def _planned(case: Case, path: str | None, references: References) -> CaseResult:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from fvhydra.config.metrics import MetricsConfig, choices
 from fvhydra.core import files
+from fvhydra.core.artifacts import LatentNumerics, LatentThresholds, PixelThresholds, SliceSpec
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import CaseResult, Criterion
 from fvhydra.core.verdict import Verdict
@@ -81,9 +82,9 @@ def _compare_latents(context: Context, made: Generated, reference: Path, result:
     bundle = latent.load_bundle(reference)
     comparison = compare_latents(bundle, made.media.latent)
     generated = latent.load_bundle(made.artifact)
-    result.numerics = {"reference": vars(latent.numerics(bundle)), "generated": vars(latent.numerics(generated))}
-    result.comparison = {"kind": "latent", **vars(comparison), "slice_spec": {"kind": bundle.slice_kind, "version": 1}}
-    result.comparison["thresholds"] = {"slice_cosine": gate.slice_cosine, "full_cosine": gate.full_cosine}
+    result.numerics = LatentNumerics(latent.numerics(bundle), latent.numerics(generated))
+    limits = LatentThresholds(gate.slice_cosine, gate.full_cosine)
+    result.comparison = replace(comparison, slice_spec=SliceSpec(bundle.slice_kind), thresholds=limits)
     if comparison.difference is not None:
         result.criteria = [Criterion("comparable", False, comparison.difference, "equal shapes")]
     else:
@@ -103,8 +104,7 @@ def _compare_pixels(context: Context, made: Generated, reference: Path, result: 
     gate = made.case.model.pixel_gate
     further = shown_metrics(context.config.metrics)
     comparison = compare_videos(reference, made.artifact, context.progress, metrics=further)
-    result.comparison = {"kind": "pixel", **vars(comparison)}
-    result.comparison["thresholds"] = {"mean_ms_ssim": gate.mean_ms_ssim, "min_ms_ssim": gate.min_ms_ssim}
+    result.comparison = replace(comparison, thresholds=PixelThresholds(gate.mean_ms_ssim, gate.min_ms_ssim))
     if comparison.difference is not None:
         result.criteria = [Criterion("comparable", False, comparison.difference, "equal frame counts, sizes and fps")]
         return
@@ -128,9 +128,9 @@ def _number(value: float | None) -> str:
 def _keep(context: Context, made: Generated, result: CaseResult) -> None:
     """The file that other tools of the ecosystem read; keys as they know them."""
     case = made.case
-    comparison: dict[str, Any] = dict(result.comparison or {})
-    comparison["passed"] = result.verdict is Verdict.PASS
-    result.comparison = comparison
+    assert result.comparison is not None
+    result.comparison = replace(result.comparison, passed=result.verdict is Verdict.PASS)
+    comparison = files.plain(result.comparison)
     parameters = {"num_inference_steps": case.sampling.num_inference_steps, "prompt": case.prompt, "seed": case.seed}
     shared = {"model_id": case.model.model_id, "attention_backend": case.backend.folder, "parameters": parameters}
     if case.model.artifact == "latent":

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,9 +113,9 @@ class Eval(Op):
             return self._result(summaries, rows, Verdict.DONE, [])
         return self._judged(summaries, rows, _unpaired(found))
 
-    def resume_notes(self, context: Context) -> list[str]:
+    def resume_command(self, context: Context) -> list[str]:
         """Nothing that was scored is lost."""
-        return [f"To go on from here, add op.resume_from={shlex.quote(str(context.run.path))}"]
+        return [*context.command[1:], f"op.resume_from={context.run.path}"]
 
     def merge(self, context: Context, jobs: Sequence[SweepJob]) -> RunResult:
         """One evaluation out of its shards."""

@@ -33,7 +33,7 @@ class Generate(Op):
                 verdict=Verdict.DONE,
                 kind=made.case.model.artifact,
                 artifact=context.run.relative(made.artifact),
-                numerics=clip_facts(made) or None,
+                clip=clip_facts(made),
                 seconds=made.media.seconds,
             )
             for made in generate(context, wanted, {case.index: reference_path(case) for case in wanted})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fvhydra.core.artifacts import ClipFacts
 from fvhydra.core.case import Case
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import InfrastructureError
@@ -118,12 +119,13 @@ def _write(path: Path, case: Case, media: GeneratedMedia) -> None:
         video.encode(path, media.frames, fps, audio=media.audio, audio_rate=media.audio_rate)
 
 
-def clip_facts(made: Generated) -> dict[str, Any]:
-    """What a player needs to know of a clip; empty for a latent."""
-    if made.media.frames is None:
-        return {}
+def clip_facts(made: Generated) -> ClipFacts | None:
+    """What a player needs to know of a clip; None for a latent."""
+    fps = made.media.fps or made.case.sampling.fps
+    if made.media.frames is None or fps is None:
+        return None
     frames, height, width, _ = made.media.frames.shape
-    return {"frames": frames, "height": height, "width": width, "fps": made.media.fps or made.case.sampling.fps}
+    return ClipFacts(frames, height, width, fps)
 
 
 def flat(facts: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -35,7 +35,7 @@ def _numbers(results: Sequence[CaseResult]) -> str:
     ]
     if not misses:
         return ""
-    apart = [result for result in results if (result.comparison or {}).get("difference")]
+    apart = [result for result in results if result.comparison and result.comparison.difference]
     others = f" {len(apart)} of them cannot be compared: {_reasons(apart)}" if apart else ""
     return f"{'at worst, ' if len(results) > 1 else ''}{'; '.join(misses)}.{others}"
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from fvhydra.config.op import PromoteConfig
 from fvhydra.core import files
+from fvhydra.core.artifacts import LatentNumerics
 from fvhydra.core.errors import Exists, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
@@ -75,9 +76,9 @@ def _shown(context: Context, index: int, path: str, local: Path, drafts: Referen
         seed=sidecar.get("seed"),
         fingerprint=sidecar.get("fingerprint", files.sha256_file(local)),
         verdict=Verdict.DONE,
-        message="to be promoted",
+        planned="to be promoted",
         kind="latent" if is_latent else "pixel",
         artifact=context.run.relative(local),
         store_path=promoted_path(path),
-        numerics=vars(latent.numerics(latent.load_bundle(local))) if is_latent else None,
+        numerics=LatentNumerics(generated=latent.numerics(latent.load_bundle(local))) if is_latent else None,
     )

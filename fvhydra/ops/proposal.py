@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from typing import Any
 
 from fvhydra.config.root import Config
 from fvhydra.core import files
-from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.artifacts import LatentNumerics
+from fvhydra.core.result import CaseResult, ChangeStatus, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
 from fvhydra.ops.context import Context
@@ -27,7 +27,7 @@ def reviewed(context: Context, made: Generated, path: str) -> CaseResult:
         seed=made.case.seed,
         fingerprint=made.case.fingerprint,
         verdict=Verdict.DONE,
-        message="to be added",
+        planned="to be added",
         kind=made.case.model.artifact,
         artifact=context.run.relative(made.artifact),
         store_path=path,
@@ -41,10 +41,11 @@ def review(made: Generated, result: CaseResult) -> None:
     """Fill in the criteria and numerics of a new reference."""
     if made.media.frames is None:
         result.criteria, numerics = review_latent(latent.load_bundle(made.artifact), made.case)
+        result.numerics = result.numerics or LatentNumerics(generated=numerics)
     else:
-        result.criteria, numerics = review_pixels(made.media.frames, made.case), clip_facts(made)
+        result.criteria = review_pixels(made.media.frames, made.case)
+        result.clip = clip_facts(made)
     result.criteria += review_origin(made.case, made.procedural)
-    result.numerics = result.numerics or numerics
 
 
 def files_of(context: Context, made: Generated, path: str) -> list[change.ChangeFile]:
@@ -72,7 +73,7 @@ def prepare_change(
         store=references.store.location,
         parent=references.revision,
         blocked_by=sorted(failed - set(getattr(op, "accept", []))),
-        provenance={"who": getpass.getuser(), "environment": context.run.manifest["environment"]},
+        provenance={"environment": context.run.manifest["environment"]},
         **parts,
     )
     change.save_change(context.run, prepared)
@@ -82,7 +83,7 @@ def prepare_change(
         verdict=Verdict.DONE,
         message=f"{len(prepared.paths)} file(s) prepared for {references.store.location}.",
         cases=list(results),
-        details={"change": "prepared"},
+        change=ChangeStatus(references.store.location, len(prepared.paths)),
     )
 
 

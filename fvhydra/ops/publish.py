@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fvhydra.config.op import PublishConfig
 from fvhydra.core.errors import UsageError
-from fvhydra.core.result import RunResult
+from fvhydra.core.person import person
+from fvhydra.core.result import ChangeStatus, NextCommand, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
@@ -53,52 +53,51 @@ class Publish(Op):
             verdict=Verdict.DONE,
             message=f"{prepared.title}: {len(prepared.paths)} file(s) for {prepared.store}.",
             cases=earlier.cases,
-            details={"change": "prepared"},
+            change=ChangeStatus(prepared.store, len(prepared.paths)),
         )
 
 
-@dataclass(frozen=True)
-class Settled:
-    """What happened to a change, and what can be done next, as sentences; its revision when it is in the store."""
-
-    said: list[str]
-    revision: str | None = None
-
-
-def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> Settled:
+def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> ChangeStatus:
     """Apply the prepared change of a run when it is confirmed. Runs on the machine of the person.
 
     Args:
         ask: How to ask at a terminal; None when nobody is there.
         said: Phrases that were typed already, earlier in this command.
 
+    Returns:
+        Where the change stands now, and what can be done next.
+
     Raises:
         UsageError, StoreError: Nothing was written to the store; everything stays on disk.
     """
     prepared = change.load_change(context.run)
+    stands = ChangeStatus(prepared.store, len(prepared.paths), prepared.applied)
     if prepared.applied is not None:
-        return Settled([f"Already published as revision {prepared.applied}; nothing to do."], prepared.applied)
+        stands.said = [f"Already published as revision {prepared.applied}; nothing to do."]
+        return stands
     given = list(getattr(context.config.op, "confirm", None) or [])
     # CI uploads drafts without asking; a person who publishes one is asked like for anything else
     phrases = prepared.phrases or (["upload"] if isinstance(context.config.op, PublishConfig) else [])
     if not confirmed([phrase for phrase in phrases if phrase not in said], given, ask):
         wrong = [f"op.confirm={given} does not say {phrases}."] if given else []
-        return Settled([*wrong, *_left_prepared(context, prepared, phrases)])
-    revision = change.apply_change(context.run, prepared, context.store)
+        stands.said = [*wrong, f"Nothing was written to {prepared.store}."]
+        if prepared.blocked_by:
+            blocked = ", ".join(prepared.blocked_by)
+            stands.said.append(f"Blocked by the review: {blocked}; op.accept publishes it all the same.")
+        stands.publish = _publish_command(context, prepared, phrases)
+        return stands
+    revision = change.apply_change(context.run, prepared, context.store, who=person())
     published = f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}."
-    return Settled([published, *prepared.follow_up.replace("{revision}", revision).splitlines()], revision)
+    stands.said = [published, *prepared.follow_up.replace("{revision}", revision).splitlines()]
+    stands.published = revision
+    return stands
 
 
-def _left_prepared(context: Context, prepared: change.Change, phrases: list[str]) -> list[str]:
+def _publish_command(context: Context, prepared: change.Change, phrases: list[str]) -> NextCommand:
     words = phrases[0] if len(phrases) == 1 else f"[{', '.join(phrases)}]"
     # publishing from the folder that prepared it: the store is the one that was chosen there
     chosen = carried_words(context.run.manifest["command"])
     arguments = ["op=publish", f"run={context.run.path}", f"op.confirm={words}", *chosen]
     if prepared.blocked_by:
         arguments.append(f"op.accept=[{','.join(prepared.blocked_by)}]")
-    blocked = f"  (blocked by the review: {', '.join(prepared.blocked_by)}; op.accept publishes it all the same)"
-    return [
-        f"Nothing was written to {prepared.store}. To publish what you reviewed:",
-        f"  python -m fvhydra {shlex.join(arguments)}",
-        *([blocked] if prepared.blocked_by else []),
-    ]
+    return NextCommand("To publish what you reviewed", f"python -m fvhydra {shlex.join(arguments)}")

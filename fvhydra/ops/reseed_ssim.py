@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fvhydra.config.op import ReseedSsimConfig
 from fvhydra.core import files
+from fvhydra.core.artifacts import Motion, PixelComparison
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Corrupt, FvhydraError, UsageError
 from fvhydra.core.result import CaseResult, RunResult
@@ -61,7 +63,10 @@ class ReseedSsim(Op):
                 changes.append(item)
         checklist = _checklist(context, self.config.reason, results)
         files.write_text(context.run.path / "pull_request.md", checklist)
-        return prepare_change(context, references, results, "reseed", "Re-seed", changes=changes, follow_up=checklist)
+        parts = {"changes": changes, "follow_up": checklist}
+        prepared = prepare_change(context, references, results, "reseed", "Re-seed", **parts)
+        prepared.sides = ("before", "after")
+        return prepared
 
     def _current(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = context.cases
@@ -104,9 +109,9 @@ def _before_and_after(context: Context, made: Generated, references: References,
     except FvhydraError as error:
         result = reviewed(context, made, path)
         result.message = f"the old reference cannot be compared: {error.message}"
-    if result.comparison is not None and result.kind == "pixel" and result.reference:
-        old = context.run.inside(result.reference)
-        result.comparison["motion"] = {"reference": frame_changes(old), "generated": frame_changes(made.artifact)}
+    if isinstance(result.comparison, PixelComparison) and result.reference:
+        moves = Motion(frame_changes(context.run.inside(result.reference)), frame_changes(made.artifact))
+        result.comparison = replace(result.comparison, motion=moves)
     result.verdict = Verdict.DONE
     with contextlib.suppress(Corrupt):  # a broken sidecar is one more reason to replace it
         result.recipe_difference = recipe_difference(references.sidecar(path), made.case)

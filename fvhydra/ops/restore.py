@@ -112,7 +112,7 @@ def _shown(context: Context, index: int, path: str, current: dict[str, Path], re
         seed=sidecar.get("seed"),
         fingerprint=sidecar.get("fingerprint", ""),
         verdict=Verdict.DONE,
-        message="to be put back" if path in returning else "to be removed",
+        planned="to be put back" if path in returning else "to be removed",
         kind="latent" if path.endswith(".pt") else "pixel",
         artifact=context.run.relative(returning[path]) if path in returning else None,
         reference=context.run.relative(current[path]) if path in current else None,

@@ -42,7 +42,9 @@ class SeedSsim(Op):
             added += files_of(context, made, path)
             results.append(reviewed(context, made, path))
         verb = "Draft" if self.config.draft else "Seed"
-        return prepare_change(context, references, results, "seed", verb, changes=added)
+        prepared = prepare_change(context, references, results, "seed", verb, changes=added)
+        prepared.sides = ("reference", "new")
+        return prepared
 
     def _free_paths(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = context.cases

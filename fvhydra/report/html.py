@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fvhydra.core.artifacts import ClipFacts, LatentNumerics, PixelComparison, PixelThresholds
 from fvhydra.core.errors import MediaError
 from fvhydra.core.result import CaseResult, Criterion, RunResult, SweepJob
 from fvhydra.core.untrusted import read_json
@@ -25,9 +26,6 @@ _NUMERICS = (
     "format_version", "shape", "dtype", "dtype_original", "slice_kind", "slice_spec",
     "mean", "std", "min", "max", "nan_count", "inf_count",
 )  # fmt: skip
-
-_LABELS = (("reseed", ("before", "after")), ("seed", ("reference", "new")))
-"""What the two sides of a case are called, by the beginning of the op's name."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,6 @@ def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> s
         result: What the run found out.
         manifest: Its ``manifest.json``; every key is optional.
     """
-    labels = next((names for prefix, names in _LABELS if result.op.startswith(prefix)), ("reference", "generated"))
     return page.render(
         "run.html",
         **page.masthead(result, manifest),
@@ -73,8 +70,8 @@ def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> s
         recipe_difference=shared(result.cases, "recipe_difference"),
         compared=any(case.comparison for case in result.cases),
         counts=wording.tally(case.verdict for case in result.cases),
-        labels=labels,
-        views=[_view(run_dir, case, labels) for case in worst_first(result.cases)],
+        labels=result.sides,
+        views=[_view(run_dir, case, result.sides) for case in worst_first(result.cases)],
     )
 
 
@@ -102,27 +99,26 @@ def _manifest(sweep_dir: Path, job: SweepJob) -> dict[str, Any]:
 
 def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
     media = case_media(run_dir, case, labels)
-    found = case.comparison or {}
+    found = case.comparison
+    pixel = found if isinstance(found, PixelComparison) else None
     player = _player(case, media)
     heatmap, problem = _heatmap(run_dir, case)
     gates = measured_values(case)
-    told = {"comparable"} if found.get("difference") else {word for gate in gates for word in (gate.key, gate.name)}
+    told = {"comparable"} if found and found.difference else {word for gate in gates for word in (gate.key, gate.name)}
     return CaseView(
         name=f"case {case.index}",
         case=case,
         headline=headline(case),
         measures=gates,
-        difference=str(found.get("difference") or ""),
+        difference=(found.difference if found else None) or "",
         media=media,
         screens=[item for item in media if item.kind != "file" or not item.present],
         player=player,
-        curve=_curve(player, found.get("thresholds") or {}) if player else None,
-        motion=motion([changes[side] for side in ("reference", "generated")])
-        if (changes := found.get("motion"))
-        else None,
-        numerics=_numerics(case.numerics or {}),
+        curve=_curve(player, pixel.thresholds if pixel else None) if player else None,
+        motion=motion([pixel.motion.reference, pixel.motion.generated]) if pixel and pixel.motion else None,
+        numerics=_numerics(case.numerics, case.clip),
         criteria=[criterion for criterion in case.criteria if criterion.name not in told],
-        method=_method(found),
+        method=_method(pixel) if pixel else "",
         heatmap=heatmap,
         heatmap_problem=problem,
         axes=_axes(heatmap, case) if heatmap else "",
@@ -131,32 +127,30 @@ def _view(run_dir: Path, case: CaseResult, labels: tuple[str, str]) -> CaseView:
 
 def _player(case: CaseResult, media: Sequence[Media]) -> Player | None:
     """None when there is no clip, or when its frames are not known: then the page leaves it to the browser."""
-    facts = {**(case.numerics or {}), **(case.comparison or {})}
-    fps, frames = facts.get("fps"), facts.get("frames")
+    found = case.comparison if isinstance(case.comparison, PixelComparison) else None
+    fps, frames = (found.fps, found.frames) if found else (case.clip.fps, case.clip.frames) if case.clip else (0, 0)
     videos = [item for item in media if item.kind == "video" and item.present]
-    if not videos or not fps or not frames or facts.get("difference"):
+    if not videos or not fps or not frames or (found and found.difference):
         return None
-    values = [float(value) for value in facts.get("per_frame") or []]
+    values = list(found.per_frame) if found else []
     if len(values) != frames or not all(math.isfinite(value) for value in values):
         values = []
     worst = min(range(len(values)), key=values.__getitem__) if values else 0
     return Player(float(fps), int(frames), worst, len(videos) == 2, values)
 
 
-def _curve(player: Player, thresholds: dict[str, Any]) -> Curve | None:
+def _curve(player: Player, thresholds: PixelThresholds | None) -> Curve | None:
     if not player.values:
         return None
-    gates = (("mean", thresholds.get("mean_ms_ssim")), ("frame", thresholds.get("min_ms_ssim")))
+    gates = (("mean", thresholds.mean_ms_ssim), ("frame", thresholds.min_ms_ssim)) if thresholds else ()
     limits = [(f"{label} ≥ {limit:g}", float(limit)) for label, limit in gates if limit is not None]
     return curve([value for value in player.values if value is not None], player.start, limits)
 
 
-def _numerics(found: dict[str, Any]) -> list[tuple[str, str | None, str | None, bool]]:
-    """Rows from one flat table (the artifact's), or from one each under ``reference`` and ``generated``."""
-    reference, generated = found.get("reference"), found.get("generated")
-    if not isinstance(reference, dict) and not isinstance(generated, dict):
-        reference, generated = None, found
-    tables = (reference or {}, generated or {})
+def _numerics(found: LatentNumerics | None, clip: ClipFacts | None) -> list[tuple[str, str | None, str | None, bool]]:
+    """Rows of the facts of a clip, or of the numerics of one latent or two."""
+    sides = (found.reference, found.generated) if found else (None, clip)
+    tables = [vars(side) if side else {} for side in sides]
     names = dict.fromkeys([*_NUMERICS, *tables[1], *tables[0]])
     rows = []
     for name in (name for name in names if name in tables[0] or name in tables[1]):
@@ -179,17 +173,17 @@ def _heatmap(run_dir: Path, case: CaseResult) -> tuple[HeatMap | None, str]:
         return None, error.message
 
 
-def _method(found: dict[str, Any]) -> str:
-    if not found.get("levels"):
+def _method(found: PixelComparison) -> str:
+    if not found.levels:
         return ""
-    size = f"{found.get('frames')} frames of {found.get('height')} × {found.get('width')} at {found.get('fps'):g} fps"
-    decoder = f", decoded by {found['decoder']}" if found.get("decoder") else ""
-    return f"MS-SSIM over {found['levels']} scales, {size}{decoder}"
+    size = f"{found.frames} frames of {found.height} × {found.width} at {found.fps:g} fps"
+    decoder = f", decoded by {found.decoder}" if found.decoder else ""
+    return f"MS-SSIM over {found.levels} scales, {size}{decoder}"
 
 
 def _axes(heat: HeatMap, case: CaseResult) -> str:
-    found = case.numerics or {}
-    shape = (found.get("generated") or found).get("shape") or []
+    found = case.numerics.generated or case.numerics.reference if case.numerics else None
+    shape = found.shape if found else []
     if len(shape) == 3:  # [B, C, T], audio
         return f"of {heat.height} channels, over {heat.width} steps of time from left to right"
     return f"averaged over the channels, {len(heat.tiles)} latent frames of {heat.height} × {heat.width}, one scale"

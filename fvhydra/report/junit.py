@@ -15,7 +15,7 @@ from fvhydra.core.result import CaseResult, GateResult, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.measures import measured_values
-from fvhydra.report.wording import SUCCESS, case_name, first_line, value_text, verdict_word
+from fvhydra.report.wording import SUCCESS, case_name, first_line, outcome, value_text, verdict_word
 
 
 def render_junit(runs: Iterable[tuple[str, RunResult]]) -> str:
@@ -42,8 +42,8 @@ def _suite(name: str, result: RunResult) -> ET.Element:
     # a run that failed as a whole (before its first case, or after its last) would look green by its cases alone
     verdicts = [case.verdict for case in result.cases] + [gate.verdict for gate in result.gates]
     if result.verdict not in verdicts:
-        outcome = ET.SubElement(suite, "testcase", name=printable(result.op), classname=_classname(result))
-        _add_outcome(outcome, result.verdict, result.message)
+        whole = ET.SubElement(suite, "testcase", name=printable(result.op), classname=_classname(result))
+        _add_outcome(whole, result.verdict, result.message)
     suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", str(len(suite.findall("testcase/error"))))
@@ -67,7 +67,7 @@ def _case(case: CaseResult, result: RunResult) -> ET.Element:
         **case.seconds,
     }
     _add_properties(element, values)
-    _add_outcome(element, case.verdict, case.message)
+    _add_outcome(element, case.verdict, outcome(case))
     return element
 
 
@@ -93,8 +93,8 @@ def _add_outcome(element: ET.Element, verdict: Verdict, message: str) -> None:
         return
     tag = "failure" if verdict is Verdict.REGRESSION else "error"
     summary = first_line(message) or verdict_word(verdict)
-    outcome = ET.SubElement(element, tag, type=verdict.value, message=printable(summary))
-    outcome.text = printable(message)
+    failure = ET.SubElement(element, tag, type=verdict.value, message=printable(summary))
+    failure.text = printable(message)
 
 
 def _classname(result: RunResult) -> str:

@@ -14,9 +14,12 @@ from fvhydra.report.measures import headline, worst_first
 from fvhydra.report.wording import (
     TONES,
     change_cells,
+    commands,
     first_line,
+    outcome,
     run_name,
     score_cells,
+    sentences,
     tally,
     unmeasured,
     value_text,
@@ -45,13 +48,14 @@ def render_markdown(result: RunResult) -> str:
                 code(headline(case)),
                 "" if case.seed is None else str(case.seed),
                 code(case.prompt),
-                code(first_line(case.message)),
+                code(first_line(outcome(case))),
             ]
             for case in worst_first(result.cases)
         ]
         lines += [*_table(("case", "verdict", "number", "seed", "prompt", "message"), rows), ""]
     lines += _metrics(result) + _gates(result)
-    lines += [f"- {code(note)}" for note in result.notes]
+    lines += [f"- {code(sentence)}" for sentence in sentences(result)]
+    lines += [f"- {next_.purpose}: {code(next_.command)}" for next_ in commands(result)]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from fvhydra.core.artifacts import LatentComparison
 from fvhydra.core.result import CaseResult
 from fvhydra.report.wording import number
 
@@ -41,20 +41,23 @@ class MeasuredValue:
 def measured_values(case: CaseResult) -> list[MeasuredValue]:
     """The numbers of ``case.comparison``, the gated ones first; empty when nothing was compared."""
     found = case.comparison
-    if not found:
+    if found is None:
         return []
-    limits = found.get("thresholds") or {}
-    if found.get("kind", case.kind) == "latent":
+    if isinstance(found, LatentComparison):
+        most = found.thresholds
+        slice_limit, full_limit = (most.slice_cosine, most.full_cosine) if most else (None, None)
         return [
-            _at_most("slice_cosine_distance", "slice cosine distance", found, limits.get("slice_cosine")),
-            _at_most("full_cosine_distance", "full cosine distance", found, limits.get("full_cosine")),
-            MeasuredValue("max_abs_diff", "largest absolute difference", found.get("max_abs_diff")),
+            _at_most("slice_cosine_distance", "slice cosine distance", found.slice_cosine_distance, slice_limit),
+            _at_most("full_cosine_distance", "full cosine distance", found.full_cosine_distance, full_limit),
+            MeasuredValue("max_abs_diff", "largest absolute difference", found.max_abs_diff),
         ]
+    least = found.thresholds
+    mean_limit, min_limit = (least.mean_ms_ssim, least.min_ms_ssim) if least else (None, None)
     return [
-        _at_least("mean_ssim", "mean MS-SSIM", found, limits.get("mean_ms_ssim")),
-        _at_least("min_ssim", "worst frame's MS-SSIM", found, limits.get("min_ms_ssim")),
-        MeasuredValue("max_ssim", "best frame's MS-SSIM", found.get("max_ssim")),
-        *(_mean(name, values) for name, values in (found.get("metrics") or {}).items()),
+        _at_least("mean_ssim", "mean MS-SSIM", found.mean_ssim, mean_limit),
+        _at_least("min_ssim", "worst frame's MS-SSIM", found.min_ssim, min_limit),
+        MeasuredValue("max_ssim", "best frame's MS-SSIM", found.max_ssim),
+        *(_mean(name, values) for name, values in found.metrics.items()),
     ]
 
 
@@ -97,25 +100,22 @@ def worst_first(cases: Iterable[CaseResult]) -> list[CaseResult]:
 
 def _distance(case: CaseResult) -> float:
     found = case.comparison
-    if not found:
+    if found is None:
         return 0.0
-    if found.get("difference"):
+    if found.difference:
         return math.inf
-    if found.get("kind", case.kind) == "latent":
-        return float(found.get("full_cosine_distance") or 0.0)
-    mean = found.get("mean_ssim")
-    return 0.0 if mean is None else 1.0 - float(mean)
+    if isinstance(found, LatentComparison):
+        return found.full_cosine_distance or 0.0
+    return 0.0 if found.mean_ssim is None else 1.0 - found.mean_ssim
 
 
-def _at_most(key: str, name: str, found: dict[str, Any], limit: float | None) -> MeasuredValue:
-    value = found.get(key)
+def _at_most(key: str, name: str, value: float | None, limit: float | None) -> MeasuredValue:
     if limit is None:
         return MeasuredValue(key, name, value)
     return MeasuredValue(key, name, value, f"≤ {limit:g}", value is not None and value <= limit, limit)
 
 
-def _at_least(key: str, name: str, found: dict[str, Any], limit: float | None) -> MeasuredValue:
-    value = found.get(key)
+def _at_least(key: str, name: str, value: float | None, limit: float | None) -> MeasuredValue:
     if limit is None:
         return MeasuredValue(key, name, value)
     return MeasuredValue(key, name, value, f"≥ {limit:g}", value is not None and value >= limit, limit)

@@ -58,7 +58,9 @@ def _environment() -> Environment:
         "arrow": wording.arrow,
         "span": wording.span,
         "first_line": wording.first_line,
-        "paragraphs": wording.paragraphs,
+        "sentences": wording.sentences,
+        "commands": wording.commands,
+        "outcome": wording.outcome,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
     }
     environment.filters |= filters

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fvhydra.core.comparison import MetricComparison
-from fvhydra.core.result import CaseResult, RunResult
+from fvhydra.core.result import CaseResult, NextCommand, RunResult
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
 
@@ -30,26 +29,21 @@ TONES = {
 
 SUCCESS = (Verdict.PASS, Verdict.DONE)
 
-_COMMAND = re.compile(r"^  .*|(?:^|(?<=: ))python -m fvhydra .*")
+
+def sentences(result: RunResult) -> list[str]:
+    """What a run says to the person: its notes, and what became of its change."""
+    return [*result.notes, *(result.change.said if result.change else [])]
 
 
-def paragraphs(notes: Iterable[str]) -> list[list[tuple[str, str]]]:
-    """Notes as paragraphs of lines, each line as (sentence, command), one of which may be empty.
+def commands(result: RunResult) -> list[NextCommand]:
+    """What the person may want to run next."""
+    publish = result.change.publish if result.change else None
+    return [*result.next_commands, *([publish] if publish else [])]
 
-    A command is what is indented by two spaces, or begins with ``python -m fvhydra`` at the start or after a colon. An
-    indented note belongs to the paragraph before it.
-    """
-    found: list[list[tuple[str, str]]] = []
-    for note in notes:
-        lines = []
-        for line in note.splitlines():
-            command = _COMMAND.search(line)
-            lines.append((line[: command.start()], command.group().strip()) if command else (line, ""))
-        if found and note.startswith("  "):
-            found[-1] += lines
-        else:
-            found.append(lines)
-    return found
+
+def outcome(case: CaseResult) -> str:
+    """What came of a case, or what is going to be done with it."""
+    return case.message or case.planned
 
 
 def first_line(text: str) -> str:

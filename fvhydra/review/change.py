@@ -144,10 +144,13 @@ def verify_files(run: RunFolder, change: Change) -> dict[str, Path]:
     return contents
 
 
-def apply_change(run: RunFolder, change: Change, store: Store) -> str:
+def apply_change(run: RunFolder, change: Change, store: Store, who: str) -> str:
     """Make the change: one atomic commit on top of the store's head. Returns its revision.
 
     Commits that others made since the review are kept when they touched other paths.
+
+    Args:
+        who: The person who confirmed it, for the store's history.
 
     Raises:
         Exists: A path that the change only adds has been taken meanwhile.
@@ -165,7 +168,13 @@ def apply_change(run: RunFolder, change: Change, store: Store) -> str:
             "Use the same store= options as when it was prepared.",
         )
     contents = verify_files(run, change)
-    provenance = {**change.provenance, "operation": change.operation, "kind": change.kind, "reason": change.reason}
+    provenance = {
+        **change.provenance,
+        "who": who,
+        "operation": change.operation,
+        "kind": change.kind,
+        "reason": change.reason,
+    }
     parent = change.parent
     for _ in range(_ATTEMPTS):
         try:

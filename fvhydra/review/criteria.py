@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.core.artifacts import Numerics
 from fvhydra.core.case import Case
 from fvhydra.core.result import Criterion
 from fvhydra.media import latent
@@ -17,7 +17,7 @@ _LEAST_CONTRAST = 1.0
 """Standard deviation of the middle frame, of 255 levels: a broken decode is black, grey or white throughout."""
 
 
-def review_latent(bundle: latent.LatentBundle, case: Case) -> tuple[list[Criterion], dict[str, Any]]:
+def review_latent(bundle: latent.LatentBundle, case: Case) -> tuple[list[Criterion], Numerics]:
     """Check a new latent bundle against what its model's latents look like.
 
     Returns:
@@ -58,7 +58,7 @@ def review_latent(bundle: latent.LatentBundle, case: Case) -> tuple[list[Criteri
             "the case's prompt",
         ),
     ]
-    return criteria, vars(numerics)
+    return criteria, numerics
 
 
 def review_pixels(frames: NDArray[np.uint8], case: Case) -> list[Criterion]:

@@ -3,30 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.core.artifacts import LatentComparison
 from fvhydra.media.latent import LatentBundle, take_slice, to_float16
-
-
-@dataclass(frozen=True)
-class LatentComparison:
-    """Distances between a generated latent and its reference, or why there are none.
-
-    Attributes:
-        slice_cosine_distance: 1 - cos of the reference's ``expected_slice`` and the same slice of the generated
-            latent before rounding. 0 (same direction) to 2.
-        full_cosine_distance: 1 - cos of the whole tensors, the generated one rounded to float16 as the reference is.
-        max_abs_diff: Largest absolute difference of any value, after the same rounding.
-        difference: One sentence when the two cannot be compared; the numbers are None then. Never both.
-    """
-
-    slice_cosine_distance: float | None = None
-    full_cosine_distance: float | None = None
-    max_abs_diff: float | None = None
-    difference: str | None = None
 
 
 def compare_latents(reference: LatentBundle, generated: NDArray[np.float32]) -> LatentComparison:

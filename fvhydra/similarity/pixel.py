@@ -13,13 +13,14 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from fvhydra.core.artifacts import PixelComparison
 from fvhydra.core.errors import MediaError
 from fvhydra.core.machine import cpus
 from fvhydra.core.progress import Progress, Silent
@@ -33,42 +34,6 @@ _MOST_WORKERS = 4
 
 _SSIM_MARGIN = 5
 """Black pixels around each frame, as in ``common.ssim`` of ``op=eval``: one name is one number."""
-
-
-@dataclass(frozen=True)
-class PixelComparison:
-    """MS-SSIM of two clips, or why there is none.
-
-    Attributes:
-        mean_ssim: Mean over the frames. The names are FastVideo's; the values are MS-SSIM there too.
-        min_ssim: The worst frame's.
-        max_ssim: The best frame's.
-        worst_frame: Index of the worst frame.
-        per_frame: One value a frame; empty when ``difference`` is set.
-        levels: Scales of MS-SSIM: 5, fewer where the smaller side is 160 or less. Never compare values across levels.
-        frames: Number of frames of the reference, counted while decoding; None where sizes or rates differ already.
-        height: Rows of the reference.
-        width: Columns of the reference.
-        fps: Frames a second of the reference.
-        decoder: What decoded both.
-        metrics: Further values a frame, by metric id, for those that were asked for; None is an infinite PSNR,
-            that of equal frames.
-        difference: One sentence when the clips cannot be compared; the numbers above are None then. Never both.
-    """
-
-    height: int
-    width: int
-    fps: float
-    decoder: str
-    frames: int | None = None
-    levels: int | None = None
-    mean_ssim: float | None = None
-    min_ssim: float | None = None
-    max_ssim: float | None = None
-    worst_frame: int | None = None
-    per_frame: list[float] = field(default_factory=list)
-    metrics: dict[str, list[float | None]] = field(default_factory=dict)
-    difference: str | None = None
 
 
 def compare_videos(

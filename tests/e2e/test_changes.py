@@ -166,7 +166,7 @@ def test_the_page_says_when_it_is_published(cli: Cli, tmp_path: Path) -> None:
     assert "op=publish" in page.read_text()
     command = cli("op=publish", "run=outputs/latest", "op.confirm=upload")
     result = json.loads((tmp_path / "outputs" / "latest" / "result.json").read_text())
-    assert result["details"]["published"] in command.out and result["details"]["published"] in page.read_text()
+    assert result["change"]["published"] in command.out and result["change"]["published"] in page.read_text()
 
 
 def test_ctrl_c_at_the_question_of_a_sweep_keeps_the_summary(tmp_path: Path, cache_dir: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+from fvhydra.core.artifacts import LatentComparison, LatentThresholds, PixelComparison
 from fvhydra.core.result import CaseResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.headline import headline
@@ -44,7 +45,7 @@ def test_a_large_distance_is_worse_than_a_small_one() -> None:
     cases = [
         replace(
             _case(index, [1.0]),
-            comparison={"kind": "latent", "full_cosine_distance": value, "thresholds": {"full_cosine": 0.01}},
+            comparison=LatentComparison(full_cosine_distance=value, thresholds=LatentThresholds(0.01, 0.01)),
         )
         for index, value in distances.items()
     ]
@@ -53,8 +54,8 @@ def test_a_large_distance_is_worse_than_a_small_one() -> None:
 
 def test_clips_that_cannot_be_compared_hide_no_number_and_a_worse_verdict_hides_no_regression() -> None:
     apart = _case(0, [1.0])
-    assert apart.comparison is not None
-    apart.comparison |= {"mean_ssim": None, "min_ssim": None, "difference": "The sizes differ."}
+    assert isinstance(apart.comparison, PixelComparison)
+    apart.comparison = replace(apart.comparison, mean_ssim=None, min_ssim=None, difference="The sizes differ.")
     broken = [replace(_case(index, [1.0], Verdict.INFRASTRUCTURE), comparison=None) for index in (5, 6)]
     assert headline([apart, _case(2, [0.9]), *broken]) == (
         "2 of 4 case(s): mean of case 5 That is case 5; 2 messages differ. "

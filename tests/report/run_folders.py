@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.core.artifacts import (
+    ClipFacts,
+    LatentComparison,
+    LatentNumerics,
+    LatentThresholds,
+    Numerics,
+    PixelComparison,
+    PixelThresholds,
+)
 from fvhydra.core.result import CaseResult, Criterion, Difference, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.media.video import encode
@@ -60,23 +69,21 @@ def pixel_case(index: int, verdict: Verdict, prompt: str, values: list[float] | 
     stem = f"{index} odd #name? 50% & 'quoted' 猫"
     comparison = None
     if values is not None:
-        comparison = {
-            "kind": "pixel",
-            "mean_ssim": float(np.mean(values)),
-            "min_ssim": min(values),
-            "max_ssim": max(values),
-            "worst_frame": int(np.argmin(values)),
-            "per_frame": values,
-            "frames": FRAMES,
-            "height": 144,
-            "width": 256,
-            "fps": float(FPS),
-            "levels": 4,
-            "decoder": "pyav",
-            "difference": None,
-            "thresholds": {"mean_ms_ssim": 0.93, "min_ms_ssim": 0.8},
-            "passed": verdict is Verdict.PASS,
-        }
+        comparison = PixelComparison(
+            mean_ssim=float(np.mean(values)),
+            min_ssim=min(values),
+            max_ssim=max(values),
+            worst_frame=int(np.argmin(values)),
+            per_frame=values,
+            frames=FRAMES,
+            height=144,
+            width=256,
+            fps=float(FPS),
+            levels=4,
+            decoder="pyav",
+            thresholds=PixelThresholds(0.93, 0.8),
+            passed=verdict is Verdict.PASS,
+        )
     return CaseResult(
         **{
             "index": index,
@@ -126,12 +133,9 @@ def pixel_run(folder: Path) -> Run:
     shorter.message = f"comparable is {sentence}, allowed equal frame counts, sizes and fps."
     shorter.criteria = [Criterion("comparable", False, sentence, "equal frame counts, sizes and fps")]
     moved.criteria = [Criterion("mean MS-SSIM", False, "0.9142", ">= 0.93")]
-    shorter.comparison = {
-        "kind": "pixel",
-        "difference": sentence,
-        "passed": False,
-        "thresholds": {"mean_ms_ssim": 0.93},
-    }
+    shorter.comparison = PixelComparison(
+        144, 256, float(FPS), "pyav", difference=sentence, passed=False, thresholds=PixelThresholds(0.93)
+    )
     for case in (same, moved, shorter):
         write_clip(folder, case.reference, clip())
     write_clip(folder, same.artifact, clip())
@@ -149,19 +153,20 @@ def pixel_run(folder: Path) -> Run:
     return Run(folder, result, manifest())
 
 
-def numerics(mean: float) -> dict[str, Any]:
-    return {
-        "format_version": 1,
-        "shape": [1, 128, 6, 16, 24],
-        "dtype_original": "torch.float32",
-        "slice_kind": "corner_3x3_first_frame",
-        "mean": mean,
-        "std": 1.0123,
-        "min": -4.5,
-        "max": 4.25,
-        "nan_count": 0,
-        "inf_count": 0,
-    }
+def numerics(mean: float, **facts: Any) -> Numerics:
+    found = Numerics(
+        format_version=1,
+        shape=[1, 128, 6, 16, 24],
+        dtype_original="torch.float32",
+        slice_kind="corner_3x3_first_frame",
+        mean=mean,
+        std=1.0123,
+        min=-4.5,
+        max=4.25,
+        nan_count=0,
+        inf_count=0,
+    )
+    return replace(found, **facts)
 
 
 def latent_case(index: int, verdict: Verdict, slice_distance: float | None, full: float | None) -> CaseResult:
@@ -174,16 +179,14 @@ def latent_case(index: int, verdict: Verdict, slice_distance: float | None, full
         kind="latent",
         artifact=f"artifacts/{index}.pt",
         reference=f"references/{index}.pt",
-        comparison={
-            "kind": "latent",
-            "slice_cosine_distance": slice_distance,
-            "full_cosine_distance": full,
-            "max_abs_diff": 0.75,
-            "difference": None,
-            "thresholds": {"slice_cosine": 5e-3, "full_cosine": 1e-2},
-            "passed": verdict is Verdict.PASS,
-        },
-        numerics={"reference": numerics(0.0102), "generated": numerics(0.0309) | {"dtype_original": "torch.bfloat16"}},
+        comparison=LatentComparison(
+            slice_cosine_distance=slice_distance,
+            full_cosine_distance=full,
+            max_abs_diff=0.75,
+            thresholds=LatentThresholds(5e-3, 1e-2),
+            passed=verdict is Verdict.PASS,
+        ),
+        numerics=LatentNumerics(numerics(0.0102), numerics(0.0309, dtype_original="torch.bfloat16")),
     )
 
 
@@ -206,7 +209,7 @@ def latent_run(folder: Path) -> Run:
     far.message = "The slice's cosine distance is 0.0213, above 0.005."
     near = latent_case(1, Verdict.PASS, 2.1e-7, 3.4e-6)
     sound = latent_case(2, Verdict.PASS, 1e-6, 2e-5)
-    sound.numerics = numerics(0.002) | {"shape": [1, 64, 256], "slice_kind": "audio_first_8_timesteps"}
+    sound.numerics = LatentNumerics(generated=numerics(0.002, shape=[1, 64, 256], slice_kind="audio_first_8_timesteps"))
     write_map(folder, far, (blob + 0.02 * noise.random((6, 16, 24))).astype(np.float32))
     write_map(folder, near, (1e-4 * noise.random((6, 16, 24))).astype(np.float32))
     strip = (np.abs(np.sin(np.arange(256) / 20)) * noise.random((1, 64, 256))).astype(np.float32)
@@ -223,7 +226,7 @@ def seed_run(folder: Path) -> Run:
     latent = latent_case(0, Verdict.DONE, None, None)
     latent.comparison = latent.reference = None
     latent.store_path = "reference_videos/smoke/CPU_reference_videos/LTX2-Distilled-Diffusers/TORCH_SDPA/A warm.pt"
-    latent.numerics = numerics(0.01) | {"std": 7.5}
+    latent.numerics = LatentNumerics(generated=numerics(0.01, std=7.5))
     latent.criteria = [
         Criterion("format_version", True, "1", "1"),
         Criterion("std", False, "7.5", "0.3 to 3"),
@@ -231,10 +234,11 @@ def seed_run(folder: Path) -> Run:
     (folder / "artifacts").mkdir(parents=True)
     (folder / "artifacts" / "0.pt").touch()
     pixels = pixel_case(1, Verdict.DONE, "A lone hiker.", None)
-    pixels.numerics = {"frames": FRAMES, "height": 144, "width": 256, "fps": float(FPS)}
+    pixels.clip = ClipFacts(FRAMES, 144, 256, float(FPS))
     write_clip(folder, pixels.artifact, clip())
     notes = ["Blocked by: std. If it is right all the same: fvhydra op=publish run=outputs/latest op.accept=[std]"]
     result = RunResult("seed_ssim", Verdict.DONE, "2 artifacts are ready.", "ltx2", cases=[latent, pixels], notes=notes)
+    result.sides = ("reference", "new")
     return Run(folder, result, manifest())
 
 

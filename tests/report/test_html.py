@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from fvhydra.core.files import write_json
-from fvhydra.core.result import CaseResult, Criterion, Difference, RunResult, SweepJob
+from fvhydra.core.result import CaseResult, ChangeStatus, Criterion, Difference, NextCommand, RunResult, SweepJob
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.html import render_html, render_sweep_html
 from tests.report.run_folders import HOSTILE, Run, latent_case, latent_run, pixel_case, pixel_run, seed_run
@@ -273,28 +273,32 @@ def test_a_long_criterion_can_be_read_in_full(tmp_path: Path) -> None:
     assert prompt in page(run).attributes("span", "title")
 
 
-def test_commands_in_notes_are_code(tmp_path: Path) -> None:
-    command = "python -m fvhydra op=publish 'run=a b'"
-    notes = [f"Nothing was written.\nTo publish: {command}", f"  {command}", "Then look again.", f"{command} op.x=1"]
-    result = RunResult("generate", Verdict.DONE, notes=notes)
+def test_commands_are_code_and_sentences_are_not(tmp_path: Path) -> None:
+    publish = "python -m fvhydra op=publish 'run=a b'"
+    result = RunResult("generate", Verdict.DONE, notes=["Look again: python -m fvhydra op=log"])
+    result.next_commands = [NextCommand("To go on", "python -m fvhydra op=generate")]
+    result.change = ChangeStatus(
+        "a store", 2, said=["Nothing was written."], publish=NextCommand("To publish", publish)
+    )
     html = Page(render_html(tmp_path, result, {}))
-    assert html.all("code") == [command, command, f"{command} op.x=1"]
+    assert html.all("code") == ["python -m fvhydra op=generate", publish]
     assert html.all("li") == [
-        f"Nothing was written. To publish: {command} {command}",
-        "Then look again.",
-        f"{command} op.x=1",
+        "Look again: python -m fvhydra op=log",
+        "Nothing was written.",
+        "To go on: python -m fvhydra op=generate",
+        f"To publish: {publish}",
     ]
 
 
 def test_a_change_says_whether_it_was_published(tmp_path: Path) -> None:
     run = seed_run(tmp_path)
     for case in run.result.cases:
-        case.message = "to be added"
-    run.result.details = {"change": "prepared"}
+        case.planned = "to be added"
+    run.result.change = ChangeStatus("a store", 2)
     html = page(run)
     assert html.all("h1") == ["seed_ssim · ltx2 • done … prepared, not published"]
     assert "to be added" in html.all("p", class_="message")
-    run.result.details["published"] = "r7"
+    run.result.change.published = "r7"
     html = page(run)
     assert html.all("h1") == ["seed_ssim · ltx2 • done ✓ published r7"]
     assert html.all("p", class_="message") == ["✓ published r7"] * 2

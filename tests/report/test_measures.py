@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from fvhydra.core.artifacts import PixelComparison
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.report.measures import measured_values
@@ -23,15 +25,15 @@ from tests.report.run_folders import pixel_case
 )
 def test_a_mean_says_which_frames_are_not_in_it(values: list[Any], name: str, text: str) -> None:
     case = pixel_case(0, Verdict.PASS, "A cat.", [1.0, 1.0])
-    assert case.comparison is not None
-    case.comparison["metrics"] = {"common.psnr": values}
+    assert isinstance(case.comparison, PixelComparison)
+    case.comparison = replace(case.comparison, metrics={"common.psnr": values})
     [found] = [measure for measure in measured_values(case) if measure.key == "common.psnr"]
     assert (found.name, number(found.value)) == (name, text)
 
 
 def test_a_number_of_zero_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     case = pixel_case(0, Verdict.PASS, "A cat.", [1.0, 1.0])
-    assert case.comparison is not None
-    case.comparison["metrics"] = {"common.ssim": [0.0, 0.0]}
+    assert isinstance(case.comparison, PixelComparison)
+    case.comparison = replace(case.comparison, metrics={"common.ssim": [0.0, 0.0]})
     Terminal().result(RunResult("check_ssim", Verdict.PASS, cases=[case]), None)
     assert "mean common.ssim 0\n" in capsys.readouterr().out
