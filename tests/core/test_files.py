@@ -7,6 +7,8 @@ import errno
 import json
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,20 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
             files.regular_file(path, "clip")
     with pytest.raises(MediaError, match="has 5 bytes; at most 4 are read"):
         files.regular_file(tmp_path / "a.txt", most_bytes=4, error=MediaError)
+
+
+def test_sets_have_one_order_in_every_process() -> None:
+    script = (
+        "from fvhydra.core.files import canonical_json; print(canonical_json({'a': {'x', 'y', 'z', 3, 1, (2, 'b')}}))"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert printed == {'{"a":["x","y","z",1,3,[2,"b"]]}\n'}

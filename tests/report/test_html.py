@@ -193,7 +193,7 @@ def test_a_review_shows_the_new_artifact_alone_with_every_criterion(tmp_path: Pa
 
 def test_a_reseed_calls_its_sides_before_and_after(tmp_path: Path) -> None:
     run = pixel_run(tmp_path)
-    run.result.op, run.result.cases = "reseed_ssim", [run.result.cases[1]]
+    run.result.sides, run.result.cases = ("before", "after"), [run.result.cases[1]]
     assert page(run).all("figcaption") == ["before", "after", "difference × 8"]
 
 
