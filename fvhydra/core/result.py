@@ -139,8 +139,8 @@ class RunResult:
         title: What tells this job from its neighbours in a sweep: the overrides that were swept.
         metrics: What an evaluation measured, as in ``summary.json``; its page is made of it, ``scores.jsonl`` and
             ``frames/``.
-        environment_difference: Of two runs that were compared: what each was made with, ``reference`` for the one before
-            and ``run`` for the one after. None where one of them does not say.
+        environment_difference: Of two runs that were compared: what each was made with, ``reference`` for the one
+            before and ``run`` for the one after. None where one of them does not say.
         comparisons: What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``.
         sides: What the two sides of a case are called.
         change: The change of a store that the run prepared; None where there is none.
