@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
+from fvhydra.config.secrets import words_without_user_info
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.progress import Progress, Silent
@@ -42,8 +43,8 @@ class Driver:
     """Hydra's task function for a single run, and the observer of a sweep."""
 
     def __init__(self, command: list[str], overrides: list[str]) -> None:
-        self.command = command
-        self._overrides = overrides
+        self.command = words_without_user_info(command)  # from here on they are written down and shown
+        self._overrides = words_without_user_info(overrides)
         self.run_id = new_run_id()
         self.jobs: dict[int, tuple[Job, RunResult]] = {}
         self.how: dict[int, str] = {}

@@ -23,6 +23,7 @@ from fvhydra.config.model import ModelConfig
 from fvhydra.config.problems import ConfigError, nearest
 from fvhydra.config.root import Config
 from fvhydra.config.sampling import Sampling
+from fvhydra.config.secrets import without_user_info
 
 
 def build_config(composed: DictConfig, known: Mapping[str, Any] | None = None) -> Config:
@@ -115,7 +116,7 @@ def _sentences(error: pydantic.ValidationError, prefix: str) -> list[str]:
             sentences.append(f"{key}: {rule}.")
         else:
             must = rule if rule.startswith("must ") else f"must be {rule}"
-            sentences.append(f"{key}={item['input']!r}: {must}.")
+            sentences.append(without_user_info(f"{key}={item['input']!r}: {must}."))
     return sentences
 
 

@@ -32,6 +32,7 @@ from omegaconf import DictConfig
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
+from fvhydra.config.secrets import words_without_user_info
 from fvhydra.core.errors import UsageError
 from fvhydra.core.memo import Memo
 from fvhydra.core.progress import Progress
@@ -222,10 +223,9 @@ class SweepLauncher(Launcher):
         taken = set(attempts.numbers(self.sweep_folder))
         jobs = []
         shared = Memo()
-        for preferred, (config, overrides, title) in enumerate(
-            zip(configs, job_overrides, titles(job_overrides), strict=True), first
-        ):
-            job = Job(preferred, title, config, RunFolder(Path()), self.observer.command, list(overrides), shared)
+        words = [words_without_user_info(overrides) for overrides in job_overrides]
+        for preferred, (config, overrides, title) in enumerate(zip(configs, words, titles(words), strict=True), first):
+            job = Job(preferred, title, config, RunFolder(Path()), self.observer.command, overrides, shared)
             same = earlier.get(job.fingerprint)
             number = same.pop(0) if same else preferred if preferred not in taken else max(taken) + 1
             taken.add(number)

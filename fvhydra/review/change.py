@@ -21,6 +21,7 @@ from fvhydra.core.environment import now
 from fvhydra.core.errors import Conflict, UsageError
 from fvhydra.core.run import RunFolder
 from fvhydra.stores.base import FileCopy, Store
+from fvhydra.stores.patience import Patience
 
 SCHEMA_VERSION = 1
 
@@ -35,7 +36,6 @@ PHRASES = {
     "draft": [],
 }
 """What must be said before a change of each kind is applied; nothing for drafts, which gate nothing."""
-_ATTEMPTS = 20
 _AGAIN = "Prepare the change again."
 _EXACT = pydantic.ConfigDict(extra="forbid")
 
@@ -176,7 +176,8 @@ def apply_change(run: RunFolder, change: Change, store: Store, who: str) -> str:
         "reason": change.reason,
     }
     parent = change.parent
-    for _ in range(_ATTEMPTS):
+    patience = Patience()
+    while True:
         try:
             revision = store.commit(
                 contents,
@@ -189,11 +190,12 @@ def apply_change(run: RunFolder, change: Change, store: Store, who: str) -> str:
             )
         except Conflict:
             parent = _newer_head(store, change)
+            moving = f"The store {store.location} kept moving while the change was applied."
+            patience.wait(Conflict(moving, "Try again in a minute."))
             continue
         change.applied = revision
         save_change(run, change)
         return revision
-    raise Conflict(f"The store {store.location} kept moving while the change was applied.", "Try again in a minute.")
 
 
 def _newer_head(store: Store, change: Change) -> str:

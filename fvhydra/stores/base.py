@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.errors import Conflict, NotFound, UsageError
+from fvhydra.stores.patience import Patience
 
 Content = bytes | Path
 """What a file in a commit is made of."""
@@ -20,8 +21,6 @@ UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 PART_BYTES = 255
 """Longest name of a file or folder, in UTF-8, on every file system that matters."""
-
-_ATTEMPTS = 20
 
 
 def checked_path(path: str) -> str:
@@ -169,7 +168,8 @@ class Store(ABC):
             Conflict: Others kept committing.
         """
         then = self.files(prefix, revision)
-        for _ in range(_ATTEMPTS):
+        patience = Patience()
+        while True:
             head = self.head()
             now = self.files(prefix, head)
             if not then and not now:
@@ -189,8 +189,8 @@ class Store(ABC):
                     provenance={"restored": {"prefix": prefix, "revision": revision}, **(provenance or {})},
                 )
             except Conflict:
-                continue
-        raise Conflict(f"The store {self.location} kept moving while {prefix or 'it'} was restored.", "Try again.")
+                moving = f"The store {self.location} kept moving while {prefix or 'it'} was restored."
+                patience.wait(Conflict(moving, "Try again in a minute."))
 
     @abstractmethod
     def log(self, prefix: str = "") -> list[LogEntry]:

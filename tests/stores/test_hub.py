@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -18,9 +20,20 @@ from typing import Any
 import httpx2
 import pytest
 from huggingface_hub import close_session, constants, get_session, set_client_factory
+from pydantic import TypeAdapter
 
 from fvhydra.config.store import HubStoreConfig
-from fvhydra.core.errors import Conflict, Corrupt, Denied, Exists, FvhydraError, StoreError, Unavailable, UsageError
+from fvhydra.core.errors import (
+    Conflict,
+    Corrupt,
+    Denied,
+    Exists,
+    FvhydraError,
+    NotFound,
+    StoreError,
+    Unavailable,
+    UsageError,
+)
 from fvhydra.stores import layout
 from fvhydra.stores.base import FileCopy, Store
 from fvhydra.testing import cases
@@ -185,6 +198,39 @@ def test_a_wait_longer_than_the_bound_is_not_begun(
     assert commits(repo) == 0
 
 
+@pytest.mark.parametrize("parent", [False, True])
+def test_a_refused_parent_for_ever_is_given_up_in_time(
+    make_store: Open, hub: HubServer, repo: Repo, parent: bool
+) -> None:
+    hub.fault("status", "/commit/", status=412, times=1000)
+    store = make_store(retry_s=1.0)
+    head = store.head()
+    hub.requests.clear()
+    start = time.monotonic()
+    with pytest.raises(Unavailable, match=f"answers .412., and yet its head is {head} as before"):
+        store.commit(CHANGE, parent=head if parent else None, message="m", provenance=OPERATION)
+    assert time.monotonic() - start < 3
+    assert posts(hub, "/commit/").count(412) < 8, "each pause is longer than the one before"
+    assert commits(repo) == 0
+
+
+def test_others_who_are_always_faster_are_given_way_to_in_time(make_store: Open, hub: HubServer, repo: Repo) -> None:
+    numbers = iter(range(1000))
+    other = make_store()
+
+    def intrude() -> None:
+        hub.faults.clear()
+        other.commit({f"theirs/{next(numbers)}": b"1"}, message="theirs")
+        hub.fault("call", "/commit/", call=intrude)
+
+    hub.fault("call", "/commit/", call=intrude)
+    start = time.monotonic()
+    with pytest.raises(Conflict, match="Others kept committing"):
+        make_store(retry_s=1.0).commit(CHANGE, message="m")
+    assert time.monotonic() - start < 4
+    assert kept(repo, hub).keys().isdisjoint(CHANGE)
+
+
 @pytest.mark.parametrize("path", ["/cdn/", "/commit/", "/revision/", "/paths-info/"])
 def test_what_stalls_is_tried_again(make_store: Open, hub: HubServer, repo: Repo, path: str) -> None:
     hub.fault("stall", path, after_bytes=10, seconds=20)
@@ -203,6 +249,36 @@ def test_reading_that_stalls_is_tried_again(make_store: Open, hub: HubServer, tm
     assert len(store.log("ref")) == 1
     assert len(store.fetch(store.files("ref"), tmp_path / "to")) == 3
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("path", ["/cdn/", "/resolve/"])
+@pytest.mark.parametrize("action", ["stall", "pause"])
+def test_a_download_that_stalls_is_given_up_after_the_time_limit_of_the_store(
+    make_store: Open, hub: HubServer, tmp_path: Path, path: str, action: str
+) -> None:
+    """Before its first byte, and in the middle of the file."""
+    make_store().commit(CHANGE, message="m")
+    name = "ref/a.pt" if path == "/cdn/" else "ref/a.pt.json"
+    hub.fault(action, path, method="GET", seconds=20, after_bytes=5, times=1000)
+    store = make_store(timeout_s=0.5, retry_s=0.5)
+    start = time.monotonic()
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        store.fetch([name], tmp_path / "to")
+    assert time.monotonic() - start < 4
+    hub.faults.clear()
+    assert store.fetch([name], tmp_path / "to")[name].read_bytes() == CHANGE[name]
+
+
+def test_of_many_downloads_the_first_that_is_given_up_is_the_last_that_is_begun(
+    make_store: Open, hub: HubServer, tmp_path: Path
+) -> None:
+    many = {f"ref/{number}.json": b"%d" % number for number in range(100)}
+    make_store().commit(many, message="m")
+    hub.fault("status", "/resolve/", status=503, times=100_000)
+    start = time.monotonic()
+    with pytest.raises(Unavailable, match="answered 503"):
+        make_store(retry_s=0.3).fetch(many, tmp_path / "to")
+    assert time.monotonic() - start < 4
 
 
 def test_an_upload_that_always_stalls_is_given_up(make_store: Open, hub: HubServer, repo: Repo) -> None:
@@ -266,7 +342,7 @@ def test_looking_whether_one_may_write_writes_nothing(store: Store, hub: HubServ
     [
         (400, Unavailable, "answered 400: no such thing"),
         (401, Denied, "does not accept the token from HF_TOKEN"),
-        (403, Denied, "forbids this to the token from HF_TOKEN, which needs write access: no such thing"),
+        (403, Denied, "forbids writing with the token from HF_TOKEN, which needs write access: no such thing"),
         (413, Unavailable, "takes no request that large"),
     ],
 )
@@ -283,8 +359,116 @@ def test_a_refusal_is_final(
 def test_a_data_set_or_branch_that_is_not_there(make_store: Open, hub: HubServer) -> None:
     with pytest.raises(Denied, match=r"no data set hf://datasets/alice/other that the token from HF_TOKEN may see"):
         make_store(repo_id="alice/other").head()
-    with pytest.raises(Unavailable, match="no such revision or branch in hf://datasets/alice/refs@dev"):
+    with pytest.raises(NotFound, match="no such revision or branch in hf://datasets/alice/refs@dev") as caught:
         make_store(revision="dev").head()
+    assert caught.value.exit_code == 2 and "store.revision" in caught.value.hint
+
+
+@pytest.mark.parametrize("path", ["/revision/", "/tree/", "/commits/", "/resolve/"])
+def test_a_read_that_is_forbidden_speaks_of_reading(
+    make_store: Open, hub: HubServer, tmp_path: Path, path: str
+) -> None:
+    make_store().commit(CHANGE, message="m")
+    hub.fault("status", path, status=403, message="not for you", times=1000)
+    store = make_store()
+    with pytest.raises(Denied, match="forbids reading with the token from HF_TOKEN: not for you") as caught:
+        store.fetch(store.files(), tmp_path / "to")
+        store.log()
+    assert "write" not in str(caught.value) and "may read" in caught.value.hint
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://127.0.0.1", "127.0.0.1", "http://", "http://127.0.0.1:x", "http://a b"])
+def test_an_address_that_is_none_is_refused_with_the_configuration(tmp_path: Path, endpoint: str) -> None:
+    with pytest.raises(ValueError, match=r"must be an address such as https://hub\.example"):
+        TypeAdapter(HubStoreConfig).validate_python(
+            {"_target_": "", "name": "hub", "repo_id": NAME, "endpoint": endpoint}
+        )
+
+
+def test_an_address_where_no_hub_is_is_not_tried_again(make_store: Open, hub: HubServer) -> None:
+    start = time.monotonic()
+    with pytest.raises(NotFound, match="nobody knows such a request") as caught:
+        make_store(endpoint=f"{hub.url}/elsewhere").head()
+    assert caught.value.exit_code == 2 and "store.endpoint" in caught.value.hint
+    assert time.monotonic() - start < 2
+
+
+def test_a_host_that_does_not_exist_is_not_tried_again(make_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    start = time.monotonic()
+    with pytest.raises(NotFound, match="its address names a host that does not exist"):
+        make_store(endpoint="http://hub.invalid").head()
+    assert time.monotonic() - start < 2
+
+
+def test_the_password_of_an_address_is_not_repeated(
+    make_store: Open, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = hub.url.replace("://", "://ada:secret@")
+    config = {"_target_": "", "name": "hub", "repo_id": NAME, "endpoint": secret}
+    assert TypeAdapter(HubStoreConfig).validate_python(config).endpoint == hub.url
+    monkeypatch.setattr(constants, "ENDPOINT", f"{secret}/elsewhere")  # HF_ENDPOINT, which is recorded nowhere
+    for status in (400, 403, 500):
+        hub.fault("status", "/elsewhere/", status=status, message=f"no such thing: {secret}/elsewhere")
+        with pytest.raises(StoreError, match="no such thing: http://127") as caught:
+            make_store(endpoint=None, retry_s=0.01).head()
+        assert "secret" not in str(caught.value) + repr(caught.value)
+
+
+LISTED = {
+    "path": [("/tree/", "path", path) for path in ("../../pwned", "/etc/cron.d/x", "a//b", "a\\b", "a\nb", "x" * 256)],
+    "large": [("/tree/", "lfs", {"oid": oid, "size": 1, "pointerSize": 1}) for oid in ("../../x", "A" * 64, "")],
+    "small": [("/tree/", "oid", "../../../x"), ("/tree/", "size", -1)],
+}
+
+
+@pytest.mark.parametrize(("path", "key", "value"), [item for kind in LISTED.values() for item in kind])
+def test_what_a_listing_says_is_checked_like_our_own(
+    make_store: Open, hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, key: str, value: Any
+) -> None:
+    make_store().commit({"x": b"1"}, message="m")
+    describe = Repo.describe
+    monkeypatch.setattr(Repo, "describe", lambda repo, name, blob: describe(repo, name, blob) | {key: value})
+    store = make_store()
+    for attempt in (store.files, lambda: store.fetch(["x"], tmp_path / "to")):
+        with pytest.raises(Corrupt, match="hf://datasets/alice/refs lists"):
+            attempt()
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_commit_with_the_name_of_another_file_is_refused(
+    make_store: Open, hub: HubServer, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store().commit({"x": b"1"}, message="m")
+    repo.branches["evil"] = "../../../evil"
+    monkeypatch.setattr(Repo, "resolve", lambda *_: "../../../evil")
+    monkeypatch.setattr(Repo, "files", lambda *_: {})
+    with pytest.raises(Corrupt, match=r"names a commit .*evil', which is none"):
+        make_store().head()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"paths": ["../../pwned"]},
+        {"paths": "x"},
+        {"paths": [3]},
+        {"provenance": []},
+        {"provenance": {"who": "\ud800"}},
+        {"provenance": {"who": json.loads("[" * 100 + "]" * 100)}},
+        [],
+        3,
+    ],
+)
+def test_a_description_that_only_looks_like_ours_tells_nothing(store: Store, repo: Repo, said: Any) -> None:
+    first = store.commit({"a": b"1"}, message="ours")
+    blobs = {".gitattributes": repo.files(first)[".gitattributes"], "a": repo.put("blob", b"2")}
+    repo.commit("main", blobs, "bob", "By some script", json.dumps({"fvhydra": said}))
+    newest, *_ = store.log()
+    assert (newest.paths, newest.provenance) == (("a",), {"who": "bob"})
 
 
 def test_a_branch_is_a_store_of_its_own(make_store: Open, hub: HubServer, repo: Repo) -> None:

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what huggingface_hub raises to what a store raises, and how long to try again."""
+"""From what huggingface_hub raises to what a store raises."""
 
 from __future__ import annotations
 
 import contextlib
-import random
-import time
+import socket
 from collections.abc import Iterator
 
 import httpx2
@@ -18,7 +17,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from fvhydra.core.errors import Denied, StoreError, Unavailable
+from fvhydra.config.secrets import without_user_info
+from fvhydra.core.errors import Denied, NotFound, StoreError, Unavailable
 from fvhydra.core.token import TOKEN_VARIABLES, Token
 from fvhydra.stores.hub.session import BROKEN, PASSING
 
@@ -27,11 +27,15 @@ HOW_TO_GET_ONE = (
     "(https://huggingface.co/settings/tokens), or run `hf auth login`."
 )
 
+HOW_TO_READ = (
+    f"Set {', '.join(TOKEN_VARIABLES[:-1])} or {TOKEN_VARIABLES[-1]} to a token that may read it, or ask its owners."
+)
+
 _FAILURES = (
     *(httpx2.HTTPError, httpx2.InvalidURL, EntryNotFoundError, ConnectionError),
     *(RuntimeError, ValueError),  # of huggingface_hub: an upload that failed, an answer that makes no sense
 )
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 8.0
+_ADDRESS = "Check store.endpoint and HF_ENDPOINT."
 _LATER = (
     "Look at https://status.huggingface.co and at your own network, then run the same command again; "
     "where only plain HTTP gets through, with store.xet=off."
@@ -50,40 +54,26 @@ class Overtaken(StoreError):
     """Somebody committed between our look at the head and our commit."""
 
 
-class Patience:
-    """Waiting between attempts, for ``total_s`` seconds from the first failure."""
-
-    def __init__(self, total_s: float) -> None:
-        self._total_s = total_s
-        self._deadline: float | None = None
-        self._pause_s = _FIRST_PAUSE_S
-
-    def wait(self, failure: Passing) -> None:
-        """Wait before the next attempt, as long as the Hub asked for; raise ``failure`` when there is no time left."""
-        now = time.monotonic()
-        if self._deadline is None:
-            self._deadline = now + self._total_s
-        pause_s = max(failure.retry_after_s, self._pause_s * random.uniform(0.5, 1.5))
-        if now + pause_s > self._deadline:
-            raise failure
-        time.sleep(pause_s)
-        self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-
-
 @contextlib.contextmanager
-def explained(location: str, token: Token | None) -> Iterator[None]:
+def explained(location: str, token: Token | None, writing: bool = False) -> Iterator[None]:
     """Turn every failure of a request to the Hub into one of a store, without its chain: that may quote the request.
 
+    Args:
+        location: The data set.
+        token: What it is asked with; never quoted.
+        writing: Whether the request needs a token that may write.
+
     Raises:
-        Denied, Unavailable, Passing, Overtaken: See the classes.
+        Denied, NotFound, Unavailable, Passing, Overtaken: See the classes.
     """
     try:
         yield
     except _FAILURES as error:
-        failure = _translated(error, location, token)
+        failure = _translated(error, location, token, writing)
+        failure.message = without_user_info(failure.message)
         if token is not None:
-            failure.args = tuple(str(text).replace(token.value, "<token>") for text in failure.args)
             failure.message = failure.message.replace(token.value, "<token>")
+        failure.args = (failure.message,)
         raise failure from None
     except OSError as error:
         if error.errno is not None:  # the disk's, not the Hub's
@@ -91,37 +81,45 @@ def explained(location: str, token: Token | None) -> Iterator[None]:
         raise Passing(f"{location} could not be downloaded whole: {_first_line(error)}") from None
 
 
-def _translated(error: Exception, location: str, token: Token | None) -> StoreError:
+def _translated(error: Exception, location: str, token: Token | None, writing: bool) -> StoreError:
     if isinstance(error, HfHubHTTPError):
-        return _answer(error, location, token)
+        return _answer(error, location, token, writing)
     if isinstance(error, OfflineModeIsEnabled):
         return Unavailable(f"{location} is out of reach: HF_HUB_OFFLINE is set.", "Unset it, or use store=local.")
     if isinstance(error, (LocalEntryNotFoundError, ValueError)):
         # what huggingface_hub makes of a download that failed; the reason is behind it
         if isinstance(error.__cause__, Exception):
-            return _translated(error.__cause__, location, token)
+            return _translated(error.__cause__, location, token, writing)
         return Passing(f"{location} sent what the Hub would not send: {_first_line(error)}")
     reason = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
     if isinstance(reason, HfHubHTTPError) and reason.response.status_code in PASSING:
-        return _answer(reason, location, token)
+        return _answer(reason, location, token, writing)
     if not isinstance(error, (*BROKEN, ConnectionError, RuntimeError)):
-        return Unavailable(
-            f"{location} cannot be asked: {_first_line(reason)}", "Check store.endpoint and HF_ENDPOINT."
-        )
+        return NotFound(f"{location} cannot be asked: {_first_line(reason)}", _ADDRESS)
+    if _names_no_host(error):
+        return NotFound(f"{location} cannot be asked: its address names a host that does not exist.", _ADDRESS)
     return Passing(f"{location} cannot be reached: {_first_line(reason)}")
 
 
-def _answer(error: HfHubHTTPError, location: str, token: Token | None) -> StoreError:
+def _names_no_host(error: BaseException | None) -> bool:
+    """Whether the system knows for sure that there is no such host; "not now" is another answer."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return error.errno == socket.EAI_NONAME
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _answer(error: HfHubHTTPError, location: str, token: Token | None, writing: bool) -> StoreError:
     status, said = error.response.status_code, _first_line(error.server_message or "")
-    whose = f"the token from {token.source}" if token else "a request without a token"
-    if isinstance(error, RepositoryNotFoundError):
-        return Denied(f"There is no data set {location} that {whose} may see.", HOW_TO_GET_ONE)
-    if status == 401:
-        return Denied(f"{location} does not accept {whose}.", HOW_TO_GET_ONE)
-    if status == 403:
-        return Denied(f"{location} forbids this to {whose}, which needs write access: {said}", HOW_TO_GET_ONE)
+    if isinstance(error, RepositoryNotFoundError) or status in (401, 403):
+        return _denied(error, status, said, location, token, writing)
     if isinstance(error, RevisionNotFoundError):
-        return Unavailable(f"There is no such revision or branch in {location}: {said}")
+        return NotFound(f"There is no such revision or branch in {location}: {said}", "Check store.revision.")
+    if isinstance(error, EntryNotFoundError):
+        return NotFound(f"There is no such file in {location}: {said}")
+    if status == 404:
+        return NotFound(f"Where {location} is looked for, nobody knows such a request (404): {said}", _ADDRESS)
     if status == 412:
         return Overtaken(f"Somebody else committed to {location}.")
     if status == 413:
@@ -129,6 +127,17 @@ def _answer(error: HfHubHTTPError, location: str, token: Token | None) -> StoreE
     if status in PASSING:
         return Passing(f"{location} answered {status}: {said}", _retry_after_s(error))
     return Unavailable(f"{location} answered {status}: {said}")
+
+
+def _denied(error: HfHubHTTPError, status: int, said: str, location: str, token: Token | None, writing: bool) -> Denied:
+    whose = f"the token from {token.source}" if token else "a request without a token"
+    if isinstance(error, RepositoryNotFoundError):
+        return Denied(f"There is no data set {location} that {whose} may see.", HOW_TO_GET_ONE)
+    if status == 401:
+        return Denied(f"{location} does not accept {whose}.", HOW_TO_GET_ONE)
+    if writing:
+        return Denied(f"{location} forbids writing with {whose}, which needs write access: {said}", HOW_TO_GET_ONE)
+    return Denied(f"{location} forbids reading with {whose}: {said}", HOW_TO_READ)
 
 
 def _retry_after_s(error: HfHubHTTPError) -> float:

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,10 @@ from huggingface_hub import cached_assets_path
 from huggingface_hub.hf_api import GitCommitInfo
 
 from fvhydra.core import files, untrusted
-from fvhydra.stores.base import LogEntry
+from fvhydra.core.errors import UsageError
+from fvhydra.stores.base import LogEntry, checked_path
+from fvhydra.stores.commit_request import check_unicode
+from fvhydra.stores.hub.threads import each
 from fvhydra.stores.hub.trees import Trees
 
 _KEY = "fvhydra"
@@ -45,19 +47,18 @@ class History:
         """Entries of the first ``known_to`` commits, which are all or the newest, newest first."""
         parents = [commit.commit_id for commit in commits[1:]] + [None]
         pairs = list(zip(commits, parents, strict=True))[:known_to]
-        with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(lambda pair: self._entry(*pair), pairs))
+        return each(lambda pair: self._entry(*pair), pairs, _READERS)
 
     def _entry(self, commit: GitCommitInfo, parent: str | None) -> LogEntry:
         note = _note(commit.message)
-        paths = note.get("paths")
+        title, authors = (text.encode(errors="replace").decode() for text in (commit.title, ", ".join(commit.authors)))
         return LogEntry(
             revision=commit.commit_id,
             parent=parent,
             time=commit.created_at.isoformat(timespec="milliseconds"),
-            message=commit.title,
-            paths=tuple(self._changed(commit.commit_id, parent) if paths is None else paths),
-            provenance=note.get("provenance", {"who": ", ".join(commit.authors)}),
+            message=title,
+            paths=tuple(self._changed(commit.commit_id, parent) if note.paths is None else note.paths),
+            provenance={"who": authors} if note.provenance is None else note.provenance,
         )
 
     def _changed(self, revision: str, parent: str | None) -> Iterable[str]:
@@ -68,14 +69,25 @@ class History:
             before = self._trees.files("", parent) if parent else {}
             both = after.keys() | before.keys()
             files.write_json(kept, sorted(path for path in both if after.get(path) != before.get(path)))
-        found: list[str] = untrusted.read_json(kept)
-        return found
+        return untrusted.typed(list[str], untrusted.read_json(kept), f"{kept} is no list of paths", f"Remove {kept}.")
 
 
-def _note(description: str) -> dict[str, Any]:
-    """What :func:`describe` wrote; empty for the commits of other tools."""
+@dataclass(frozen=True)
+class _Note:
+    """What :func:`describe` wrote."""
+
+    paths: list[str] | None = None
+    provenance: dict[str, Any] | None = None
+
+
+def _note(description: str) -> _Note:
+    """What a commit says of itself; nothing for those of other tools, whatever their descriptions look like."""
     try:
-        note = json.loads(description)[_KEY]
-    except (ValueError, TypeError, KeyError, IndexError):
-        return {}
-    return note if isinstance(note, dict) else {}
+        said = untrusted.parse_json(description, "the description")[_KEY]
+        note = untrusted.typed(_Note, said, "the description is not ours")
+        check_unicode(said)
+        for path in note.paths or ():
+            checked_path(path)
+    except (UsageError, UnicodeEncodeError, TypeError, KeyError, IndexError):
+        return _Note()
+    return note

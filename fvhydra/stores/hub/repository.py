@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,10 @@ from huggingface_hub.hf_api import GitCommitInfo, RepoFile, RepoFolder
 
 from fvhydra import __version__
 from fvhydra.config.store import HubStoreConfig
-from fvhydra.core.errors import Denied
+from fvhydra.core.errors import Corrupt, Denied, UsageError
 from fvhydra.core.files import explained as disk_explained
 from fvhydra.core.token import Token, find_token
-from fvhydra.stores.base import Entry
+from fvhydra.stores.base import Entry, checked_path
 from fvhydra.stores.commit_request import CommitRequest
 from fvhydra.stores.hub.failures import HOW_TO_GET_ONE, explained
 from fvhydra.stores.hub.session import asking
@@ -30,6 +31,12 @@ CommitOperation = CommitOperationAdd | CommitOperationCopy | CommitOperationDele
 
 _PATHS = 500
 """Paths that one question may name; the Hub refuses 1000."""
+
+_MOST = 1_000_000
+"""Files of a listing. A Hub that has more in one data set advises against it; one without end lists for ever."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|git:[0-9a-f]{40}")
 
 _NOTHING_IGNORED = "# whatever .gitignore the data set holds: a commit is whole\n"
 
@@ -64,14 +71,14 @@ class Repository:
             info = self._api.dataset_info(
                 self._name, revision=self._config.revision, timeout=self._config.timeout_s, expand=["sha"]
             )
-        return str(info.sha)
+        return self._checked_commit(info.sha)
 
     def first_page(self, revision: str) -> list[Entry] | None:
         """Every file of a revision if they fit on one page; None when there are more."""
         with self._asking():
             tree = self._api.list_repo_tree(self._name, recursive=True, revision=revision, repo_type="dataset")
             page = list(itertools.islice(tree, PAGE))
-        return [_entry(item) for item in page if isinstance(item, RepoFile)] if len(page) < PAGE else None
+        return self._entries(page) if len(page) < PAGE else None
 
     def below(self, folder: str, revision: str) -> list[Entry]:
         """Every file in a folder and its folders; empty when it is none."""
@@ -80,9 +87,12 @@ class Repository:
                 tree = self._api.list_repo_tree(
                     self._name, folder or None, recursive=True, revision=revision, repo_type="dataset"
                 )
-                return [_entry(item) for item in tree if isinstance(item, RepoFile)]
+                listed = list(itertools.islice(tree, _MOST + 1))
             except RemoteEntryNotFoundError:
                 return []
+        if len(listed) > _MOST:
+            raise Corrupt(f"{self.location} lists more than {_MOST:,} files below {folder or '/'}.")
+        return self._entries(listed)
 
     def look(self, paths: Iterable[str], revision: str) -> Found:
         """Which of some paths are files, and which folders."""
@@ -94,7 +104,7 @@ class Repository:
                     self._name, wanted[start : start + _PATHS], revision=revision, repo_type="dataset"
                 )
         return Found(
-            {item.path: _entry(item) for item in items if isinstance(item, RepoFile)},
+            {entry.path: entry for entry in self._entries(items)},
             {item.path for item in items if isinstance(item, RepoFolder)},
         )
 
@@ -107,13 +117,16 @@ class Repository:
     def commits(self) -> list[GitCommitInfo]:
         """The history of the branch, newest first."""
         with self._asking():
-            return self._api.list_repo_commits(self._name, revision=self._config.revision, repo_type="dataset")
+            found = self._api.list_repo_commits(self._name, revision=self._config.revision, repo_type="dataset")
+        for commit in found:
+            self._checked_commit(commit.commit_id)
+        return found
 
     def upload(self, request: CommitRequest, journal: tuple[str, bytes], parent: str) -> list[CommitOperation]:
         """Bring the large files to where a commit can name them; return what :meth:`commit` needs, for once."""
         adds = [CommitOperationAdd(path, content) for path, content in request.adds.items()]
         adds.append(CommitOperationAdd(*journal))
-        with self._asking():
+        with self._asking(writing=True):
             self._api.preupload_lfs_files(
                 self._name,
                 adds,
@@ -133,7 +146,7 @@ class Repository:
             Overtaken: ``parent`` is not the head; nothing was written.
             Passing: It may have been made, or not.
         """
-        with self._asking():
+        with self._asking(writing=True):
             made = self._api.create_commit(
                 self._name,
                 operations,
@@ -173,13 +186,32 @@ class Repository:
         """
         if self._token is None:
             raise Denied(f"Writing to {self.location} needs a token, and there is none.", HOW_TO_GET_ONE)
-        with self._asking():
+        with self._asking(writing=True):
             self._api.auth_check(self._name, repo_type="dataset", write=True)
 
     @contextlib.contextmanager
-    def _asking(self) -> Iterator[None]:
-        with asking(self._config.timeout_s, self._config.xet == "auto"), explained(self.location, self._token):
+    def _asking(self, writing: bool = False) -> Iterator[None]:
+        bounded = asking(self._config.timeout_s, self._config.xet == "auto")
+        with bounded, explained(self.location, self._token, writing):
             yield
+
+    def _entries(self, items: Iterable[RepoFile | RepoFolder]) -> list[Entry]:
+        """The files of a listing: whatever the other side says, a path is one and a digest names no other file."""
+        return [self._checked(_entry(item)) for item in items if isinstance(item, RepoFile)]
+
+    def _checked(self, entry: Entry) -> Entry:
+        try:
+            checked_path(entry.path)
+        except UsageError as error:
+            raise Corrupt(f"{self.location} lists a file that no store has: {error.message}") from error
+        if not _DIGEST.fullmatch(entry.digest) or entry.size < 0:
+            raise Corrupt(f"{self.location} lists {entry.path} as {entry.digest!r} of {entry.size} bytes.")
+        return entry
+
+    def _checked_commit(self, name: object) -> str:
+        if not isinstance(name, str) or not _COMMIT.fullmatch(name):
+            raise Corrupt(f"{self.location} names a commit {name!r}, which is none.")
+        return name
 
 
 def paths_around(paths: Sequence[str]) -> set[str]:

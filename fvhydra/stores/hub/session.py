@@ -47,19 +47,42 @@ class _Client(httpx2.Client):
 
     def send(self, request: httpx2.Request, **settings: Any) -> httpx2.Response:
         limits = request.extensions.get("timeout", {})
-        if None in limits.values() or not limits:
+        # downloads bring a limit of huggingface_hub's own along
+        if _Asking.count or None in limits.values() or not limits:
             request.extensions["timeout"] = self.timeout.as_dict()
         if not _Asking.count:
             return super().send(request, **settings)
-        try:
+        with _reported():
             response = super().send(request, **settings)
-        except BROKEN as error:
-            # not one of the exceptions that huggingface_hub tries again after
-            raise ConnectionError(str(error) or type(error).__name__) from error
+        if not response.is_stream_consumed and isinstance(response.stream, httpx2.SyncByteStream):
+            response.stream = _Body(response.stream)
         if response.status_code in PASSING:
             response.read()
             hf_raise_for_status(response)
         return response
+
+
+class _Body(httpx2.SyncByteStream):
+    """What arrives after the headers: a download that breaks off or stalls is reported like any other request."""
+
+    def __init__(self, stream: httpx2.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _reported():
+            yield from self._stream
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Make of a broken connection what huggingface_hub does not try again after."""
+    try:
+        yield
+    except BROKEN as error:
+        raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 @contextlib.contextmanager

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import random
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,17 +14,19 @@ from typing import Any, TypeVar
 
 from fvhydra.config.store import HubStoreConfig
 from fvhydra.core import files
-from fvhydra.core.errors import Conflict, Corrupt, Exists, Unavailable
+from fvhydra.core.errors import Conflict, Corrupt, Exists, NotFound, StoreError, Unavailable
 from fvhydra.stores.base import Content, Entry, FileCopy, LogEntry, Store, checked_path, checked_prefix
-from fvhydra.stores.commit_request import CommitRequest, below, checked_request, conflict, in_the_way
+from fvhydra.stores.commit_request import CommitRequest, below, checked_note, checked_request, conflict, in_the_way
 from fvhydra.stores.hub.content import holds, is_content_of
-from fvhydra.stores.hub.failures import Overtaken, Passing, Patience
+from fvhydra.stores.hub.failures import Overtaken, Passing
 from fvhydra.stores.hub.history import History, describe
 from fvhydra.stores.hub.repository import Repository, paths_around
+from fvhydra.stores.hub.threads import each
 from fvhydra.stores.hub.trees import JOURNAL, Trees, check_names, checked_revision
+from fvhydra.stores.patience import Patience
 
-_ATTEMPTS = 100
-_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 4.0
+"""While others write too: a commit of theirs takes a second or so."""
 _DOWNLOADS = 8
 
 _UNSURE = "Whether the commit was made is not known. Publishing again is safe: a change is never made twice."
@@ -63,9 +62,7 @@ class HubStore(Store):
         at = revision or self.head()
         entries = self._ask(lambda: self._trees.look(wanted, at))
         self._check_there(wanted, entries)
-        with ThreadPoolExecutor(_DOWNLOADS) as pool:
-            for _ in pool.map(partial(self._bring, to, at), entries.values()):
-                pass
+        each(partial(self._bring, to, at), entries.values(), _DOWNLOADS)
         return {path: to / path for path in wanted}
 
     def commit(
@@ -83,20 +80,28 @@ class HubStore(Store):
         check_names(request.paths)
         if parent is not None:
             checked_revision(parent, self.location)
-        attempt = _Attempt(request, parent, must_be_absent, message, provenance or {})
-        patience = Patience(self._config.retry_s)
-        for _ in range(_ATTEMPTS):
+        attempt = _Attempt(request, parent, must_be_absent, message, checked_note(message, provenance))
+        patience = Patience(self._config.retry_s, longest_s=_LONGEST_PAUSE_S)
+        while True:
             try:
                 revision = self._commit(attempt)
                 self._check_whole(attempt, revision)
                 return revision
-            except Overtaken:
-                time.sleep(random.uniform(0, _PAUSE_S))
+            except Overtaken as failure:
+                patience.wait(self._given_up(attempt, failure))
             except Passing as failure:
                 if attempt.sent:
                     failure.hint = _UNSURE
-                patience.wait(failure)
-        raise Conflict(f"Others kept committing to {self.location}.", "Try again in a minute.")
+                patience.wait(failure, failure.retry_after_s)
+
+    def _given_up(self, attempt: _Attempt, failure: Overtaken) -> StoreError:
+        """What to say when there is no time left for another attempt."""
+        if len(attempt.heads) > 1:
+            return Conflict(f"Others kept committing to {self.location}.", "Try again in a minute.")
+        return Unavailable(
+            f"{failure.message.rstrip('.')}, it answers (412), and yet its head is {max(attempt.heads)} as before.",
+            f"A cache or proxy in between may be stale. {_UNSURE}",
+        )
 
     def log(self, prefix: str = "") -> list[LogEntry]:
         prefix = checked_prefix(prefix)
@@ -114,12 +119,12 @@ class HubStore(Store):
             try:
                 return question()
             except Passing as failure:
-                patience.wait(failure)
+                patience.wait(failure, failure.retry_after_s)
 
     def _check_there(self, wanted: Iterable[str], found: Mapping[str, Entry]) -> None:
         for path in wanted:
             if path not in found:
-                raise Unavailable(f"There is no file {path} in that revision of {self.location}.")
+                raise NotFound(f"There is no file {path} in that revision of {self.location}.")
 
     def _bring(self, to: Path, revision: str, entry: Entry) -> None:
         target = to / entry.path
@@ -146,6 +151,7 @@ class HubStore(Store):
 
     def _commit(self, attempt: _Attempt) -> str:
         head = self._repository.head()
+        attempt.heads.add(head)
         if attempt.may_be_done() and (done := self._repository.commit_of(attempt.journal, head)):
             return done
         if attempt.parent not in (None, head):
@@ -181,7 +187,7 @@ class HubStore(Store):
         commits = self._repository.commits()
         revisions = [commit.commit_id for commit in commits]
         if parent not in revisions:
-            raise Unavailable(f"There is no revision {parent} in {self.location}.")
+            raise NotFound(f"There is no revision {parent} in {self.location}.")
         return conflict(request, self.location, self._history.entries(commits, revisions.index(parent)))
 
     def _check_whole(self, attempt: _Attempt, revision: str) -> None:
@@ -213,6 +219,8 @@ class _Attempt:
     message: str
     provenance: Mapping[str, Any]
     expected: dict[str, Entry] = field(default_factory=dict)
+    heads: set[str] = field(default_factory=set)
+    """Every head that it was prepared on."""
     sent: bool = False
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fvhydra.core.errors import Unavailable, UsageError
+from fvhydra.core.errors import NotFound, UsageError
 from fvhydra.stores.base import Entry
 from fvhydra.stores.commit_request import below
 from fvhydra.stores.hub.repository import Repository
@@ -64,10 +64,10 @@ def checked_revision(revision: str, location: str) -> str:
     """Return a revision unchanged when it is one: the name of a branch is none, it would not stay the same.
 
     Raises:
-        Unavailable: It is no hash of a commit.
+        NotFound: It is no hash of a commit.
     """
     if not _REVISION.fullmatch(revision):
-        raise Unavailable(f"There is no revision {revision} in {location}.", "`python -m fvhydra op=log` lists them.")
+        raise NotFound(f"There is no revision {revision} in {location}.", "`python -m fvhydra op=log` lists them.")
     return revision
 
 

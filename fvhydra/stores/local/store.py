@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,11 +19,13 @@ from fvhydra.stores.local.disk import check_folders, link_once, refusals, scratc
 from fvhydra.stores.local.history import History, Note, Tree
 from fvhydra.stores.local.objects import Blob, Objects
 from fvhydra.stores.local.view import View
+from fvhydra.stores.patience import Patience
 
 _FOLDERS = ("objects", "log", "tmp")
-_ATTEMPTS = 100
 _SHOW_ATTEMPTS = 20
-_PAUSE_S = 0.02
+_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
+"""While others write too: a commit of theirs takes some milliseconds."""
+
 _SWEEP_GRACE_S = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
@@ -147,7 +148,8 @@ class LocalStore(Store):
     def _commit(self, request: CommitRequest, note: Note, parent: str | None, must_be_absent: bool) -> str:
         blobs: Tree | None = None
         seen = 0
-        for _ in range(_ATTEMPTS):
+        patience = Patience(first_s=_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
+        while True:
             head = self._history.head()
             if landed := self._landed(note, seen):
                 return landed
@@ -160,8 +162,7 @@ class LocalStore(Store):
             revision = self._history.append(head, dict(sorted({**tree, **blobs}.items())), note)
             if revision:
                 return revision
-            time.sleep(random.uniform(0, _PAUSE_S))
-        raise Conflict(f"Others kept committing to {self.location}.", "Try again in a minute.")
+            patience.wait(Conflict(f"Others kept committing to {self.location}.", "Try again in a minute."))
 
     def _landed(self, note: Note, after: int) -> str | None:
         """Revision of the commit with the note's operation, if it was made before."""

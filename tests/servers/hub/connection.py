@@ -98,8 +98,9 @@ class Connection(BaseHTTPRequestHandler):
         self._head(status, len(data), {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes", **headers})
         if self.fault and self.fault.action == "flip" and data:
             data = bytes([data[0] ^ 1]) + data[1:]
-        if self.fault and self.fault.action == "truncate":
+        if self.fault and self.fault.action in ("truncate", "pause"):
             self._send(data[: self.fault.after_bytes])
+            time.sleep(self.fault.seconds if self.fault.action == "pause" else 0)
             self._break(orderly=True)
         self._send(data)
 
