@@ -23,14 +23,14 @@ from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
-from fvhydra.core.verdict import Verdict, worst
+from fvhydra.core.verdict import AGAIN, Verdict, worst
 from fvhydra.launch.base import NOT_STARTED, REUSED
 from fvhydra.launch.dry_run import plan
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
 from fvhydra.launch.lock import locked
 from fvhydra.launch.merge import merge
 from fvhydra.launch.outcome import job_log
-from fvhydra.launch.resume import AGAIN, made_otherwise
+from fvhydra.launch.resume import interrupted_run, made_otherwise
 from fvhydra.ops.attach import Attach
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import confirmed
@@ -124,7 +124,10 @@ class Driver:
         )
 
     def _folder(self, config: Config, root: Path) -> RunFolder:
-        if op_class(config).writes_run_folder:
+        op = op_class(config)
+        if op.resumable and config.run is not None:
+            return interrupted_run(Path(config.run).expanduser(), config.op.name)
+        if op.writes_run_folder:
             return RunFolder(job_folder(config, root, self.run_id))
         given = Path(config.run).expanduser() if config.run is not None else root / "latest"
         return RunFolder(given.resolve())

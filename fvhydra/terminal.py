@@ -21,8 +21,7 @@ from rich.text import Text
 
 from fvhydra.core.result import CaseResult, ChangeStatus, RunResult
 from fvhydra.core.text import printable
-from fvhydra.core.verdict import Verdict
-from fvhydra.launch.resume import AGAIN
+from fvhydra.core.verdict import AGAIN, Verdict
 from fvhydra.report.measures import measured_values
 from fvhydra.report.wording import (
     change_cells,

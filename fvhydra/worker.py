@@ -26,10 +26,11 @@ from fvhydra.core.progress import format_stage, format_step
 from fvhydra.core.result import RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.token import WITHHELD_VARIABLE
+from fvhydra.core.verdict import AGAIN
 from fvhydra.launch.attempts import set_aside
 from fvhydra.launch.job import Job, record, run_job
 from fvhydra.launch.job_file import read_job, read_record
-from fvhydra.launch.resume import AGAIN, settled
+from fvhydra.launch.resume import settled
 
 _STEP_EVERY_S = 2.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ class Case:
         Left out on purpose, recorded as provenance instead: versions of the engine and libraries, driver, host, commit
         (finding out whether those change the output is what a check is for), and CPU threads (within tolerance).
         """
+        return dict(self._recipe)
+
+    @cached_property
+    def _recipe(self) -> dict[str, Any]:
         sampling = {
             # the seed and the negative prompt stand below, as the case resolved them
             key: value
@@ -75,7 +80,7 @@ class Case:
             return {"repo": f"tiny:{self.model.family}", "revision": str(TINY_VERSION)}
         return {"repo": self.model.weights, "revision": self.model.revision}
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of the recipe's canonical JSON."""
         return sha256_bytes(canonical_json(self.recipe()).encode())

@@ -20,6 +20,9 @@ FACTS_VARIABLE = "FVHYDRA_FACTS"
 """Environment variable with what only a job's launcher knows of where it runs: a flat JSON object of strings, whose
 keys begin with ``launcher.``."""
 
+PLACE = ("host", "platform", "machine", "cpu", "gpu", "git_dirty")
+"""Facts of where rather than of what ran."""
+
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "av", "opencv-python-headless", "fastvideo")
 
 

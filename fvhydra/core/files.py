@@ -145,6 +145,14 @@ def regular_file(
     return status.st_size
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file, made if need be. A kill leaves at most the beginning of this line as its last."""
+    with explained(path), open(path, "ab") as handle:
+        handle.write(f"{line}\n".encode())
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
 def copy(source: Path, target: Path) -> None:
     """Copy a file atomically."""
     with atomic_path(target) as temporary:

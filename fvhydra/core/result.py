@@ -48,6 +48,7 @@ class CaseResult:
     Attributes:
         seed: None where nobody recorded it.
         planned: What a prepared change is going to do with it, as ``to be added``; empty where nothing is planned.
+        kept: Whether an earlier attempt at the same job finished it.
         comparison: What comparing with the reference gave; None where nothing was compared.
         numerics: Of latents: the reference's and the generated one's.
         clip: Of the clip that was generated; None for a latent.
@@ -64,6 +65,7 @@ class CaseResult:
     verdict: Verdict
     message: str = ""
     planned: str = ""
+    kept: bool = False
     kind: str = "pixel"
     artifact: str | None = None
     reference: str | None = None

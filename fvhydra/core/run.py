@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from fvhydra.core.progress import format_stage
 from fvhydra.core.result import RunResult
 
 SCHEMA_VERSION = 1
+
+_ARTIFACTS = "artifacts.jsonl"
 
 
 def new_run_id() -> str:
@@ -90,11 +93,19 @@ class RunFolder:
     # ------------------------------------------------------------------ manifest
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest as it is on disk now.
+        """The manifest as it is on disk now, with the artifacts that were finished since it was written.
 
         Raises:
             UsageError: It was damaged, or written by another version.
         """
+        manifest = self._written_manifest()
+        artifacts = manifest.get("artifacts")
+        if isinstance(artifacts, list) and (newer := list(self._newer_artifacts())):
+            known = {entry.get("path") for entry in artifacts if isinstance(entry, dict)}
+            manifest["artifacts"] = artifacts + [entry for entry in newer if entry.get("path") not in known]
+        return manifest
+
+    def _written_manifest(self) -> dict[str, Any]:
         path = self.path / "manifest.json"
         manifest = untrusted.read_json(path)
         if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
@@ -103,10 +114,14 @@ class RunFolder:
 
     def update_manifest(self, **changes: Any) -> None:
         """Replace top-level keys of the manifest."""
-        files.write_json(self.path / "manifest.json", self.manifest | changes)
+        files.write_json(self.path / "manifest.json", self._written_manifest() | changes)
 
-    def add_artifact(self, path: Path, case_index: int, fingerprint: str, **facts: Any) -> None:
-        """Record a finished file of ``artifacts/`` with its hash, and further facts (JSON) of how it was made."""
+    def add_artifact(self, path: Path, case_index: int, fingerprint: str, **facts: Any) -> dict[str, Any]:
+        """Record a finished file of ``artifacts/`` with its hash, and further facts (JSON) of how it was made.
+
+        Returns:
+            Its entry in the manifest.
+        """
         entry = {
             "path": self.relative(path),
             "sha256": files.sha256_file(path),
@@ -115,7 +130,24 @@ class RunFolder:
             "fingerprint": fingerprint,
             **facts,
         }
-        self.update_manifest(artifacts=[*self.manifest["artifacts"], entry])
+        self.record_artifact(entry)
+        return entry
+
+    def record_artifact(self, entry: dict[str, Any]) -> None:
+        """Add an entry to the manifest; until the run ends it is a line of a file, since there may be thousands."""
+        files.append_line(self.path / _ARTIFACTS, files.canonical_json(entry))
+
+    def _newer_artifacts(self) -> Iterator[dict[str, Any]]:
+        path = self.path / _ARTIFACTS
+        if not path.is_file():
+            return
+        for number, line in untrusted.read_lines(path):
+            try:
+                entry = untrusted.parse_json(line, f"{path} line {number}")
+            except UsageError:  # of a process that was killed while it wrote
+                return
+            if isinstance(entry, dict):
+                yield entry
 
     def relative(self, path: Path) -> str:
         """``path`` as it is written into files of the folder."""
@@ -159,7 +191,10 @@ class RunFolder:
 
     # ------------------------------------------------------------------ result
     def finish(self, result: RunResult) -> None:
-        """Write ``result.json`` and become finished, failed or interrupted."""
+        """Complete the manifest, write ``result.json``, and become finished, failed or interrupted."""
+        if (self.path / _ARTIFACTS).is_file():
+            self.update_manifest(artifacts=self.manifest["artifacts"])
+            (self.path / _ARTIFACTS).unlink()
         files.write_json(self.path / "result.json", {**files.plain(result), "exit_code": result.verdict.exit_code})
         states = {130: "interrupted", 4: "failed", 2: "failed"}
         self.set_state(states.get(result.verdict.exit_code, "finished"), verdict=result.verdict)

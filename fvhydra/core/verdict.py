@@ -38,6 +38,10 @@ _EXIT_CODES = {
 }
 
 
+AGAIN = (Verdict.INTERRUPTED, Verdict.INFRASTRUCTURE, Verdict.USAGE_ERROR)
+"""Verdicts on the machine or the person rather than on the output: what came to one runs again."""
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict with the highest exit code; among equals the first. ``INFRASTRUCTURE`` for an empty sequence.
 

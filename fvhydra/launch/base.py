@@ -38,6 +38,7 @@ from fvhydra.core.memo import Memo
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
+from fvhydra.core.verdict import AGAIN
 from fvhydra.launch import attempts, resume
 from fvhydra.launch.compose import Composer
 from fvhydra.launch.durations import remember
@@ -130,7 +131,7 @@ class SweepLauncher(Launcher):
     def ended(self, job: Job, result: RunResult) -> None:
         """A job has ended; ``result`` is recorded in its folder already."""
         self._ended[job.number] = result
-        if result.verdict not in resume.AGAIN:
+        if result.verdict not in AGAIN:
             remember(job)
         self.observer.ended(job, result)
 

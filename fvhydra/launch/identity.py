@@ -22,7 +22,7 @@ def fingerprint(prepared: Prepared, op: Op) -> str:
     values = {
         field.name: files.plain(getattr(config, field.name))
         for field in dataclasses.fields(config)
-        if field.name not in _UNDECISIVE
+        if field.name not in (*_UNDECISIVE, *(("run",) if op.resumable else ()))
     }
     values["op"] = {key: value for key, value in values["op"].items() if key not in _PERSON}
     return files.sha256_bytes(files.canonical_json({"config": values, "inputs": op.inputs(prepared)}).encode())

@@ -19,9 +19,11 @@ from fvhydra.core.progress import Fanout, Progress, Silent
 from fvhydra.core.result import NextCommand, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
+from fvhydra.launch.attempts import set_aside
 from fvhydra.launch.identity import fingerprint
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context, Prepared
+from fvhydra.ops.finished import finished_cases
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Job:
 
     def context(self, listener: Progress) -> Context:
         """What the op is given."""
-        return Context(self.prepared, self.folder, listener, self.command, self.overrides)
+        return Context(self.prepared, self.folder, listener, self.command, self.overrides, lambda: self.fingerprint)
 
 
 def op_class(config: Config) -> type[Op]:
@@ -99,12 +101,16 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
         if preflight:
             op.preflight(context)
         if op.writes_run_folder:
+            if op.resumable and job.config.run is not None:
+                set_aside(job.folder.path)
             start(job)
             started = True
         result = op.run(context)
-        result.notes += _without_effect(job) if started else []
+        result.notes += _without_effect(job) + _kept(result) if started else []
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         result = _failed(job, error, started)
+        if started and isinstance(error, KeyboardInterrupt):
+            result.message += _finished(job)
         alone = started and not job.title  # a sweep goes on as a whole
         if alone and isinstance(error, KeyboardInterrupt) and (words := op.resume_command(context)):
             command = shlex.join(["python", "-m", "fvhydra", *words])
@@ -132,6 +138,21 @@ def failed(job: Job, error: BaseException) -> RunResult:
     result = _failed(job, error, started=job.op.writes_run_folder)
     result.title = job.title
     return record(job.folder, result) if job.op.writes_run_folder else result
+
+
+def _kept(result: RunResult) -> list[str]:
+    """What of a result is an earlier attempt's."""
+    kept = sum(case.kept for case in result.cases)
+    return [f"{kept} of {len(result.cases)} case(s) were finished by an earlier attempt and kept."] if kept else []
+
+
+def _finished(job: Job) -> str:
+    """How far an interrupted job came; empty where it has no cases."""
+    with contextlib.suppress(UsageError):
+        cases = len(job.folder.manifest["cases"])
+        finished = sum(1 for _ in finished_cases(job.folder.path))
+        return f" {finished} of {cases} case(s) are finished." if cases else ""
+    return ""
 
 
 def _without_effect(job: Job) -> list[str]:

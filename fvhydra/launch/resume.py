@@ -7,18 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from fvhydra.core.environment import PLACE
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
-from fvhydra.core.verdict import Verdict
-from fvhydra.launch.attempts import numbers
+from fvhydra.core.verdict import AGAIN
+from fvhydra.launch.attempts import numbers, wait_for
 from fvhydra.launch.job_file import read_record
-
-AGAIN = (Verdict.INTERRUPTED, Verdict.INFRASTRUCTURE, Verdict.USAGE_ERROR)
-"""Verdicts on the machine or the person rather than on the output: such a job runs again."""
-
-_PLACE = ("host", "platform", "machine", "cpu", "gpu", "git_dirty")
-"""Facts of where rather than of what ran."""
 
 
 def by_fingerprint(sweep: Path) -> dict[str, list[int]]:
@@ -30,6 +25,21 @@ def by_fingerprint(sweep: Path) -> dict[str, list[int]]:
         except (UsageError, KeyError):
             continue
     return found
+
+
+def interrupted_run(path: Path, op: str) -> RunFolder:
+    """The folder of a single run that is to be taken up.
+
+    Raises:
+        UsageError: It is no run folder, of another op, or its process still runs.
+    """
+    folder = RunFolder.open(path)
+    if folder.manifest["op"] != op:
+        raise UsageError(f"run={path} is a run of op={folder.manifest['op']}, not of op={op}.")
+    wait_for(folder)
+    if folder.state == "running":
+        raise UsageError(f"run={path} is still running.", "Wait for it, or stop it first.")
+    return folder
 
 
 def settled(folder: Path) -> RunResult | None:
@@ -46,6 +56,6 @@ def made_otherwise(folders: Iterable[Path], here: dict[str, str]) -> dict[str, l
     found: dict[str, set[str]] = defaultdict(set)
     for folder in folders:
         then = read_record(folder)["environment"]
-        for key in (key for key in then if key not in _PLACE and then[key] != here.get(key)):
+        for key in (key for key in then if key not in PLACE and then[key] != here.get(key)):
             found[key].add(then[key])
     return {key: sorted(values) for key, values in found.items()}

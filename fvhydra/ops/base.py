@@ -27,6 +27,10 @@ class Op(ABC):
     uses_model = True
     """Whether it is about the model that ``model=`` names; otherwise that name is in no folder and no heading."""
 
+    resumable = False
+    """Whether ``run=`` names the folder of an interrupted run of the same job, which is then taken up where it stopped:
+    its cases are generated through :func:`fvhydra.ops.generation.finish_cases`."""
+
     def __init__(self, config: OpConfig) -> None:
         self.config = config
 
@@ -54,7 +58,9 @@ class Op(ABC):
 
     def resume_command(self, context: Context) -> list[str]:
         """The words that take up a run that was interrupted where it stopped; none where it begins again."""
-        return []
+        if not self.resumable:
+            return []
+        return [*(word for word in context.command[1:] if not word.startswith("run=")), f"run={context.run.path}"]
 
     def job_inputs(self, context: Context) -> JobInputs:
         """The job for a worker that sees no file of this machine, with the files that go with it.

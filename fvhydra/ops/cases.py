@@ -16,7 +16,7 @@ from fvhydra.config.schema import conf_dir
 from fvhydra.core import files, untrusted
 from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError
-from fvhydra.ops.prompts import prompt_files, prompts, refuse_too_many, source
+from fvhydra.ops.prompts import prompt_files, refuse_too_many, source
 from fvhydra.stores.layout import prompt_stem
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ IMAGE_BYTES = 2**28
 """Largest file of a first frame."""
 
 
-def cases(config: Config) -> list[Case]:
-    """Every case of the run, in the order of its prompts.
+def cases(config: Config, given: Sequence[Prompt]) -> list[Case]:
+    """Every case of the run, in the order of the prompts that are given.
 
     Raises:
         UsageError: A prompt is empty or missing, an image is missing, ``prompt_index`` is out of range.
@@ -36,7 +36,6 @@ def cases(config: Config) -> list[Case]:
     stems: set[str] = set()
     found: list[list[Case]] = []
     index = 0
-    given = prompts(config)
     refuse_too_many(sum(prompt.samples for prompt in given), source(config))
     for position, prompt in enumerate(given):
         stem = prompt_stem(prompt.text)
@@ -54,7 +53,7 @@ def cases(config: Config) -> list[Case]:
     return found[config.prompt_index]
 
 
-def file_digests(config: Config) -> dict[str, str]:
+def file_digests(config: Config, given: Sequence[Prompt]) -> dict[str, str]:
     """Content hashes of the files that the prompts come from, by the names that they are given by.
 
     A file that is missing has none; :func:`cases` says so.
@@ -63,7 +62,7 @@ def file_digests(config: Config) -> dict[str, str]:
     with contextlib.suppress(UsageError):
         for name, path in prompt_files(config).items():
             found[name] = files.sha256_bytes(untrusted.read_bytes(path, "prompt file"))
-        for prompt in prompts(config):
+        for prompt in given:
             if (image := image_of(config, prompt)) is not None:
                 found[str(config.image or prompt.image)] = files.sha256_file(image)
     return found

@@ -18,10 +18,10 @@ from fvhydra.ops.base import Op
 from fvhydra.ops.cases import same_cases
 from fvhydra.ops.comparison import compare_with_reference, shown_metrics
 from fvhydra.ops.context import Context
-from fvhydra.ops.generation import Generated, generate, record_cases
+from fvhydra.ops.generation import Generated, finish_cases, generate, record_cases
 from fvhydra.ops.headline import headline
 from fvhydra.ops.proposal import files_of, prepare_change
-from fvhydra.ops.references import References, environment_difference, recipe_difference
+from fvhydra.ops.references import References, environment_difference, recipe_difference, write_sidecar
 from fvhydra.stores.layout import draft_path, reference_path
 
 
@@ -33,6 +33,7 @@ class CheckSsim(Op):
     """
 
     config: CheckSsimConfig
+    resumable = True
 
     def preflight(self, context: Context) -> None:
         """Resolve the prompts; whether the store can be read shows at once, and asking twice would cost a request."""
@@ -75,9 +76,15 @@ class CheckSsim(Op):
                 comparable[case.index] = path
                 _announce_differences(context, case, references.sidecar(path), here)
         to_run = [case for case in wanted if case.index in comparable]
-        for made in generate(context, to_run, {case.index: reference_path(case) for case in to_run}):
-            result = _compared(context, made, references, comparable[made.case.index])
-            results[made.case.index] = result
+        found = finish_cases(
+            context,
+            to_run,
+            {case.index: reference_path(case) for case in to_run},
+            lambda made: _compared(context, made, references, comparable[made.case.index]),
+            {index: references.digest_of(path) for index, path in comparable.items()},
+        )
+        for result in found:
+            results[result.index] = result
             if self.config.fail_fast and result.verdict is not Verdict.PASS:
                 break
         ordered = [results[index] for index in sorted(results)]
@@ -116,7 +123,8 @@ class CheckSsim(Op):
         for made in generate(context, missing, paths):
             path = paths[made.case.index]
             results[made.case.index].artifact = context.run.relative(made.artifact)
-            for item in files_of(context, made, path):
+            write_sidecar(made)
+            for item in files_of(context, context.run.relative(made.artifact), path):
                 item.replaces = drafts.digests.get(item.path)
                 added.append(item)
         return prepare_change(context, drafts, [], "draft", "Draft", changes=added).change

@@ -43,6 +43,7 @@ def compare_with_reference(context: Context, made: Generated, references: Refere
     case, progress = made.case, context.progress
     progress.stage("fetch", case.index, path)
     reference = references.fetch(path)
+    made.files.append(reference)
     progress.stage("compare", case.index)
     sidecar = references.sidecar(path)
     result = CaseResult(
@@ -96,6 +97,7 @@ def _compare_latents(context: Context, made: Generated, reference: Path, result:
         with files.atomic_path(path, suffix=".npy") as temporary:
             np.save(temporary, difference_map(bundle, made.media.latent))
         result.difference_map = context.run.relative(path)
+        made.files.append(path)
 
 
 def _compare_pixels(context: Context, made: Generated, reference: Path, result: CaseResult) -> None:
@@ -166,4 +168,6 @@ def _keep(context: Context, made: Generated, result: CaseResult) -> None:
             },
         )
     name = f"steps{case.sampling.num_inference_steps}_{made.artifact.stem}_{suffix}.json"
-    files.write_json(made.artifact.with_name(name), record | shared)
+    path = made.artifact.with_name(name)
+    files.write_json(path, record | shared)
+    made.files.append(path)

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from fvhydra.config.prompts import Prompt
 from fvhydra.config.root import Config
 from fvhydra.core.case import Case
+from fvhydra.core.errors import UsageError
 from fvhydra.core.memo import Memo
 from fvhydra.core.progress import Progress
 from fvhydra.core.run import RunFolder
 from fvhydra.ops.cases import cases, file_digests
+from fvhydra.ops.prompts import prompts
 from fvhydra.stores.base import Store
 from fvhydra.stores.choice import open_store
 
@@ -34,18 +38,31 @@ class Prepared:
         """For what only this job's op works with."""
 
     @cached_property
+    def prompts(self) -> list[Prompt]:
+        """The prompts of the job.
+
+        Raises:
+            UsageError: See :func:`fvhydra.ops.prompts.prompts`.
+        """
+        return prompts(self.config)
+
+    @cached_property
     def cases(self) -> list[Case]:
         """Every case of the job, in the order of its prompts.
 
         Raises:
             UsageError: See :func:`fvhydra.ops.cases.cases`.
         """
-        return cases(self.config)
+        return cases(self.config, self.prompts)
 
     @cached_property
     def file_digests(self) -> dict[str, str]:
         """Content hashes of the files that the prompts come from, see :func:`fvhydra.ops.cases.file_digests`."""
-        return file_digests(self.config)
+        try:
+            given = self.prompts
+        except UsageError:  # the checks of the job say so
+            given = []
+        return file_digests(self.config, given)
 
     @cached_property
     def store(self) -> Store:
@@ -67,6 +84,7 @@ class Context:
         progress: Hears of the progress.
         command: The whole command that was typed.
         overrides: Those of this job: in a sweep, one value of each.
+        fingerprint: Asks for the job's: equal for jobs that must come to the same. It reads all that the job reads.
     """
 
     prepared: Prepared
@@ -74,6 +92,7 @@ class Context:
     progress: Progress
     command: list[str] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
+    fingerprint: Callable[[], str] = lambda: ""
 
     @property
     def config(self) -> Config:

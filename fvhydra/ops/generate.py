@@ -8,12 +8,14 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
-from fvhydra.ops.generation import clip_facts, generate, record_cases
+from fvhydra.ops.generation import Generated, clip_facts, finish_cases, record_cases
 from fvhydra.stores.layout import reference_path
 
 
 class Generate(Op):
     """Generate every case; nothing is compared and no store is touched."""
+
+    resumable = True
 
     def preflight(self, context: Context) -> None:
         """Resolve the prompts and images."""
@@ -24,8 +26,9 @@ class Generate(Op):
         """Leave one artifact for each case."""
         wanted = context.cases
         record_cases(context, wanted)
-        results = [
-            CaseResult(
+
+        def conclude(made: Generated) -> CaseResult:
+            return CaseResult(
                 index=made.case.index,
                 prompt=made.case.prompt,
                 seed=made.case.seed,
@@ -36,8 +39,9 @@ class Generate(Op):
                 clip=clip_facts(made),
                 seconds=made.media.seconds,
             )
-            for made in generate(context, wanted, {case.index: reference_path(case) for case in wanted})
-        ]
+
+        paths = {case.index: reference_path(case) for case in wanted}
+        results = sorted(finish_cases(context, wanted, paths, conclude), key=lambda result: result.index)
         return RunResult(
             op=self.config.name,
             model=context.config.model.name,

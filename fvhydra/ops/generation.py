@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fvhydra.core import files
 from fvhydra.core.artifacts import ClipFacts
 from fvhydra.core.case import Case
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import InfrastructureError
+from fvhydra.core.result import CaseResult
 from fvhydra.engines.base import GeneratedMedia, LoadRequest
 from fvhydra.engines.choice import check_engine, open_engine
 from fvhydra.media import latent, video
 from fvhydra.ops.context import Context
+from fvhydra.ops.finished import FinishedCase, keep, take_over
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Generated:
         artifact: The file, at its reference path below ``artifacts/`` of the run folder.
         environment: Provenance: facts of the machine and of the engine, flat.
         procedural: Whether the engine made it up, with no weights of a model.
+        entry: The artifact's entry in the manifest.
+        files: Every file of the case so far; whoever writes another adds it.
     """
 
     case: Case
@@ -33,6 +38,8 @@ class Generated:
     media: GeneratedMedia
     environment: dict[str, str]
     procedural: bool = False
+    entry: dict[str, Any] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
 
 
 def record_cases(context: Context, cases: Sequence[Case]) -> None:
@@ -86,10 +93,39 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
             path = context.run.path / "artifacts" / paths[case.index]
             _write(path, case, media)
             facts_of_call = {"arguments": media.arguments, "dropped": media.dropped}
-            context.run.add_artifact(path, case.index, case.fingerprint, **facts_of_call)
-            yield Generated(case, path, media, facts, engine.capabilities.procedural)
+            entry = context.run.add_artifact(path, case.index, case.fingerprint, **facts_of_call)
+            yield Generated(case, path, media, facts, engine.capabilities.procedural, entry, [path])
     finally:
         engine.close()
+
+
+def finish_cases(
+    context: Context,
+    cases: Sequence[Case],
+    paths: dict[int, str],
+    conclude: Callable[[Generated], CaseResult],
+    basis: Mapping[int, str] | None = None,
+) -> Iterator[CaseResult]:
+    """Generate cases, conclude something of each, and keep both, so that a later attempt goes on after the last one.
+
+    Args:
+        paths: As for :func:`generate`.
+        conclude: What is found out of a case, by comparing or reviewing it. Adds the files that it writes to
+            ``Generated.files``.
+        basis: What each case is concluded from beside itself, such as the digest of its reference.
+
+    Yields:
+        First the cases that an earlier attempt in this folder finished, then the others as they are finished.
+    """
+    decisive = basis or {}
+    taken = take_over(context, cases, decisive)
+    yield from taken.values()
+    for made in generate(context, [case for case in cases if case.index not in taken], paths):
+        result = conclude(made)
+        listed = {context.run.relative(path): files.sha256_file(path) for path in made.files}
+        job, about = context.fingerprint(), decisive.get(made.case.index, "")
+        keep(context, FinishedCase(job, about, result, listed, made.entry, made.environment))
+        yield result
 
 
 def _write(path: Path, case: Case, media: GeneratedMedia) -> None:

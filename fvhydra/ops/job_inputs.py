@@ -60,7 +60,7 @@ def inputs_of_cases(config: Config, store: Store) -> JobInputs:
         prompts=PromptsConfig(name=config.prompts.name, entries=entries),
         store=replace(config.store, **local),
     )
-    wanted = cases(packed)
+    wanted = cases(packed, entries)
     prefixes = {prefix for case in wanted for prefix in search_folders(case)}
     drafts = {reference_folder(case, drafts=True) for case in wanted}
     read = {Path(entry.image) for entry in entries if entry.image is not None}

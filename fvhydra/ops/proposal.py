@@ -14,9 +14,10 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
 from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, clip_facts
-from fvhydra.ops.references import References, write_sidecar
+from fvhydra.ops.references import References
 from fvhydra.review import change
 from fvhydra.review.criteria import review_latent, review_origin, review_pixels
+from fvhydra.stores.layout import sidecar_path
 
 
 def reviewed(context: Context, made: Generated, path: str) -> CaseResult:
@@ -48,10 +49,10 @@ def review(made: Generated, result: CaseResult) -> None:
     result.criteria += review_origin(made.case, made.procedural)
 
 
-def files_of(context: Context, made: Generated, path: str) -> list[change.ChangeFile]:
-    """The artifact and its sidecar, as the files of a change. Writes the sidecar."""
-    pairs = [(path, made.artifact), (f"{path}.json", write_sidecar(made))]
-    return [change.ChangeFile(where, context.run.relative(local), files.sha256_file(local)) for where, local in pairs]
+def files_of(context: Context, artifact: str, path: str) -> list[change.ChangeFile]:
+    """An artifact of the run and the sidecar beside it, as the files of a change to the reference at ``path``."""
+    pairs = [(path, artifact), (sidecar_path(path), sidecar_path(artifact))]
+    return [change.ChangeFile(where, local, files.sha256_file(context.run.inside(local))) for where, local in pairs]
 
 
 def prepare_change(

@@ -74,6 +74,10 @@ class References:
         """A verified local copy."""
         return self.store.fetch([path], self.folder, self.revision)[path]
 
+    def digest_of(self, path: str) -> str:
+        """What a conclusion from a reference rests on: the digests of it and of its sidecar."""
+        return f"{self.digests.get(path)} {self.digests.get(layout.sidecar_path(path))}"
+
     def history(self, path: str) -> list[dict[str, str]]:
         """The commits that touched a reference, newest first; the store is asked once for all.
 
@@ -137,6 +141,7 @@ def write_sidecar(generated: Generated) -> Path:
             "created": now(),
         },
     )
+    generated.files.append(path)
     return path
 
 

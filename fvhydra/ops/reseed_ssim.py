@@ -21,9 +21,9 @@ from fvhydra.ops.base import Op
 from fvhydra.ops.cases import same_cases, same_words
 from fvhydra.ops.comparison import compare_with_reference, shown_metrics
 from fvhydra.ops.context import Context
-from fvhydra.ops.generation import Generated, generate, record_cases
+from fvhydra.ops.generation import Generated, finish_cases, record_cases
 from fvhydra.ops.proposal import files_of, prepare_change, review, reviewed
-from fvhydra.ops.references import References, recipe_difference
+from fvhydra.ops.references import References, recipe_difference, write_sidecar
 from fvhydra.review.change import PHRASES
 from fvhydra.similarity.pixel import frame_changes
 
@@ -32,6 +32,7 @@ class ReseedSsim(Op):
     """Back up, regenerate *with* the comparison against what is there, and prepare a change that replaces it."""
 
     config: ReseedSsimConfig
+    resumable = True
     early_confirmation = PHRASES["reseed"][0]
 
     def preflight(self, context: Context) -> None:
@@ -54,13 +55,20 @@ class ReseedSsim(Op):
         record_cases(context, wanted)
         context.progress.stage("back up", msg=f"{len(paths)} reference(s)")
         self._back_up(context, references, list(paths.values()))
-        results, changes = [], []
-        for made in generate(context, wanted, paths):
-            path = paths[made.case.index]
-            results.append(_before_and_after(context, made, references, path))
-            for item in files_of(context, made, path):
-                item.replaces = references.digests.get(item.path)
-                changes.append(item)
+
+        def conclude(made: Generated) -> CaseResult:
+            write_sidecar(made)
+            return _before_and_after(context, made, references, paths[made.case.index])
+
+        basis = {index: references.digest_of(path) for index, path in paths.items()}
+        found = finish_cases(context, wanted, paths, conclude, basis)
+        results = sorted(found, key=lambda result: result.index)
+        changes = [
+            replace(item, replaces=references.digests.get(item.path))
+            for result in results
+            if result.artifact
+            for item in files_of(context, result.artifact, paths[result.index])
+        ]
         checklist = _checklist(context, self.config.reason, results)
         files.write_text(context.run.path / "pull_request.md", checklist)
         parts = {"changes": changes, "follow_up": checklist}

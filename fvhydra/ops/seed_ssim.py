@@ -8,14 +8,14 @@ from tempfile import TemporaryDirectory
 
 from fvhydra.config.op import SeedSsimConfig
 from fvhydra.core.errors import Exists
-from fvhydra.core.result import RunResult
+from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op
 from fvhydra.ops.cases import same_cases
 from fvhydra.ops.context import Context
-from fvhydra.ops.generation import generate, record_cases
+from fvhydra.ops.generation import Generated, finish_cases, record_cases
 from fvhydra.ops.proposal import files_of, prepare_change, reviewed
-from fvhydra.ops.references import References
+from fvhydra.ops.references import References, write_sidecar
 from fvhydra.stores.layout import draft_path
 
 
@@ -23,6 +23,7 @@ class SeedSsim(Op):
     """Generate, review what can be reviewed automatically, and prepare a change that adds the references."""
 
     config: SeedSsimConfig
+    resumable = True
 
     def preflight(self, context: Context) -> None:
         """Refuse when the store cannot be written, or holds any of the references already."""
@@ -36,11 +37,19 @@ class SeedSsim(Op):
         wanted = context.cases
         references, paths = self._free_paths(context, context.run.path / "references")
         record_cases(context, wanted)
-        results, added = [], []
-        for made in generate(context, wanted, paths):
-            path = paths[made.case.index]
-            added += files_of(context, made, path)
-            results.append(reviewed(context, made, path))
+
+        def conclude(made: Generated) -> CaseResult:
+            write_sidecar(made)
+            return reviewed(context, made, paths[made.case.index])
+
+        found = finish_cases(context, wanted, paths, conclude, paths)
+        results = sorted(found, key=lambda result: result.index)
+        added = [
+            item
+            for result in results
+            if result.artifact
+            for item in files_of(context, result.artifact, paths[result.index])
+        ]
         verb = "Draft" if self.config.draft else "Seed"
         prepared = prepare_change(context, references, results, "seed", verb, changes=added)
         prepared.sides = ("reference", "new")

@@ -17,7 +17,7 @@ from fvhydra.config.schema import conf_dir, register
 from fvhydra.core.case import Case
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.launch import plugins
-from fvhydra.ops.cases import cases, file_digests
+from fvhydra.ops.context import Prepared
 from fvhydra.stores.layout import reference_path
 from tests.conftest import Cli
 from tests.servers.hub import ALICE, HubServer
@@ -58,7 +58,7 @@ def config(*overrides: str) -> Config:
 
 
 def suite(*overrides: str) -> list[Case]:
-    return cases(config(*overrides))
+    return Prepared(config(*overrides)).cases
 
 
 @pytest.fixture
@@ -207,9 +207,9 @@ def test_a_data_set_on_the_hub_is_read_at_its_commit(cli: Cli) -> None:
 
 def test_a_changed_copy_is_another_input(vbench: Path) -> None:
     chosen = config("prompts=vbench", f"prompts.path={vbench}")
-    before = file_digests(chosen)
+    before = Prepared(chosen).file_digests
     vbench.write_text(json.dumps(VBENCH[:2]))
-    assert before != file_digests(chosen) and set(before) == {"prompts=vbench"}
+    assert before != Prepared(chosen).file_digests and set(before) == {"prompts=vbench"}
 
 
 # ---------------------------------------------------------------------- files of one's own

@@ -17,6 +17,7 @@ from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.config.store import LocalStoreConfig
 from fvhydra.core import files
+from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Silent
 from fvhydra.core.run import RunFolder
@@ -27,7 +28,7 @@ from fvhydra.launch.job_file import read_job, write_job
 from fvhydra.launch.modal.call_log import ModalCall, calls, latest, remember
 from fvhydra.launch.modal.payload import pack, refuse_unsendable
 from fvhydra.launch.modal.resources import gpu_string
-from fvhydra.ops.cases import cases
+from fvhydra.ops.context import Prepared
 from fvhydra.stores.local import LocalStore
 from tests.evaluation.clips import write_clip
 
@@ -51,6 +52,10 @@ def _job(home: Path, *words: str) -> Job:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = build_config(compose("config", ["engine=mock", "model=wan22_ti2v_5b", "launcher=modal", *words]))
     return Job(0, "title", config, RunFolder(home / "sweep" / "0"), ["fvhydra"], list(words))
+
+
+def _cases(config: Config) -> list[Case]:
+    return Prepared(config).cases
 
 
 def _packed(job: Job) -> dict[str, Any]:
@@ -86,7 +91,7 @@ def test_prompts_are_read_here_and_pictures_keep_their_paths(
     config = _received(payload, tmp_path_factory.mktemp("there"))
     assert config.job.cache_dir == "/root/data/.cache/fvhydra"
     assert isinstance(config.store, LocalStoreConfig) and config.store.path == str(home / "store")
-    assert [case.recipe() for case in cases(config)] == [case.recipe() for case in cases(job.config)]
+    assert [case.recipe() for case in _cases(config)] == [case.recipe() for case in _cases(job.config)]
 
 
 def test_of_the_prompts_that_are_not_asked_for_no_picture_is_sent(
@@ -98,9 +103,9 @@ def test_of_the_prompts_that_are_not_asked_for_no_picture_is_sent(
     job = _job(home, "prompt_file=prompts.json", "prompt_index=1")
     payload = _packed(job)
     assert b"another picture" in payload["files"].values() and b"a picture" not in payload["files"].values()
-    there = cases(_received(payload, tmp_path_factory.mktemp("there")))
-    assert [(case.index, case.seed) for case in there] == [(case.index, case.seed) for case in cases(job.config)]
-    assert [case.recipe() for case in there] == [case.recipe() for case in cases(job.config)]
+    there = _cases(_received(payload, tmp_path_factory.mktemp("there")))
+    assert [(case.index, case.seed) for case in there] == [(case.index, case.seed) for case in _cases(job.config)]
+    assert [case.recipe() for case in there] == [case.recipe() for case in _cases(job.config)]
 
 
 def _received(payload: dict[str, Any], there: Path) -> Config:
