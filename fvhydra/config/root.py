@@ -42,7 +42,7 @@ class Config:
     prompt_file: str | None = doc("Prompts from a .txt (one a line), .jsonl, .json or .yaml file", None)
     prompt_index: NonNegative | None = doc("Only this prompt of the set, from 0", None)
     image: str | None = doc("First frame for image-to-video, for every case", None)
-    run: str | None = doc("An earlier run folder: of op=publish, op=eval, op=restore; else the interrupted run to go on with", None)
+    run: str | None = doc("An earlier run folder: to publish, score or undo, or an interrupted run to go on with", None)
     videos: str | None = doc("Clips to score (op=eval): a folder, a run folder, a pattern such as 'gen/*.mp4'", None)
     references: str | None = doc("What videos= are compared with: a folder or pattern, paired by relative path", None)
     metric: str | None = doc("One metric to explain, by id (op=metrics)", None)
