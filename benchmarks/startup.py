@@ -19,7 +19,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from fvhydra.config.schema import conf_dir, register
 register()
-ConfigStore.instance().store(group="hydra/launcher", name="fvhydra_local", node={})
+ConfigStore.instance().store(group="hydra/launcher", name="fvhydra", node={})
 ConfigStore.instance().store(group="hydra/sweeper", name="fvhydra", node={})
 with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
     print(OmegaConf.to_yaml(hydra.compose("config", overrides=["model=ltx2"])))

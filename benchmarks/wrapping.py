@@ -77,7 +77,7 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
     from fvhydra.ops.cases import cases
 
     register()
-    ConfigStore.instance().store(group="hydra/launcher", name="fvhydra_local", node={})
+    ConfigStore.instance().store(group="hydra/launcher", name="fvhydra", node={})
     ConfigStore.instance().store(group="hydra/sweeper", name="fvhydra", node={})
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = build_config(compose("config", overrides=["model=ltx2", f"sampling.num_inference_steps={steps}"]))

@@ -108,7 +108,7 @@ def refuse_what_hydra_ignores(words: Sequence[str]) -> None:
     """Refuse words that Hydra ignores silently or fails on without a word.
 
     Raises:
-        UsageError: ``hydra/launcher=`` without ``launcher=``; ``--cfg`` with ``-m``; flags that replace fvhydra's own
+        UsageError: ``hydra/launcher=``; ``--cfg`` with ``-m``; flags that replace fvhydra's own
             configuration; a value without a key; a group without an option.
     """
     foreign = [word for word in words if word.partition("=")[0] in _FOREIGN_FLAGS]
@@ -118,7 +118,7 @@ def refuse_what_hydra_ignores(words: Sequence[str]) -> None:
             "Add options of yours with --config-dir=<folder>.",
         )
     bare = [word for word in words if word.lstrip("+").startswith("hydra/launcher=")]
-    if bare and not any(word.startswith("launcher=") for word in words):
+    if bare:
         options = ", ".join(f"launcher={name}" for name in sorted(_groups(words)["launcher"]))
         raise UsageError(
             f"{bare[0]}: jobs would not run there.",

@@ -24,6 +24,7 @@ from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import AGAIN, Verdict, worst
+from fvhydra.launch.attach import attach
 from fvhydra.launch.base import NOT_STARTED, REUSED
 from fvhydra.launch.dry_run import plan
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
@@ -31,7 +32,6 @@ from fvhydra.launch.lock import locked
 from fvhydra.launch.merge import merge
 from fvhydra.launch.outcome import job_log
 from fvhydra.launch.resume import interrupted_run, made_otherwise
-from fvhydra.ops.attach import Attach
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import confirmed
 
@@ -87,9 +87,7 @@ class Driver:
             )
         root = Path(config.job.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command, self._overrides)
-        if isinstance(job.op, Attach) and not config.dry_run:
-            from fvhydra.launch.modal.attach import attach
-
+        if job.op.attaches and not config.dry_run:
             with self._display:
                 attach(job.folder.path, self)
             return

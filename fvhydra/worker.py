@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from fvhydra.config.store import HubStoreConfig
 from fvhydra.core import files
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import FvhydraError
@@ -100,8 +99,9 @@ def _note_differences(job: Job, driver: dict[str, str]) -> None:
 def _note_tokens(job: Job, result: RunResult) -> None:
     """A job that failed where a token might have helped says that it was not given one."""
     withheld = os.environ.get(WITHHELD_VARIABLE)
-    online = isinstance(job.config.store, HubStoreConfig) or job.config.tier.weights != "tiny"
-    if withheld and online and result.verdict in AGAIN:
+    if not withheld or result.verdict not in AGAIN:
+        return
+    if job.prepared.store.needs_token or job.config.tier.weights != "tiny":
         allow = f"launcher.pass_env=[{withheld}]"
         result.notes.append(f"The job was not given {withheld}. If it needs a token to read: {allow}.")
         record(job.folder, result)

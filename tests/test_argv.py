@@ -91,7 +91,6 @@ def test_showing_a_configuration_of_a_sweep_is_refused() -> None:
 def test_bare_hydra_launcher_is_refused() -> None:
     with pytest.raises(UsageError, match=r"jobs would not run there[^$]*launcher=local"):
         argv.refuse_what_hydra_ignores(["hydra/launcher=slurm"])
-    argv.refuse_what_hydra_ignores(["launcher=local", "hydra/launcher=fvhydra_local"])
 
 
 @pytest.mark.parametrize("word", ["model=null", "sampling=null", "tier=", "op=3", "~model", "~op=generate"])

@@ -14,11 +14,13 @@ from fvhydra.config.fields import Name, NonNegative, NonNegativeFloat, Positive,
 
 @dataclass
 class LauncherConfig:
-    """A launcher. ``conf/launcher/<name>.yaml`` says which class Hydra calls."""
+    """A launcher. ``_target_`` is a class with the contract of ``fvhydra.launch.base.Launcher``."""
 
+    _target_: str = doc("Dotted path of the launcher's class", MISSING)
     name: Name = doc("The word after launcher=", MISSING)
     pass_env: list[str] = doc("Tokens that jobs are given although they could write with them (HF_TOKEN)", factory=list)
-    options: dict[str, Any] = doc("Settings of a launcher from outside this package", factory=dict)
+    sweeps: bool = doc("A command without -m is a sweep of one job", True)
+    options: dict[str, Any] = doc("Settings that only this launcher knows", factory=dict)
 
     @property
     def same_environment(self) -> bool:
@@ -58,7 +60,7 @@ class SlurmLauncherConfig(LauncherConfig):
     mail_type: str | None = doc("On which events Slurm writes: END,FAIL", None)
     requeue: bool = doc("Jobs that lose their node or are preempted run again", True)
     extra: dict[str, Any] = doc("Further parameters of sbatch: +launcher.extra.reservation=tonight", factory=dict)
-    detach: bool = doc("Jobs go on when this command ends before them; sweep=<name> comes back to them", False)
+    detach: bool = doc("Jobs go on when this command ends before them; op=attach comes back to them", False)
     poll_s: PositiveFloat = doc("How often Slurm is asked how the jobs are, s", 5.0)
 
     @property

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fvhydra.core.verdict import Verdict
-from fvhydra.launch.base import SweepLauncher
+from fvhydra.launch.base import Launcher
 from fvhydra.launch.job import Job, run_job
 
 
-class LocalLauncher(SweepLauncher):
+class LocalLauncher(Launcher):
     """The quickest way for small jobs: libraries are imported once. A native crash ends the whole sweep."""
 
     def run(self, jobs: Sequence[Job]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fvhydra.config.launcher import PoolLauncherConfig
 from fvhydra.core.errors import UsageError
 from fvhydra.core.machine import CPUS_VARIABLE, cpus
-from fvhydra.launch.base import SweepLauncher, worker_command
+from fvhydra.launch.base import Launcher, worker_command
 from fvhydra.launch.durations import expected_s
 from fvhydra.launch.job import Job
 from fvhydra.launch.outcome import Follower, ending, job_log, outcome
@@ -34,7 +34,7 @@ class _Running:
     devices: tuple[str, ...]
 
 
-class PoolLauncher(SweepLauncher):
+class PoolLauncher(Launcher):
     """Jobs are packed by what they demand, the largest and longest first.
 
     A worker is the leader of a process group; what it leaves behind is killed with it. All workers hold the end of a

@@ -6,8 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from fvhydra.config.launcher import LauncherConfig, ModalLauncherConfig
-from fvhydra.config.store import HubStoreConfig
+from fvhydra.config.launcher import LauncherConfig
 from fvhydra.core.errors import Denied, UsageError
 from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE, cached_login, find_token, without_token
 from fvhydra.launch.job import Job
@@ -48,25 +47,25 @@ def withheld(settings: LauncherConfig) -> dict[str, str]:
     return {WITHHELD_VARIABLE: ",".join(names)} if names else {}
 
 
-def check_stores(jobs: Sequence[Job], settings: LauncherConfig) -> None:
+def check_stores(jobs: Sequence[Job], settings: LauncherConfig, another_way: str = "") -> None:
     """Refuse jobs that could not read their store without the tokens that they are not given.
+
+    Args:
+        another_way: How else this launcher gives jobs a token; it ends the hint.
 
     Raises:
         UsageError: Names the store, and how to pass a token.
         StoreError: A store cannot be reached at all.
     """
-    stores = {store.repo_id: store for job in jobs if isinstance(store := job.config.store, HubStoreConfig)}
+    stores = {store.location: job for job in jobs if (store := job.prepared.store).needs_token}
     if not stores or set(passed(settings)) & set(TOKEN_VARIABLES) or find_token() is None:
         return
-    hint = "Pass one, best one that may only read: launcher.pass_env=[HF_TOKEN]"
-    if isinstance(settings, ModalLauncherConfig):
-        hint += ", or name a Secret that has one: launcher.secrets=[<name>]"
-    for name, store in stores.items():
+    for name, job in stores.items():
         try:
             with without_token():
-                open_store(store).head()
+                open_store(job.config.store).head()
         except Denied as error:
             raise UsageError(
                 f"Jobs of launcher={settings.name} are given no token, and {name} cannot be read without one.",
-                f"{hint}.",
+                f"Pass one, best one that may only read: launcher.pass_env=[HF_TOKEN]{another_way}.",
             ) from error

@@ -12,6 +12,7 @@ from fvhydra.ops.context import Context
 class Attach(Op):
     """A word for the driver, which follows the jobs of the sweep ``run=`` and concludes as their command would."""
 
+    attaches = True
     writes_run_folder = False
     uses_model = False
 

@@ -31,6 +31,9 @@ class Op(ABC):
     """Whether ``run=`` names the folder of an interrupted run of the same job, which is then taken up where it stopped:
     its cases are generated through :func:`fvhydra.ops.generation.finish_cases`."""
 
+    attaches = False
+    """Whether it is no job, and comes back to the jobs of the sweep that ``run=`` names instead."""
+
     def __init__(self, config: OpConfig) -> None:
         self.config = config
 

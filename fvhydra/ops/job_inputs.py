@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from fvhydra.config.prompts import PromptsConfig
 from fvhydra.config.root import Config
@@ -49,16 +48,13 @@ def inputs_of_cases(config: Config, store: Store) -> JobInputs:
         replace(prompt, image=None if picture is None else str(picture.absolute()))
         for prompt, picture in zip(found, pictures, strict=True)
     ]
-    local: dict[str, Any] = {}
-    if path := getattr(config.store, "path", None):  # another folder is home there
-        local = {"path": str(Path(path).expanduser())}
     packed = replace(
         config,
         prompt=None,
         prompt_file=None,
         image=None,
         prompts=PromptsConfig(name=config.prompts.name, entries=entries),
-        store=replace(config.store, **local),
+        store=store.config_elsewhere(),
     )
     wanted = cases(packed, entries)
     prefixes = {prefix for case in wanted for prefix in search_folders(case)}

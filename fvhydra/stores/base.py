@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from fvhydra.config.store import StoreConfig
 from fvhydra.core.errors import Conflict, NotFound, UsageError
 from fvhydra.stores.patience import Patience
 
@@ -91,6 +92,12 @@ class Store(ABC):
     Every method may raise ``Unavailable`` (not reachable), ``NotFound`` (no such address, branch, revision or path),
     ``Corrupt`` and ``Denied``.
     """
+
+    needs_token: ClassVar[bool] = False
+    """Whether reading or writing it may need a token of the Hub (``fvhydra.core.token``)."""
+
+    def __init__(self, config: StoreConfig) -> None:
+        self.config = config
 
     @property
     @abstractmethod
@@ -203,6 +210,10 @@ class Store(ABC):
         machine reaches.
         """
         return []
+
+    def config_elsewhere(self) -> StoreConfig:
+        """The configuration by which a machine with the files of :meth:`local_files`, and another home, reads it."""
+        return self.config
 
     @abstractmethod
     def check_writable(self) -> None:

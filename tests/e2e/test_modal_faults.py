@@ -51,7 +51,7 @@ def test_a_preempted_job_runs_again_from_its_beginning(here: Site) -> None:
         here.modal.preempt()
         command = here.ended(process)
     assert command.code == 0, command.text
-    assert here.result("generate", 0)["verdict"] == "done" and len(here.modal.call_log) == 1
+    assert here.result("generate", 0)["verdict"] == "done" and len(here.modal.calls) == 1
     assert len({request.task for request in here.modal.requests("FunctionGetInputs")}) == 2
 
 
@@ -65,7 +65,7 @@ def test_a_container_that_dies_is_started_again_and_named_when_that_does_not_hel
         command = here.ended(process)
     assert command.code == 4 and "The worker was lost with its container" in command.out, command.text
     assert "Runner failed with exit code" in command.out
-    assert here.modal.call_log[0].outputs[0].retry_count == 1
+    assert here.modal.calls[0].outputs[0].retry_count == 1
 
 
 def test_when_modal_stays_away_the_command_ends_and_says_how_to_come_back(here: Site) -> None:
@@ -102,12 +102,12 @@ def test_a_polite_kill_is_an_interruption(here: Site) -> None:
 def test_the_same_command_comes_back_to_detached_jobs_of_one_that_was_killed(here: Site) -> None:
     words = ("-m", *GENERATE, *SHORT, "seed=1,2", "launcher.detach=true")
     with here.started(*words) as process:
-        here.modal.wait(lambda: len(here.modal.call_log) == 2)
+        here.modal.wait(lambda: len(here.modal.calls) == 2)
         here.modal.wait(lambda: _generating(here))
         process.send_signal(signal.SIGKILL)
         process.wait()
     again = here.run(*words)
-    assert again.code == 0 and len(here.modal.call_log) == 2, again.text
+    assert again.code == 0 and len(here.modal.calls) == 2, again.text
     assert [here.result("generate", number)["verdict"] for number in (0, 1)] == ["done"] * 2
 
 
@@ -122,7 +122,7 @@ def test_jobs_of_a_killed_command_are_stopped_and_made_again(here: Site) -> None
     lost = here.run("op=attach", "run=multirun/generate/mine")
     assert lost.code == 4 and "The worker was lost with its container" in lost.out, lost.text
     with here.started(*GENERATE, *LONG):
-        here.modal.wait(lambda: len(here.modal.call_log) == 2)
+        here.modal.wait(lambda: len(here.modal.calls) == 2)
 
 
 def test_ctrl_c_while_the_image_is_being_made_leaves_nothing(here: Site) -> None:
@@ -130,4 +130,4 @@ def test_ctrl_c_while_the_image_is_being_made_leaves_nothing(here: Site) -> None
     with here.started(*GENERATE) as process:
         here.modal.wait(lambda: here.modal.requests("FunctionCreate"))
         command = here.interrupted(process)
-    assert command.code == 130 and here.modal.call_log == [] and "Traceback" not in command.text, command.text
+    assert command.code == 130 and here.modal.calls == [] and "Traceback" not in command.text, command.text

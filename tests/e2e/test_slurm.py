@@ -51,7 +51,7 @@ def test_every_way_to_fail_is_told(site: Site) -> None:
     for line in (
         "job 1: RuntimeError: the kernel is broken",
         "job 2: The job exited by itself (code 7).",
-        "job 3: The worker was killed by SIGKILL (Slurm: FAILED on n",
+        "job 3: The worker was cancelled in Slurm on n",
         "job 4: The worker was killed by SIGSEGV (Slurm: FAILED on n",
     ):
         assert line in command.text
@@ -104,6 +104,23 @@ def test_jobs_that_run_on_are_met_again(site: Site, number: signal.Signals, word
     command = driver.end()
     assert command.code == 0 and "3 job(s), worst: done" in command.text, command.text
     assert sorted(entry["seed"] for entry in site.diary()) == [0, 1, 2]  # none began twice
+
+
+def test_another_command_comes_back_to_jobs_that_go_on(site: Site) -> None:
+    """It submits nothing, and a job that ended meanwhile without a verdict has failed."""
+    driver = site.start("seed=0,1", WAIT, "launcher.detach=true")
+    site.wait_for(lambda: len(site.diary()) == 2)
+    left = driver.end(signal.SIGINT)
+    assert left.code == 130 and "op=attach run=multirun/generate/night" in left.text, left.text
+    site.cluster.succeeds("scancel", "--signal=KILL", f"{site.ids()[0]}_1")
+    site.wait_for(lambda: site.states() == ["RUNNING"])
+    driver = site.attach()
+    time.sleep(1)
+    site.go()
+    command = driver.end()
+    assert [site.result(number)["verdict"] for number in (0, 1)] == ["done", "infrastructure"], command.text
+    assert command.code == 4 and "was cancelled in Slurm" in command.text, command.text
+    assert len(site.ids()) == 1 and len(site.diary()) == 2
 
 
 @pytest.mark.slow
@@ -175,7 +192,7 @@ def test_without_accounting(tmp_path: Path, cache_dir: Path, tmp_path_factory: p
         patch.setenv("SLURM_CONF", str(cluster.conf))
         command = Site(tmp_path, cache_dir, cluster).start("+engine.options.how=none,SIGKILL").end()
         assert not cluster.succeeds("sacct")
-    assert command.code == 4 and "job 1: The worker was killed by SIGKILL (Slurm: FAILED" in command.text, command.text
+    assert command.code == 4 and "job 1: The worker was cancelled in Slurm" in command.text, command.text
 
 
 def test_where_there_is_no_slurm(site: Site) -> None:

@@ -25,9 +25,9 @@ from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, WITHHELD_VARIABLE
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch import attempts, resume
-from fvhydra.launch.base import titles
 from fvhydra.launch.job_file import read_job, write_job
 from fvhydra.launch.outcome import Follower, ending, error_line
+from fvhydra.launch.sweep import titles
 from fvhydra.launch.tokens import passed, worker_environment
 from tests.conftest import clean_environment
 from tests.launch.jobs import job

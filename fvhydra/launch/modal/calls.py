@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
+from fvhydra.launch.base import attach_command
 from fvhydra.launch.job import Job, failed, record
 from fvhydra.launch.modal import polling
 from fvhydra.launch.modal.call_log import ModalCall, remember
@@ -39,7 +39,7 @@ class ModalCalls:
     ) -> None:
         self._sweep, self._settings, self._running = sweep, settings, running
         self._listen, self._tell_ended = listen, ended
-        self._comeback = shlex.join(["python", "-m", "fvhydra", "op=attach", f"run={sweep}"])
+        self._comeback = attach_command(sweep)
         self._ended: set[int] = set()
         self._making = asyncio.Lock()
         self._fetching = asyncio.Semaphore(_TOGETHER)

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import yaml
 
 from fvhydra.config.launcher import ModalLauncherConfig
-from fvhydra.launch.base import SweepLauncher
+from fvhydra.launch import attempts
+from fvhydra.launch.base import Launcher
 from fvhydra.launch.job import Job
-from fvhydra.launch.modal.call_log import latest
+from fvhydra.launch.modal.call_log import ModalCall, latest
+from fvhydra.launch.modal.calls import ModalCalls
 from fvhydra.launch.modal.errors import explained
 from fvhydra.launch.modal.payload import refuse_unsendable
+from fvhydra.launch.modal.polling import is_open
 from fvhydra.launch.modal.resources import (
     build_app,
     facts,
@@ -24,19 +28,21 @@ from fvhydra.launch.modal.resources import (
     sources,
     volume,
 )
+from fvhydra.launch.outcome import outcome
 from fvhydra.launch.tokens import check_stores
 
 
-class ModalLauncher(SweepLauncher):
+class ModalLauncher(Launcher):
     """Spawns a call for each job, follows all of them, and fetches what they made."""
 
     settings: ModalLauncherConfig
+    attaches = True
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse jobs that cannot be sent, a GPU that Modal does not have, a token or Secret that it does not know."""
         self.describe(jobs)
         if not self.settings.secrets:  # one may hold a token; what is in them is Modal's secret
-            check_stores(jobs, self.settings)
+            check_stores(jobs, self.settings, ", or name a Secret that has one: launcher.secrets=[<name>]")
         with explained():
             for item in (*map(volume, mounts(self.settings)), *named_secrets(self.settings)):
                 item.hydrate()
@@ -61,17 +67,34 @@ class ModalLauncher(SweepLauncher):
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Come back to the calls that still run, make the others, and follow them to their ends."""
-        import asyncio  # here, so that other commands start without it
-
         with explained():
             interrupted = asyncio.run(self._to_the_end(jobs))
         if interrupted:
             raise KeyboardInterrupt
 
-    async def _to_the_end(self, jobs: Sequence[Job]) -> bool:
-        from fvhydra.launch.modal.calls import ModalCalls
-        from fvhydra.launch.modal.polling import is_open
+    def attach(self, jobs: Sequence[Job]) -> None:
+        """Follow the calls that were made; those that have ended are asked for what they answered."""
+        known = latest(self.sweep_folder)
+        running = []
+        for job in jobs:
+            call = known.get((job.number, job.fingerprint))
+            if call is None:
+                self.skipped(job, "Modal was never given it")
+            elif call.closed:
+                self.ended(job, outcome(job, "", interrupted=True))
+            else:
+                attempts.set_aside(job.folder.path, keep=("job.json",))
+                running.append((job, call))
+        calls = self._calls(running)
+        with explained():
+            interrupted = asyncio.run(calls.to_the_end())
+        if interrupted:
+            raise KeyboardInterrupt
 
+    def _calls(self, running: list[tuple[Job, ModalCall]]) -> ModalCalls:
+        return ModalCalls(self.sweep_folder, self.settings, self.listen, self.ended, running)
+
+    async def _to_the_end(self, jobs: Sequence[Job]) -> bool:
         known = latest(self.sweep_folder)
         running, new = [], []
         for job in jobs:
@@ -80,7 +103,7 @@ class ModalLauncher(SweepLauncher):
                 running.append((job, call))
             else:
                 new.append(job)
-        calls = ModalCalls(self.sweep_folder, self.settings, self.listen, self.ended, running)
+        calls = self._calls(running)
         if not new:
             return await calls.to_the_end()
         app, functions = build_app(self.settings, new)

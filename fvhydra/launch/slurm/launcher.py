@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.progress import Progress
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
-from fvhydra.launch.base import SweepLauncher
+from fvhydra.launch.base import Launcher, attach_command
 from fvhydra.launch.job import Job, not_run, record
 from fvhydra.launch.outcome import Follower, job_log, outcome
 from fvhydra.launch.slurm import commands, queue, submissions
@@ -68,10 +68,11 @@ class _Watched:
         return time.monotonic() - self.gone_since > _COMES_BACK_S
 
 
-class SlurmLauncher(SweepLauncher):
+class SlurmLauncher(Launcher):
     """Every job is a task of an array. The disk that driver and nodes share carries everything but Slurm's states."""
 
     settings: SlurmLauncherConfig
+    attaches = True
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse when there is no Slurm here, or when what is asked for cannot be said to it."""
@@ -96,25 +97,43 @@ class SlurmLauncher(SweepLauncher):
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Submit those that Slurm does not have yet, and watch all until they have ended."""
-        watched: dict[str, _Watched] = {}
         try:
             self._submit([job for job in jobs if job.number not in self.running])
-            ids = submissions.submitted(self.sweep_folder)
-            for job in jobs:
-                watched[ids[job.number]] = _Watched(job, self.listen(job))
-            while watched:
-                self._step(watched)
-                time.sleep(self.settings.poll_s if watched else 0)
+            self._watch(jobs, submissions.submitted(self.sweep_folder))
         except KeyboardInterrupt:
-            if self.settings.detach:
-                self._leave(jobs)
-            else:
-                self._stop(jobs)
+            self._let_go(jobs)
             raise
         except Exception:  # none of this command goes on; what an earlier one left there has nothing to do with it
             submissions.cancel(self._ids(job for job in jobs if job.number not in self.running))
             self._leave([job for job in jobs if job.number in self.running])
             raise
+
+    def attach(self, jobs: Sequence[Job]) -> None:
+        """Watch those that were submitted, also those that have ended since without a result."""
+        commands.required()
+        ids = submissions.submitted(self.sweep_folder)
+        for job in jobs:
+            if job.number not in ids:
+                self.skipped(job, "Slurm was never given it")
+        try:
+            self._watch([job for job in jobs if job.number in ids], ids)
+        except KeyboardInterrupt:
+            self._let_go(jobs)
+            raise
+
+    def _watch(self, jobs: Sequence[Job], ids: Mapping[int, str]) -> None:
+        """Look at them until all have ended."""
+        watched = {ids[job.number]: _Watched(job, self.listen(job)) for job in jobs}
+        while watched:
+            self._step(watched)
+            time.sleep(self.settings.poll_s if watched else 0)
+
+    def _let_go(self, jobs: Sequence[Job]) -> None:
+        """After an interruption."""
+        if self.settings.detach:
+            self._leave(jobs)
+        else:
+            self._stop(jobs)
 
     def _name(self) -> str:
         """What the arrays of this command are called, unlike those of any other."""
@@ -162,8 +181,9 @@ class SlurmLauncher(SweepLauncher):
 
     def _leave(self, jobs: Sequence[Job]) -> None:
         """Let them go on."""
+        again = attach_command(self.sweep_folder)
         for id, job in self._ids(jobs).items():
-            self.ended(job, _unknown(job, f"Left to Slurm as {id}; sweep={self.sweep_folder} comes back to it."))
+            self.ended(job, _unknown(job, f"Left to Slurm as {id}; to come back to it: {again}."))
 
 
 def _is_there(job: Job, standing: Standing) -> bool:

@@ -37,8 +37,11 @@ _Answer = TypeVar("_Answer")
 class HubStore(Store):
     """A store in a data set; see the package for how it is kept."""
 
+    needs_token = True
+
     def __init__(self, config: HubStoreConfig) -> None:
-        self._config = config
+        super().__init__(config)
+        self._retry_s = config.retry_s
         self._repository = Repository(config)
         self._trees = Trees(self._repository)
         self._history = History(self._trees, config.repo_id, config.cache_dir)
@@ -81,7 +84,7 @@ class HubStore(Store):
         if parent is not None:
             checked_revision(parent, self.location)
         attempt = _Attempt(request, parent, must_be_absent, message, checked_note(message, provenance))
-        patience = Patience(self._config.retry_s, longest_s=_LONGEST_PAUSE_S)
+        patience = Patience(self._retry_s, longest_s=_LONGEST_PAUSE_S)
         while True:
             try:
                 revision = self._commit(attempt)
@@ -114,7 +117,7 @@ class HubStore(Store):
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
         """Ask again as long as that may help."""
-        patience = Patience(self._config.retry_s)
+        patience = Patience(self._retry_s)
         while True:
             try:
                 return question()

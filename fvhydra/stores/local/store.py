@@ -7,10 +7,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fvhydra.config.store import LocalStoreConfig
+from fvhydra.config.store import LocalStoreConfig, StoreConfig
 from fvhydra.core import files
 from fvhydra.core.errors import Conflict, Exists, NotFound, StoreError, UsageError
 from fvhydra.stores.base import Content, Entry, FileCopy, LogEntry, Store, checked_path, checked_prefix
@@ -34,7 +35,10 @@ _log = logging.getLogger(__name__)
 class LocalStore(Store):
     """A store in a folder; see the package for how it is kept."""
 
+    config: LocalStoreConfig
+
     def __init__(self, config: LocalStoreConfig) -> None:
+        super().__init__(config)
         self._root = Path(config.path).expanduser().absolute()
         self._scratch = self._root / "tmp"
         self._objects = Objects(self._root / "objects", self._scratch)
@@ -99,6 +103,9 @@ class LocalStore(Store):
             # one that is lost is lost elsewhere too, and costs only its own case there
             there = sorted(self._objects.path(blob) for blob in wanted if self._objects.is_there(blob))
             return [*self._history.files(head), *there]
+
+    def config_elsewhere(self) -> StoreConfig:
+        return replace(self.config, path=str(Path(self.config.path).expanduser()))
 
     def check_writable(self) -> None:
         with self._guarded():

@@ -56,11 +56,16 @@ class Site:
     def start(self, *words: str, **environment: str) -> Driver:
         """Start a sweep called ``night``; its jobs generate one small clip each."""
         engine = ("engine=mock", "engine._target_=obedient.Obedient", "model=wan22_ti2v_5b", "prompt=a cat")
+        launcher = ("launcher=slurm", "launcher.poll_s=0.2")
+        return self._started("op=generate", *launcher, *engine, "sweep=night", *words, **environment)
+
+    def attach(self) -> Driver:
+        """Come back to it."""
+        return self._started("op=attach", f"run={self.sweep}")
+
+    def _started(self, *words: str, **environment: str) -> Driver:
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "fvhydra", "op=generate", "launcher=slurm", "launcher.poll_s=0.2"),
-                *(*engine, "sweep=night", *words),
-            ],
+            [sys.executable, "-m", "fvhydra", *words],
             cwd=self.folder,
             env=self._environment | environment,
             stdin=subprocess.DEVNULL,
