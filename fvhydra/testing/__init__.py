@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contracts as test classes, for choices from anywhere: subclass one in a test module of yours.
 
-``engines.EngineContract``, ``stores.StoreContract`` and ``launchers.LauncherContract`` hold what they are given to the
-promises that ``fvhydra/engines/base.py``, ``stores/base.py`` and ``launch/base.py`` make. They need pytest.
+``engines.EngineContract``, ``stores.StoreContract``, ``launchers.LauncherContract`` and ``metrics.MetricContract`` hold
+what they are given to the promises that ``fvhydra/engines/base.py``, ``stores/base.py``, ``launch/base.py`` and
+``metrics/base.py`` make. They need pytest.
 """
 
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"fvhydra.testing.{name}" for name in ("engines", "launchers", "metrics", "stores", "store_races"))
+    *(f"fvhydra.testing.{name}" for name in ("engines", "launchers", "metrics", "scores", "stores", "store_races"))
 )

@@ -20,7 +20,9 @@ from fvhydra.metrics.base import Assets, Metric, Score, SetMetric, Skipped, Trac
 from fvhydra.metrics.base import SampleVideos as Reel
 from fvhydra.metrics.catalogue import metric_class
 from fvhydra.metrics.sample import Sample
-from tests.metrics.mutations import RATE_HZ, SampleVideos, Sound, Take, swap_captions
+from fvhydra.metrics.spec import Spec
+from fvhydra.testing.samples import VideoSample
+from tests.metrics.mutations import RATE_HZ, SampleVideos, Sound, Take, blur, shift_audio, swap_captions
 from tests.metrics.running import chunks
 
 FRAMES, HEIGHT, WIDTH, FPS = 16, 64, 96, 8
@@ -124,7 +126,7 @@ class Stage:
 
     def _content(self, metric: str, take: Take, reference: Take) -> str:
         keys = [item.key for item in metric_class(metric).spec.inputs]
-        return Sample("a", dict(self._keys(take, reference))).content(keys)
+        return Sample("a", dict(keys_of(take, reference, self._folder))).content(keys)
 
     def _score(self, metric: Metric, take: Take, reference: Take) -> Score | None:
         key = metric.spec.id, self._content(metric.spec.id, take, reference)
@@ -138,7 +140,7 @@ class Stage:
     def _measured(self, metric: Metric, take: Take, reference: Take) -> Score:
         videos = {"video": take.video, "reference": reference.video, "reference_take2": _again(reference.video)}
         videos = {key: video for key, video in videos.items() if key in metric.spec.keys("video")}
-        sample = Sample("a", dict(self._keys(take, reference)))
+        sample = Sample("a", dict(keys_of(take, reference, self._folder)))
         reel = Reel({key: Track(*video.shape[1:3], FPS, len(video)) for key, video in videos.items()})
         if skip := metric.check(sample):
             raise Skipped(skip.code, skip.reason)
@@ -146,39 +148,6 @@ class Stage:
         for chunk in chunks(videos, 10):
             reading.update(chunk)
         return reading.result()
-
-    def _keys(self, take: Take, reference: Take) -> Iterator[tuple[str, Any]]:
-        for prefix, each in (("", take), ("reference_", reference)):
-            yield prefix.rstrip("_") or "video", self._file(each.video, "bin")
-            yield f"{prefix}audio", self._file(each.audio, "wav")
-            yield f"{prefix}flow", self._file(each.video, "npy")
-        yield "reference_take2", self._file(_again(reference.video), "bin")
-        yield "text_prompt", take.caption
-        yield "reference_text", take.caption
-        yield "transcript", reference.caption
-        yield "actions", {"keyboard": [[0, 0, 0, 1, 0, 0]] * FRAMES, "mouse": [[0, 0]] * FRAMES}
-        yield (
-            "calibration",
-            dict.fromkeys(("alpha_yaw", "alpha_pitch", "alpha_turn", "beta_fwd"), 0.0)
-            | {
-                "beta_strafe": PAN_PX / 100,
-                "focal_length": 100.0,
-            },
-        )
-        yield "judgements", [{"first": "candidate", "answer": "video_1"}, {"first": "baseline", "answer": "video_2"}]
-
-    def _file(self, content: Any, kind: str) -> Path:
-        """A file of a clip's bytes, of its flow, or of a sound; the same for the same content."""
-        path = self._folder / f"{hashlib.sha256(content.tobytes()).hexdigest()[:16]}.{kind}"
-        if path.exists():
-            return path
-        if kind == "wav":
-            write_wav(path, content[None], RATE_HZ)
-        elif kind == "npy":
-            np.save(path, _flow(content))
-        else:
-            path.write_bytes(content.tobytes())
-        return path
 
 
 def _again(video: SampleVideos) -> SampleVideos:
@@ -190,3 +159,63 @@ def _flow(video: SampleVideos) -> Any:
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video]
     return np.stack([dis.calc(before, after, None) for before, after in itertools.pairwise(greys)])
+
+
+def keys_of(take: Take, reference: Take, folder: Path) -> Iterator[tuple[str, Any]]:
+    """All that any metric reads of a take; files are written into ``folder``."""
+    for prefix, each in (("", take), ("reference_", reference)):
+        yield prefix.rstrip("_") or "video", _file(folder, each.video, "bin")
+        yield f"{prefix}audio", _file(folder, each.audio, "wav")
+        yield f"{prefix}flow", _file(folder, _flow(each.video), "npy")
+    yield "reference_take2", _file(folder, _again(reference.video), "bin")
+    yield "text_prompt", take.caption
+    yield "reference_text", take.caption
+    yield "transcript", reference.caption
+    yield "actions", {"keyboard": [[0, 0, 0, 1, 0, 0]] * FRAMES, "mouse": [[0, 0]] * FRAMES}
+    yield (
+        "calibration",
+        dict.fromkeys(("alpha_yaw", "alpha_pitch", "alpha_turn", "beta_fwd"), 0.0)
+        | {
+            "beta_strafe": PAN_PX / 100,
+            "focal_length": 100.0,
+        },
+    )
+    yield "audio_features", _file(folder, _features(take.audio), "npy")
+    yield "reference_audio_features", _file(folder, _features(reference.audio), "npy")
+    yield "judgements", [{"first": "candidate", "answer": "video_1"}, {"first": "baseline", "answer": "video_2"}]
+
+
+def _file(folder: Path, content: Any, kind: str) -> Path:
+    """A file of bytes, of an array, or of a sound; the same for the same content."""
+    path = folder / f"{hashlib.sha256(content.tobytes()).hexdigest()[:16]}.{kind}"
+    if path.exists():
+        return path
+    if kind == "wav":
+        write_wav(path, content[None], RATE_HZ)
+    elif kind == "npy":
+        np.save(path, content)
+    else:
+        path.write_bytes(content.tobytes())
+    return path
+
+
+def _features(audio: Sound) -> Any:
+    """What a network might make of a sound: float64 ``[2, 3]``."""
+    return np.abs(audio[: len(audio) // 6 * 6]).reshape(2, 3, -1).mean(axis=-1, dtype=np.float64)
+
+
+def unlike() -> list[tuple[Take, Take]]:
+    """Two pairs of a take and a reference: the first is near its reference, the second has nothing of it."""
+    first, second = takes()
+    near = Take(blur(first.video), shift_audio([first])[0].audio, first.caption)
+    return [(near, first), (first, second)]
+
+
+def video_sample(spec: Spec, take: Take, reference: Take, folder: Path, number: int) -> VideoSample:
+    """What a metric reads of a take, with its videos in memory."""
+    videos = {"video": take.video, "reference": reference.video, "reference_take2": _again(reference.video)}
+    read = {item.key for item in spec.inputs}
+    keys = {key: value for key, value in keys_of(take, reference, folder) if key in read and key not in videos}
+    if "judgements" in read and number:
+        keys["judgements"] = [{"first": first, "answer": "video_1"} for first in ("candidate", "baseline")]
+    return VideoSample(f"sample {number}", {key: video for key, video in videos.items() if key in read}, keys, FPS)
