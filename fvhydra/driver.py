@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from fvhydra.config.load import build_config
+from fvhydra.config.op import OpConfig
 from fvhydra.config.root import Config
 from fvhydra.config.secrets import words_without_user_info
 from fvhydra.core.environment import environment
@@ -33,7 +34,7 @@ from fvhydra.launch.merge import merge
 from fvhydra.launch.outcome import job_log
 from fvhydra.launch.resume import interrupted_run, made_otherwise
 from fvhydra.ops.publish import settle
-from fvhydra.review.confirm import confirmed
+from fvhydra.review.confirm import Confirmation, confirmed
 
 if TYPE_CHECKING:
     from fvhydra.terminal import Bars, Board, Lines, Terminal
@@ -57,6 +58,8 @@ class Driver:
         self._board: Board | None = None
         self._listeners: dict[int, Lines | Bars] = {}
         self._said: list[str] = []
+        self._attached: OpConfig | None = None
+        """Options of op=attach."""
         self._planned: list[Verdict] = []
         self._interrupted = False
         OmegaConf.register_new_resolver("fvhydra.sweep_dir", self._sweep_dir, replace=True)
@@ -88,6 +91,7 @@ class Driver:
         root = Path(config.job.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command, self._overrides)
         if job.op.attaches and not config.dry_run:
+            self._attached = config.op
             with self._display:
                 attach(job.folder.path, self)
             return
@@ -108,10 +112,10 @@ class Driver:
         if not op.early_confirmation or given or not self.terminal.interactive:
             return None
         try:
-            op.preflight(job.context(Silent()))
+            job.check(job.context(Silent()))
         except FvhydraError:
             return None  # the job itself says so in its own way
-        if confirmed([op.early_confirmation], [], self.terminal.ask):
+        if confirmed([op.early_confirmation], Confirmation(), self.terminal.ask):
             self._said.append(op.early_confirmation)
             return None
         return RunResult(
@@ -158,6 +162,8 @@ class Driver:
 
     def ended(self, job: Job, result: RunResult, how: str = "") -> None:
         """Remember a job's result."""
+        if how == REUSED:  # what an earlier command suggested is a record, which may be anybody's
+            result.next_commands = []
         self.jobs[job.number] = (job, result)
         if how:
             self.how[job.number] = how
@@ -205,7 +211,9 @@ class Driver:
         """Apply or leave the job's change; what came of it is part of the result and of its report."""
         ask = self.terminal.ask if self.terminal.interactive and not self._interrupted else None
         try:
-            result.change = settle(job.context(Silent()), ask, self._said)
+            # op=attach reads its jobs from a folder, which says nothing to this: only the command line does
+            said = Confirmation.of(self._attached or job.config.op, self._said, self.command)
+            result.change = settle(job.context(Silent()), job.op, ask, said)
             self.terminal.change(result.change)
         except KeyboardInterrupt:  # an answer too: this change and those after it stay as they are
             self._interrupted = True

@@ -117,6 +117,9 @@ class MetricsOpConfig(OpConfig):
 class AttachConfig(OpConfig):
     """Come back to a sweep that goes on elsewhere."""
 
+    confirm: Words = doc("What the changes of its jobs ask for; what their folder says of it does not count", None)
+    bootstrap: bool = doc("Upload the drafts that its checks made (CI)", False)
+
 
 @dataclass
 class DoctorConfig(OpConfig):

@@ -54,7 +54,7 @@ def _look(job: Job) -> RunResult:
     with TemporaryDirectory() as scratch:
         try:
             context = job.placed(job.number, Path(scratch)).context(Silent())
-            job.op.preflight(context)
+            job.check(context)
             return job.op.plan(context) or RunResult(op, Verdict.DONE, "Ready.", model)
         except (Exception, SystemExit) as error:
             verdict, message, notes = verdict_of(error)

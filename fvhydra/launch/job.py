@@ -24,6 +24,8 @@ from fvhydra.launch.identity import fingerprint
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.finished import finished_cases
+from fvhydra.review.confirm import refuse_wrong_words
+from fvhydra.review.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,17 @@ class Job:
         vars(moved).update(op=self.op, prepared=self.prepared, fingerprint=self.fingerprint)
         return moved
 
+    def check(self, context: Context) -> None:
+        """Refuse what cannot succeed, before anything is generated or written.
+
+        Raises:
+            FvhydraError: What its op says, or ``op.confirm`` is not what the op's change will ask for.
+        """
+        if len(self.op.change_kinds) == 1:  # ops with several know which one when they have looked
+            [kind] = self.op.change_kinds
+            refuse_wrong_words(getattr(self.config.op, "confirm", None) or [], KINDS[kind].phrases)
+        self.op.preflight(context)
+
     def context(self, listener: Progress) -> Context:
         """What the op is given."""
         return Context(self.prepared, self.folder, listener, self.command, self.overrides, lambda: self.fingerprint)
@@ -99,7 +112,7 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
     started = False
     try:
         if preflight:
-            op.preflight(context)
+            job.check(context)
         if op.writes_run_folder:
             if op.resumable and job.config.run is not None:
                 set_aside(job.folder.path)
@@ -125,7 +138,7 @@ def refused(job: Job) -> RunResult | None:
     Runs on the machine of the person. The refusal is recorded: a sweep has a report for every job.
     """
     try:
-        job.op.preflight(job.context(Silent()))
+        job.check(job.context(Silent()))
     except (Exception, SystemExit) as error:
         return failed(job, error)
     return None

@@ -94,6 +94,9 @@ class Op(ABC):
         """
         raise NotImplementedError
 
+    change_kinds: tuple[str, ...] = ()
+    """Kinds of changes that it may leave for the store, see :data:`fvhydra.review.kinds.KINDS`."""
+
     early_confirmation = ""
     """What a person at a terminal must type before anything is generated. Nothing is written to a store either way."""
 

@@ -22,6 +22,7 @@ from fvhydra.ops.generation import Generated, finish_cases, generate, record_cas
 from fvhydra.ops.headline import headline
 from fvhydra.ops.proposal import files_of, prepare_change
 from fvhydra.ops.references import References, environment_difference, recipe_difference, write_sidecar
+from fvhydra.review.change import ChangeFile
 from fvhydra.stores.layout import draft_path, reference_path
 
 
@@ -34,6 +35,7 @@ class CheckSsim(Op):
 
     config: CheckSsimConfig
     resumable = True
+    change_kinds = ("draft",)
 
     def preflight(self, context: Context) -> None:
         """Resolve the prompts; whether the store can be read shows at once, and asking twice would cost a request."""
@@ -119,14 +121,16 @@ class CheckSsim(Op):
             return None
         drafts = References(references.store, wanted[0], references.folder, drafts=True)
         paths = {case.index: draft_path(reference_path(case)) for case in missing}
-        added = []
+        # one that is there stays, until somebody promotes it or takes it away
+        missing = [case for case in missing if paths[case.index] not in drafts.digests]
+        if not missing:
+            return None
+        added: list[ChangeFile] = []
         for made in generate(context, missing, paths):
             path = paths[made.case.index]
             results[made.case.index].artifact = context.run.relative(made.artifact)
             write_sidecar(made)
-            for item in files_of(context, context.run.relative(made.artifact), path):
-                item.replaces = drafts.digests.get(item.path)
-                added.append(item)
+            added += files_of(context, context.run.relative(made.artifact), path)
         return prepare_change(context, drafts, [], "draft", "Draft", changes=added).change
 
 

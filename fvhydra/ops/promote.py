@@ -26,6 +26,7 @@ class Promote(Op):
     """Every draft of the chosen model, tier, gpu and backend becomes a reference: server-side copies, one commit."""
 
     config: PromoteConfig
+    change_kinds = ("promote",)
 
     def preflight(self, context: Context) -> None:
         """Refuse when there is no draft, when a reference is in its place, and when the store cannot be written."""

@@ -84,8 +84,15 @@ def prepare_change(
         verdict=Verdict.DONE,
         message=f"{len(prepared.paths)} file(s) prepared for {references.store.location}.",
         cases=list(results),
+        notes=told(prepared),
         change=ChangeStatus(references.store.location, len(prepared.paths)),
     )
+
+
+def told(prepared: change.Change) -> list[str]:
+    """What a change takes away, a line each."""
+    moved = {item.source: item.path for item in prepared.copies}
+    return [f"Moves {path} to {moved[path]}" if path in moved else f"Deletes {path}" for path in prepared.deletes]
 
 
 def scope(config: Config) -> str:

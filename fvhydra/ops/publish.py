@@ -15,8 +15,10 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
 from fvhydra.ops.cases import carried_words
 from fvhydra.ops.context import Context
+from fvhydra.ops.proposal import told
 from fvhydra.review import change
-from fvhydra.review.confirm import Ask, confirmed
+from fvhydra.review.confirm import Ask, Confirmation, as_word, confirmed, refuse_wrong_words
+from fvhydra.review.kinds import KINDS
 
 
 class Publish(Op):
@@ -24,6 +26,7 @@ class Publish(Op):
 
     config: PublishConfig
     writes_run_folder = False
+    change_kinds = tuple(KINDS)
 
     def preflight(self, context: Context) -> None:
         """Refuse a run without a change, a tampered one, and a store that cannot be written."""
@@ -32,6 +35,7 @@ class Publish(Op):
                 "op=publish needs run=<folder of the run that prepared the change>.", "For example run=outputs/latest."
             )
         prepared = change.load_change(RunFolder.open(context.run.path))
+        refuse_wrong_words(self.config.confirm, KINDS[prepared.kind].phrases)
         if prepared.applied is None:
             if not (context.run.path / "report" / "index.html").is_file():
                 raise UsageError(
@@ -53,16 +57,18 @@ class Publish(Op):
             verdict=Verdict.DONE,
             message=f"{prepared.title}: {len(prepared.paths)} file(s) for {prepared.store}.",
             cases=earlier.cases,
+            notes=told(prepared),
             change=ChangeStatus(prepared.store, len(prepared.paths)),
         )
 
 
-def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> ChangeStatus:
+def settle(context: Context, op: Op, ask: Ask | None, confirmation: Confirmation) -> ChangeStatus:
     """Apply the prepared change of a run when it is confirmed. Runs on the machine of the person.
 
     Args:
+        op: Whose change it is; it must be one of its kinds.
         ask: How to ask at a terminal; None when nobody is there.
-        said: Phrases that were typed already, earlier in this command.
+        confirmation: What this command line says.
 
     Returns:
         Where the change stands now, and what can be done next.
@@ -71,20 +77,24 @@ def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> Chang
         UsageError, StoreError: Nothing was written to the store; everything stays on disk.
     """
     prepared = change.load_change(context.run)
+    if prepared.kind not in op.change_kinds:
+        raise UsageError(
+            f"{context.run.path} holds a change of the kind {prepared.kind!r}, which no op={op.config.name} makes; "
+            "nothing was published."
+        )
     stands = ChangeStatus(prepared.store, len(prepared.paths), prepared.applied)
     if prepared.applied is not None:
         stands.said = [f"Already published as revision {prepared.applied}; nothing to do."]
         return stands
-    given = list(getattr(context.config.op, "confirm", None) or [])
-    # CI uploads drafts without asking; a person who publishes one is asked like for anything else
-    phrases = prepared.phrases or (["upload"] if isinstance(context.config.op, PublishConfig) else [])
-    if not confirmed([phrase for phrase in phrases if phrase not in said], given, ask):
-        wrong = [f"op.confirm={given} does not say {phrases}."] if given else []
-        stands.said = [*wrong, f"Nothing was written to {prepared.store}."]
+    phrases = KINDS[prepared.kind].phrases
+    # CI uploads drafts when its command line says so; a person who publishes one is asked like for anything else
+    agreed = prepared.kind == "draft" and confirmation.drafts
+    if not agreed and not confirmed(phrases, confirmation, ask, _about(prepared)):
+        stands.said = [f"Nothing was written to {prepared.store}."]
         if prepared.blocked_by:
             blocked = ", ".join(prepared.blocked_by)
             stands.said.append(f"Blocked by the review: {blocked}; op.accept publishes it all the same.")
-        stands.publish = _publish_command(context, prepared, phrases)
+        stands.publish = _publish_command(context, prepared, phrases, confirmation.command)
         return stands
     revision = change.apply_change(context.run, prepared, context.store, who=person())
     published = f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}."
@@ -93,11 +103,17 @@ def settle(context: Context, ask: Ask | None, said: Sequence[str] = ()) -> Chang
     return stands
 
 
-def _publish_command(context: Context, prepared: change.Change, phrases: list[str]) -> NextCommand:
-    words = phrases[0] if len(phrases) == 1 else f"[{', '.join(phrases)}]"
-    # publishing from the folder that prepared it: the store is the one that was chosen there
-    chosen = carried_words(context.run.manifest["command"])
-    arguments = ["op=publish", f"run={context.run.path}", f"op.confirm={words}", *chosen]
+def _about(prepared: change.Change) -> dict[str, str]:
+    """What is shown before the first question, of what is taken away."""
+    listed = "".join(f"    {line}\n" for line in told(prepared))
+    return dict.fromkeys(KINDS[prepared.kind].phrases[:1], listed) if listed else {}
+
+
+def _publish_command(
+    context: Context, prepared: change.Change, phrases: Sequence[str], command: Sequence[str]
+) -> NextCommand:
+    # what a folder says was typed may be anything: only the words of this command are suggested again
+    arguments = ["op=publish", f"run={context.run.path}", as_word(phrases), *carried_words(command)]
     if prepared.blocked_by:
         arguments.append(f"op.accept=[{','.join(prepared.blocked_by)}]")
     return NextCommand("To publish what you reviewed", f"python -m fvhydra {shlex.join(arguments)}")

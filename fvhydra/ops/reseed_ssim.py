@@ -24,7 +24,7 @@ from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, finish_cases, record_cases
 from fvhydra.ops.proposal import files_of, prepare_change, review, reviewed
 from fvhydra.ops.references import References, recipe_difference, write_sidecar
-from fvhydra.review.change import PHRASES
+from fvhydra.review.kinds import KINDS
 from fvhydra.similarity.pixel import frame_changes
 
 
@@ -33,7 +33,8 @@ class ReseedSsim(Op):
 
     config: ReseedSsimConfig
     resumable = True
-    early_confirmation = PHRASES["reseed"][0]
+    change_kinds = ("reseed",)
+    early_confirmation = KINDS["reseed"].phrases[0]
 
     def preflight(self, context: Context) -> None:
         """Refuse without a reason, where a reference is missing, and when the store cannot be written."""

@@ -17,6 +17,8 @@ from fvhydra.ops.context import Context
 from fvhydra.ops.proposal import prepare_change
 from fvhydra.ops.references import References, read_sidecar
 from fvhydra.review import change
+from fvhydra.review.confirm import refuse_wrong_words
+from fvhydra.review.kinds import KINDS
 from fvhydra.stores.base import Entry, Store
 from fvhydra.stores.layout import sidecar_path
 
@@ -27,11 +29,13 @@ class Restore(Op):
     """Undo the change of an earlier run, or make a model's references as they were in a revision."""
 
     config: RestoreConfig
+    change_kinds = ("restore", "delete")
 
     def preflight(self, context: Context) -> None:
         """Refuse when nothing says what to restore, when nothing differs, or when the store cannot be written."""
         context.store.check_writable()
-        self._difference(context, context.run.path / "references")
+        _, _, now, then = self._difference(context, context.run.path / "references")
+        refuse_wrong_words(self.config.confirm, KINDS[_kind(now, then)].phrases)
 
     def run(self, context: Context) -> RunResult:
         """Fetch what was there, show it beside what is there now, and leave ``change.json``."""
@@ -49,7 +53,8 @@ class Restore(Op):
         media = [path for path in (*returning, *leaving) if not path.endswith(".json")]
         results = [_shown(context, index, path, current, fetched) for index, path in enumerate(media)]
         verb = f"Restore {revision[:12]} of"
-        return prepare_change(context, references, results, "restore", verb, changes=changes, deletes=leaving)
+        kind = _kind(now, then)
+        return prepare_change(context, references, results, kind, verb, changes=changes, deletes=leaving)
 
     def _difference(
         self, context: Context, scratch: Path
@@ -86,6 +91,11 @@ class Restore(Op):
         if now == then:
             raise UsageError(f"The references are as they were in {revision} already; there is nothing to restore.")
         return references, revision, now, then
+
+
+def _kind(now: Tree, then: Tree) -> str:
+    """Taking away what was added since is a kind of its own, with words of its own."""
+    return "delete" if set(now) - set(then) else "restore"
 
 
 def _known_revision(store: Store, revision: str) -> str:

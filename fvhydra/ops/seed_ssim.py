@@ -24,6 +24,7 @@ class SeedSsim(Op):
 
     config: SeedSsimConfig
     resumable = True
+    change_kinds = ("seed",)
 
     def preflight(self, context: Context) -> None:
         """Refuse when the store cannot be written, or holds any of the references already."""

@@ -15,27 +15,16 @@ from typing import Any
 
 import pydantic
 
-from fvhydra.config.problems import first_problem
 from fvhydra.core import files, untrusted
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Conflict, UsageError
 from fvhydra.core.run import RunFolder
+from fvhydra.review.kinds import KINDS, refuse_other_than_said
 from fvhydra.stores.base import FileCopy, Store
 from fvhydra.stores.patience import Patience
 
 SCHEMA_VERSION = 1
 
-ADDING = ("seed", "promote")
-"""Kinds of change that never replace anything."""
-
-PHRASES = {
-    "seed": ["upload"],
-    "reseed": ["confirm reseed", "upload"],
-    "restore": ["upload"],
-    "promote": ["upload"],
-    "draft": [],
-}
-"""What must be said before a change of each kind is applied; nothing for drafts, which gate nothing."""
 _AGAIN = "Prepare the change again."
 _EXACT = pydantic.ConfigDict(extra="forbid")
 
@@ -65,7 +54,7 @@ class ChangeCopy:
 
 @dataclass
 class Change:
-    """A prepared edit. Those of a kind in ``ADDING`` only add: every path they write must be free."""
+    """A prepared edit; :data:`~fvhydra.review.kinds.KINDS` says what each ``kind`` of them does."""
 
     __pydantic_config__ = _EXACT
 
@@ -89,11 +78,6 @@ class Change:
     schema_version: int = SCHEMA_VERSION
 
     @property
-    def phrases(self) -> list[str]:
-        """What must be said before it is applied."""
-        return PHRASES[self.kind]
-
-    @property
     def paths(self) -> list[str]:
         """Every path of the store that it touches, sorted."""
         return sorted({item.path for item in self.changes} | {item.path for item in self.copies} | set(self.deletes))
@@ -108,19 +92,15 @@ def load_change(run: RunFolder) -> Change:
     """Read the change of a run folder.
 
     Raises:
-        UsageError: There is none, or it was written by another version.
+        UsageError: There is none, it was written by another version, or it does anything else than its kind says.
     """
     path = run.path / "change.json"
     if not path.is_file():
         raise UsageError(f"{run.path} holds no prepared change.", "Give the folder of the run that prepared it.")
-    try:
-        change = pydantic.TypeAdapter(Change).validate_python(untrusted.read_json(path))
-    except pydantic.ValidationError as error:
-        raise UsageError(f"{path} is not a change of this version: {first_problem(error)}.", _AGAIN) from error
+    change = untrusted.typed(Change, untrusted.read_json(path), f"{path} is not a change of this version", _AGAIN)
     if change.schema_version != SCHEMA_VERSION:
         raise UsageError(f"{path} has schema version {change.schema_version}, this fvhydra reads {SCHEMA_VERSION}.")
-    if change.kind not in PHRASES:
-        raise UsageError(f"{path} is not a change of this version: its kind is {change.kind!r}.", _AGAIN)
+    refuse_other_than_said(change, path)
     return change
 
 
@@ -155,8 +135,10 @@ def apply_change(run: RunFolder, change: Change, store: Store, who: str) -> str:
     Raises:
         Exists: A path that the change only adds has been taken meanwhile.
         Conflict: Somebody else touched the same paths; says who and what.
-        UsageError: The reviewed files are not there any more, or the change is blocked or for another store.
+        UsageError: The reviewed files are not there any more, the change is blocked or for another store, or it says
+            that it replaces what is not there.
     """
+    refuse_other_than_said(change, run.path / "change.json")
     if change.blocked_by:
         raise UsageError(
             f"The review found what must not be published: {', '.join(change.blocked_by)}.",
@@ -168,6 +150,7 @@ def apply_change(run: RunFolder, change: Change, store: Store, who: str) -> str:
             "Use the same store= options as when it was prepared.",
         )
     contents = verify_files(run, change)
+    _refuse_other_originals(change, store)
     provenance = {
         **change.provenance,
         "who": who,
@@ -184,7 +167,7 @@ def apply_change(run: RunFolder, change: Change, store: Store, who: str) -> str:
                 deletes=change.deletes,
                 copies=[FileCopy(item.path, item.source, change.parent) for item in change.copies],
                 parent=parent,
-                must_be_absent=change.kind in ADDING,
+                must_be_absent=KINDS[change.kind].only_adds,
                 message=change.title,
                 provenance=provenance,
             )
@@ -198,9 +181,24 @@ def apply_change(run: RunFolder, change: Change, store: Store, who: str) -> str:
         return revision
 
 
+def _refuse_other_originals(change: Change, store: Store) -> None:
+    """What a change says that it replaces must be what its parent has, and be nothing where it says that it adds."""
+    if KINDS[change.kind].only_adds:
+        return  # the commit looks itself
+    folders = {item.path.rpartition("/")[0] for item in change.changes}
+    there = {path: entry.digest for name in folders for path, entry in store.files(name, change.parent).items()}
+    for item in change.changes:
+        if (found := there.get(item.path)) != item.replaces:
+            raise UsageError(
+                f"The change says that at {item.path} it replaces {item.replaces or 'nothing'}, and revision "
+                f"{change.parent} has {found or 'nothing'} there; nothing was published.",
+                _AGAIN,
+            )
+
+
 def _newer_head(store: Store, change: Change) -> str:
     """The head to commit on instead, when nothing in between touched the same paths."""
-    wanted = set(change.deletes if change.kind in ADDING else change.paths)
+    wanted = set(change.deletes if KINDS[change.kind].only_adds else change.paths)
     head = store.head()
     for entry in store.log():
         if entry.revision == change.parent:

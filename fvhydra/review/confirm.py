@@ -3,24 +3,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fvhydra.core.errors import UsageError
 
 Ask = Callable[[str], str]
 """Shows a question and returns what was typed; an empty answer when nobody is there."""
 
 
-def confirmed(phrases: Sequence[str], given: Sequence[str], ask: Ask | None) -> bool:
+@dataclass
+class Confirmation:
+    """What this command line says to changes. No folder and no record has a part in it.
+
+    Attributes:
+        given: ``op.confirm``.
+        drafts: ``op.bootstrap``: drafts are uploaded without a word.
+        typed: What was typed at the terminal, earlier in this command.
+        command: The command, the program's name included; what is suggested next repeats some of its words.
+    """
+
+    given: list[str] = field(default_factory=list)
+    drafts: bool = False
+    typed: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, op: Any, typed: Sequence[str], command: Sequence[str]) -> Confirmation:
+        """That of the options of an op, which this command line was composed to."""
+        given, drafts = getattr(op, "confirm", None) or [], bool(getattr(op, "bootstrap", False))
+        return cls(list(given), drafts, list(typed), list(command))
+
+
+def refuse_wrong_words(given: Sequence[str], phrases: Sequence[str]) -> None:
+    """Refuse ``op.confirm`` when it is given and is not what must be said, before anything is done.
+
+    Raises:
+        UsageError: Names the right words.
+    """
+    if given and sorted(map(str, given)) != sorted(phrases):
+        said = given[0] if len(given) == 1 else f"[{', '.join(map(str, given))}]"
+        raise UsageError(
+            f"op.confirm={said} is not what confirms this change, so nothing was done.",
+            f"Say it exactly: {as_word(phrases)}, or leave it away to look first.",
+        )
+
+
+def as_word(phrases: Sequence[str]) -> str:
+    """``op.confirm=`` with the phrases, as it is typed."""
+    return f"op.confirm={phrases[0]}" if len(phrases) == 1 else f"op.confirm='[{', '.join(phrases)}]'"
+
+
+def confirmed(
+    phrases: Sequence[str], said: Confirmation, ask: Ask | None, about: Mapping[str, str] | None = None
+) -> bool:
     """Whether every phrase was said, each exactly.
 
     Args:
         phrases: What the change asks for, in order, for example ``["upload"]``.
-        given: ``op.confirm``. When it is not empty nobody is asked: it either holds every phrase or the answer is no.
+        said: When it holds ``op.confirm``, nobody is asked.
         ask: How to ask at a terminal; None when there is none.
+        about: What is shown before the question for a phrase.
+
+    Raises:
+        UsageError: ``op.confirm`` was given and is something else.
     """
-    if given or not phrases:
-        return all(phrase in given for phrase in phrases)
+    refuse_wrong_words(said.given, phrases)
+    left = [phrase for phrase in phrases if phrase not in said.typed]
+    if said.given or not left:
+        return True
     if ask is None:
         return False
-    return all(
-        ask(f"Type exactly '{phrase}' to go on, anything else to leave it prepared: ") == phrase for phrase in phrases
-    )
+    question = "Type exactly '{}' to go on, anything else to leave it prepared: "
+    return all(ask((about or {}).get(phrase, "") + question.format(phrase)) == phrase for phrase in left)

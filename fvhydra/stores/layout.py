@@ -19,6 +19,7 @@ from fvhydra.stores.base import PART_BYTES, UNSAFE, checked_path
 
 STEM_CHARACTERS = 100
 
+_PLACE = re.compile(r"((reference_videos|drafts)/[^/]+/)?[^/]+_reference_videos/[^/]+/[^/]+/[^/]+", re.DOTALL)
 _HASHED = re.compile(r"__[0-9a-f]{8}$")
 _STEM_BYTES = PART_BYTES - len("steps99999_" + "__01234567" + "_latent.json")
 """What every name derived from a stem leaves for the prompt: the longest is the one of a latent's numbers."""
@@ -74,6 +75,11 @@ def draft_path(reference: str) -> str:
 def promoted_path(draft: str) -> str:
     """The inverse of :func:`draft_path`."""
     return draft.replace("drafts/", "reference_videos/", 1)
+
+
+def is_reference(path: str) -> bool:
+    """Whether a store path is where references, drafts of them and their sidecars are, of any tier, GPU and model."""
+    return _PLACE.fullmatch(path) is not None
 
 
 def find_reference(paths: Iterable[str], case: Case, sidecar_prompt: SidecarPrompt) -> str | None:

@@ -31,12 +31,10 @@ def test_without_a_terminal_the_change_is_left_prepared(cli: Cli, tmp_path: Path
     assert len(_references(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("word", ["Upload", "yes"])
-def test_any_other_word_leaves_it_prepared(cli: Cli, tmp_path: Path, word: str) -> None:
-    command = cli(*SEED, f"op.confirm={word}")
-    assert command.code == 0 and "Nothing was written" in command.out
-    assert not (tmp_path / "store").exists()
-    assert (tmp_path / "outputs" / "latest" / "change.json").is_file()
+def test_a_wrong_phrase_is_refused_before_anything_is_made(cli: Cli, tmp_path: Path) -> None:
+    command = cli(*SEED, "op.confirm=uplaod")
+    assert command.code == 2 and "Say it exactly: op.confirm=upload" in command.text, command.text
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == []
 
 
 @pytest.mark.parametrize(("typed", "published"), [("upload\n", True), ("no\n", False), ("\x04", False)])
@@ -133,12 +131,18 @@ def test_a_change_from_a_tampered_record_cannot_leave_the_folder(cli: Cli, tmp_p
     assert not (tmp_path / "store").exists()
 
 
-def test_what_must_be_said_is_not_read_from_the_record(cli: Cli, tmp_path: Path) -> None:
+def test_a_change_does_what_its_kind_says_and_nothing_else(cli: Cli, tmp_path: Path) -> None:
     cli(*SEED)
     record = tmp_path / "outputs" / "latest" / "change.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"kind": "draft"}))
-    command = cli("op=publish", "run=outputs/latest")
-    assert "Nothing was written" in command.out and not (tmp_path / "store").exists()
+    prepared = json.loads(record.read_text())
+    for odd, says in (
+        ({"kind": "draft"}, "writes below drafts/ only"),
+        ({"deletes": ["reference_videos/smoke/CPU_reference_videos/m/b/c.pt"]}, "deletes nothing"),
+    ):
+        record.write_text(json.dumps(prepared | odd))
+        command = cli("op=publish", "run=outputs/latest", "op.confirm=upload")
+        assert command.code == 2 and "tampered" in command.text and says in command.text, command.text
+    assert not (tmp_path / "store").exists()
 
 
 def test_disturbed_weights_do_not_become_a_reference_unseen(cli: Cli, tmp_path: Path) -> None:

@@ -88,12 +88,13 @@ def test_two_steps_without_a_terminal(cli: Cli, tmp_path: Path) -> None:
     prepared = cli("op=reseed_ssim", *MOCK, MOVED, ACCEPT, "op.reason=why")
     assert prepared.code == 0 and _tree(tmp_path) == before
     run = (tmp_path / "outputs" / "latest").resolve()
-    assert cli("op=publish", f"run={run}", "op.confirm=upload").code == 0
+    assert cli("op=publish", f"run={run}", "op.confirm=upload").code == 2
     assert _tree(tmp_path) == before, "half of what must be said is not enough"
     assert cli("op=publish", f"run={run}", BOTH).code == 0
     assert _tree(tmp_path) != before
 
 
+DELETE = "op.confirm=[confirm delete, upload]"
 FIRST, THEN = ("'confirm reseed'", "confirm reseed\n"), ("'upload'", "upload\n")
 
 
@@ -127,7 +128,7 @@ def test_restore_to_a_revision(cli: Cli, tmp_path: Path) -> None:
     revision, before = _store(tmp_path).head(), _tree(tmp_path)
     cli("op=reseed_ssim", *MOCK, MOVED, ACCEPT, "op.reason=why", BOTH)
     cli("op=seed_ssim", *MOCK, "prompt=another", "op.confirm=upload")
-    command = cli("op=restore", *MOCK, f"op.revision={revision}", "op.confirm=upload")
+    command = cli("op=restore", *MOCK, f"op.revision={revision}", DELETE)
     assert command.code == 0, command.text
     assert _tree(tmp_path) == before
     assert cli("op=restore", *MOCK).code == 2
@@ -138,7 +139,14 @@ def test_restore_to_a_revision(cli: Cli, tmp_path: Path) -> None:
 def test_a_seed_can_be_undone(cli: Cli, tmp_path: Path) -> None:
     cli("op=seed_ssim", *MOCK, "op.confirm=upload")
     run = (tmp_path / "outputs" / "latest").resolve()
-    assert cli("op=restore", *MOCK, f"run={run}", "op.confirm=upload").code == 0
+    added = sorted(_tree(tmp_path))
+    for words in (("op.confirm=upload",), ()):  # the first is not enough
+        command = cli("op=restore", *MOCK, f"run={run}", *words)
+        assert (command.code, len(_tree(tmp_path))) == (2 if words else 0, len(added)), command.text
+    for path in added:
+        assert f"Deletes {path}" in command.out
+        assert f"Deletes {path}" in (tmp_path / "outputs" / "latest" / "report" / "index.html").read_text()
+    assert cli("op=restore", *MOCK, f"run={run}", DELETE).code == 0
     assert _tree(tmp_path) == {}
 
 
@@ -176,6 +184,6 @@ def test_ci_bootstraps_drafts_and_still_fails(cli: Cli, tmp_path: Path) -> None:
     drafts = [path for path in _tree(tmp_path) if path.startswith("drafts/")]
     assert len(drafts) == 2 and all("A lone hiker" in path for path in drafts)
     assert [case["verdict"] for case in _latest(tmp_path)["cases"]] == ["pass", "no_reference"]
-    assert cli("op=check_ssim", *WAN, "op.bootstrap=true").code == 3, "a draft may be made again"
+    assert cli("op=check_ssim", *WAN, "op.bootstrap=true").code == 3, "the draft stays"
     assert cli("op=promote", *WAN, "op.confirm=upload").code == 0
     assert cli("op=check_ssim", *WAN).code == 0

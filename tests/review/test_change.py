@@ -3,14 +3,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fvhydra.config.store import LocalStoreConfig
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.core.run import RunFolder
 from fvhydra.review import change
+from fvhydra.stores.local import LocalStore
+
+PLACE = "reference_videos/smoke/CPU_reference_videos/model/SDPA"
+DRAFT = "drafts/smoke/CPU_reference_videos/model/SDPA"
+
+
+def _file(path: str, replaces: str | None = None) -> dict[str, Any]:
+    return {"path": path, "file": "artifacts/b.pt", "sha256": "00", "replaces": replaces}
+
 
 CHANGE = change.Change(
     kind="seed",
@@ -18,8 +30,7 @@ CHANGE = change.Change(
     reason="first",
     store="store",
     parent="r0",
-    changes=[change.ChangeFile("a/b.pt", "artifacts/b.pt", "00")],
-    copies=[change.ChangeCopy("a/c.pt", "a/d.pt")],
+    changes=[change.ChangeFile(f"{PLACE}/b.pt", "artifacts/b.pt", "00")],
 )
 
 
@@ -37,7 +48,7 @@ def test_a_change_round_trips(tmp_path: Path) -> None:
         ({**files.plain(CHANGE), "extra": 1}, "is not a change of this version: extra is 1"),
         ({**files.plain(CHANGE), "changes": [{"path": "a"}]}, "changes.0.file"),
         ({**files.plain(CHANGE), "copies": [{"path": "a", "source": "b", "x": 1}]}, "copies.0.x"),
-        ({**files.plain(CHANGE), "kind": "delete"}, "its kind is 'delete'"),
+        ({**files.plain(CHANGE), "kind": "remove"}, "its kind is 'remove'"),
         ({**files.plain(CHANGE), "schema_version": 2}, "has schema version 2, this fvhydra reads 1"),
     ],
 )
@@ -45,3 +56,80 @@ def test_anything_else_is_refused(tmp_path: Path, content: object, says: str) ->
     files.write_json(tmp_path / "change.json", content)
     with pytest.raises(UsageError, match=says):
         change.load_change(RunFolder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts", "says"),
+    [
+        ("seed", {"changes": [_file(f"{PLACE}/b.pt", "sha256:0")]}, "replaces nothing"),
+        ("seed", {"deletes": [f"{PLACE}/c.pt"]}, "deletes nothing"),
+        ("seed", {"copies": [{"path": f"{PLACE}/c.pt", "source": f"{DRAFT}/c.pt"}]}, "copies nothing"),
+        ("seed", {"changes": [_file("../../pwned")]}, "is not a store path"),
+        ("seed", {"changes": [_file("README.md")]}, "no place of a reference"),
+        ("seed", {"changes": [_file(f"{PLACE}/b.pt"), _file(f"{PLACE}/b.pt")]}, "twice"),
+        ("draft", {}, "writes below drafts/ only"),
+        ("draft", {"changes": [_file(f"{DRAFT}/b.pt", "sha256:0")]}, "replaces nothing"),
+        ("draft", {"changes": [_file(f"{DRAFT}/../../x")]}, "is not a store path"),
+        ("reseed", {}, "adds nothing of its own"),
+        ("reseed", {"changes": [_file(f"{PLACE}/b.pt", "x"), _file(f"{PLACE}/c.pt.json")]}, "adds nothing of its own"),
+        ("reseed", {"changes": [_file(f"{PLACE}/b.pt", "x")], "deletes": [f"{PLACE}/c.pt"]}, "deletes nothing"),
+        ("restore", {"deletes": [f"{PLACE}/c.pt"]}, "deletes nothing"),
+        ("promote", {"changes": [_file(f"{PLACE}/b.pt")]}, "adds nothing of its own"),
+        (
+            "promote",
+            {"changes": [], "copies": [{"path": f"{PLACE}/c.pt", "source": f"{DRAFT}/other.pt"}]},
+            "adds nothing of its own",
+        ),
+        (
+            "promote",
+            {
+                "changes": [],
+                "copies": [{"path": f"{PLACE}/c.pt", "source": f"{DRAFT}/c.pt"}],
+                "deletes": [f"{DRAFT}/c.pt", f"{PLACE}/d.pt"],
+            },
+            "deletes nothing",
+        ),
+    ],
+)
+def test_a_change_that_does_more_than_its_kind_is_refused(
+    tmp_path: Path, kind: str, parts: dict[str, Any], says: str
+) -> None:
+    files.write_json(tmp_path / "change.json", files.plain(CHANGE) | {"kind": kind} | parts)
+    with pytest.raises(UsageError, match=f"tampered.*{says}"):
+        change.load_change(RunFolder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        ("reseed", {"changes": [_file(f"{PLACE}/b.pt", "x"), _file(f"{PLACE}/b.pt.json")]}),
+        ("draft", {"changes": [_file(f"{DRAFT}/b.pt")]}),
+        ("delete", {"changes": [_file(f"{PLACE}/b.pt"), _file(f"{PLACE}/c.pt", "x")], "deletes": [f"{PLACE}/d.pt"]}),
+        (
+            "promote",
+            {
+                "changes": [],
+                "copies": [{"path": f"{PLACE}/c.pt", "source": f"{DRAFT}/c.pt"}],
+                "deletes": [f"{DRAFT}/c.pt"],
+            },
+        ),
+    ],
+)
+def test_a_change_within_its_kind_is_read(tmp_path: Path, kind: str, parts: dict[str, Any]) -> None:
+    files.write_json(tmp_path / "change.json", files.plain(CHANGE) | {"kind": kind} | parts)
+    assert change.load_change(RunFolder(tmp_path)).kind == kind
+
+
+def test_what_a_change_replaces_must_be_there(tmp_path: Path) -> None:
+    run, store = RunFolder(tmp_path / "run"), LocalStore(LocalStoreConfig("", "local", path=str(tmp_path / "store")))
+    (run.path / "artifacts").mkdir(parents=True)
+    (run.path / "artifacts" / "b.pt").write_bytes(b"new")
+    parent = store.commit({f"{PLACE}/b.pt": b"old"}, message="first")
+    digest = store.files()[f"{PLACE}/b.pt"].digest
+    for kind, replaces in (("reseed", "sha256:other"), ("restore", None), ("restore", "sha256:other")):
+        item = change.ChangeFile(f"{PLACE}/b.pt", "artifacts/b.pt", files.sha256_bytes(b"new"), replaces)
+        wrong = dataclasses.replace(CHANGE, kind=kind, changes=[item], store=store.location, parent=parent)
+        with pytest.raises(UsageError, match=r"says that at .* it replaces"):
+            change.apply_change(run, wrong, store, who="me")
+    right = dataclasses.replace(wrong, changes=[dataclasses.replace(item, replaces=digest)])
+    assert change.apply_change(run, right, store, who="me") == store.head() != parent
