@@ -25,7 +25,7 @@ class OpConfig:
 class SeedSsimConfig(OpConfig):
     """Make references that do not exist yet."""
 
-    confirm: Words = doc("The word upload applies the change at once; anything else leaves it prepared", None)
+    confirm: Words = doc("The word upload applies the change at once; any other is an error", None)
     accept: Words = doc("Failed review criteria to publish all the same, by name", None)
     reason: str = doc("Why, for the store's history", "first references")
     draft: bool = doc("Write below drafts/ instead, for op=promote to move into place", False)
@@ -59,7 +59,7 @@ class RestoreConfig(OpConfig):
 
     revision: str | None = doc("Instead of run=: make the model's references as they were in this revision", None)
     reason: str = doc("Why, for the store's history", "restore")
-    confirm: Words = doc("The word upload applies the change", None)
+    confirm: Words = doc("upload applies the change; [confirm delete, upload] where it takes files away", None)
 
 
 @dataclass
@@ -83,7 +83,7 @@ class LogConfig(OpConfig):
 class PublishConfig(OpConfig):
     """Apply the change that an earlier run prepared."""
 
-    confirm: Words = doc("The word upload applies the change", None)
+    confirm: Words = doc("What the change asks for, as the command that prepared it printed", None)
     accept: Words = doc("Failed review criteria to publish all the same, by name", None)
 
 
