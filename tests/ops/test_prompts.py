@@ -15,7 +15,7 @@ from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.core.errors import UsageError
 from fvhydra.launch import plugins
-from fvhydra.ops.cases import cases
+from fvhydra.ops.context import Prepared
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def config() -> Config:
 
 
 def texts(config: Config, **keys: Any) -> list[str]:
-    return [case.prompt for case in cases(Config(**(vars(config) | keys)))]
+    return [case.prompt for case in Prepared(Config(**(vars(config) | keys))).cases]
 
 
 @pytest.mark.parametrize(
