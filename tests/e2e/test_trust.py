@@ -31,9 +31,10 @@ def _stranger(command: Cli, tmp_path: Path) -> Path:
 def _modal(sweep: Path) -> None:
     """Make a sweep one whose jobs ran on Modal."""
     record = json.loads((sweep / "0" / "job.json").read_text())
-    call = {"job": 0, "fingerprint": record["fingerprint"], "id": "fc-1", "volume": "v", "folder": "f"}
-    calls = [call | {"detached": True, "closed": True}]
-    (sweep / "modal.json").write_text(json.dumps({"schema_version": 1, "calls": calls}))
+    target = "fvhydra.launch.modal.launcher.ModalLauncher"
+    record["config"]["launcher"] = {"_target_": target, "name": "modal", "image": {"registry": "none"}}
+    record["types"]["launcher"] = "fvhydra.config.launcher.ModalLauncherConfig"
+    (sweep / "0" / "job.json").write_text(json.dumps(record))
 
 
 def test_what_a_folder_says_confirms_nothing(command: Cli, tmp_path: Path) -> None:
