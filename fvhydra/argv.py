@@ -13,6 +13,7 @@ from fvhydra.core.errors import UsageError
 FREE_TEXT = (
     *("prompt", "prompt_file", "prompts.path", "image", "run", "sweep", "videos", "references", "manifest"),
     *("op.reason", "op.resume_from", "sampling.negative_prompt", "store.path", "launcher.python"),
+    *("engine.python", "engine.path"),
 )
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
 

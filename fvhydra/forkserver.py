@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra import worker
-from fvhydra.engines.choice import engine_class
+from fvhydra.engines.choice import warm_engine
 from fvhydra.launch.job_file import read_job
 
 
@@ -72,7 +72,7 @@ def _load(folder: Path) -> None:
 
     job = read_job(folder)
     if job.op.writes_run_folder:
-        engine_class(job.config.engine).warm(job.config.model)
+        warm_engine(job.config.engine, job.config.model)
 
 
 def _divide(request: dict[str, Any], answers: int) -> int:

@@ -10,7 +10,7 @@ import platform
 import socket
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
@@ -23,7 +23,10 @@ keys begin with ``launcher.``."""
 PLACE = ("host", "platform", "machine", "cpu", "gpu", "git_dirty")
 """Facts of where rather than of what ran."""
 
-_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "av", "opencv-python-headless", "fastvideo")
+ENGINE_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "fastvideo")
+"""Packages that an engine's output may depend on."""
+
+_PACKAGES = (*ENGINE_PACKAGES, "av", "opencv-python-headless")
 
 
 def environment() -> dict[str, str]:
@@ -60,21 +63,24 @@ def git_state() -> dict[str, str]:
 
     Looked at once: what a process has imported is what was there when it began.
     """
-    return dict(_git_state(Path.cwd()))
+    return dict(_git_state_at_first(Path.cwd()))
 
 
-@functools.cache
-def _git_state(folder: Path) -> dict[str, str]:
-    commit = _output("git", "rev-parse", "HEAD")
+def git_state_of(folder: Path) -> dict[str, str]:
+    """The same of the repository around ``folder``, as it is now."""
+    commit = _output("git", "-C", str(folder), "rev-parse", "HEAD")
     if not commit:
         return {}
-    dirty = bool(_output("git", "status", "--porcelain", "--untracked-files=no"))
+    dirty = bool(_output("git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"))
     return {"git_commit": commit, "git_dirty": "yes" if dirty else "no"}
+
+
+_git_state_at_first = functools.cache(git_state_of)
 
 
 def now() -> str:
     """The current time: UTC, ISO 8601, whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _gpu_state() -> dict[str, str]:

@@ -44,6 +44,26 @@ class InfrastructureError(FvhydraError):
     exit_code = 4
 
 
+class EngineError(InfrastructureError):
+    """An engine in a process of its own that ended a call without an answer of the engine's."""
+
+
+class EngineDied(EngineError):
+    """Its process ended: it was killed, memory ran out, a library crashed or exited."""
+
+
+class EngineHung(EngineError):
+    """Its process gave no sign of life for too long, or a call took longer than it may. It has been ended."""
+
+
+class EngineProtocolError(EngineError):
+    """Its process said what cannot be understood, or speaks another version. It has been ended."""
+
+
+class EngineFailed(EngineError):
+    """The engine raised what is no error for people; its traceback is in the log. The process goes on."""
+
+
 class MediaError(UsageError):
     """A video, audio, image or latent file that cannot be used as one."""
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from fvhydra.core.environment import environment
+from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 
 if TYPE_CHECKING:  # composing a configuration imports this module, and must not cost numpy's start
@@ -37,6 +39,7 @@ class Capabilities:
         modalities: Values of ``model.modality`` that it can give.
         weights: Values of ``tier.weights`` that it can run.
         cpu: Whether it runs without a GPU.
+        traces: Whether it has :meth:`Engine.trace`.
         procedural: Whether its output is made up by rules, with no weights of any model behind it.
         packages: Top-level modules of its libraries, which its interpreter must have.
         install: The command that installs them, for who lacks one.
@@ -46,6 +49,7 @@ class Capabilities:
     modalities: tuple[str, ...] = ("video", "audio")
     weights: tuple[str, ...] = ("tiny", "hub")
     cpu: bool = True
+    traces: bool = False
     procedural: bool = False
     packages: tuple[str, ...] = ()
     install: str = ""
@@ -105,7 +109,7 @@ class Engine(ABC):
     engine can do is known wherever a command is typed.
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities()
+    capabilities: Capabilities = Capabilities()
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
@@ -136,6 +140,18 @@ class Engine(ABC):
         """What decided the output beside the recipe, JSON types: ``engine``, ``versions`` (package to version),
         ``device``, ``attention_backend`` (the resolved one, verified), ``weights_revision`` (the resolved one).
         """
+
+    def environment(self) -> dict[str, str]:
+        """The facts of the process that runs the engine, flat: see :func:`fvhydra.core.environment.environment`."""
+        return environment()
+
+    def trace(self, case: Case, progress: Progress) -> dict[str, NDArray[Any]]:
+        """Generate one case and give what the named points of the model computed on the way, in that order.
+
+        Raises:
+            UsageError: The engine has no trace, and does not declare one.
+        """
+        raise UsageError(f"engine={self.config.name} cannot trace what it computes.", "Choose an engine that can.")
 
     def close(self) -> None:  # noqa: B027  nothing to release is a fine default
         """Release the model. The engine is not used afterwards."""

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.engines.base import Capabilities, Engine
+from fvhydra.engines.hosted import HostedEngine, describe
 
 if TYPE_CHECKING:
     from fvhydra.config.engine import EngineConfig
+    from fvhydra.config.model import ModelConfig
     from fvhydra.config.root import Config
 
 
@@ -26,9 +29,19 @@ def engine_class(config: EngineConfig) -> type[Engine]:
     return found
 
 
-def open_engine(config: EngineConfig) -> Engine:
-    """The engine, for one load and any number of cases."""
-    return engine_class(config)(config)
+def open_engine(config: EngineConfig, log: Path | None = None) -> Engine:
+    """The engine, for one load and any number of cases.
+
+    Args:
+        log: Receives what it prints, when it runs in a process of its own; None: that is lost.
+    """
+    return HostedEngine(config, log) if config.own_process else engine_class(config)(config)
+
+
+def warm_engine(config: EngineConfig, model: ModelConfig) -> None:
+    """Import what loading ``model`` needs, unless another process will."""
+    if not config.own_process:
+        engine_class(config).warm(model)
 
 
 def check_engine(config: Config, here: bool) -> None:
@@ -42,15 +55,22 @@ def check_engine(config: Config, here: bool) -> None:
         UsageError: The engine is none, cannot give what the model is compared as, cannot run what the tier loads, needs
             a GPU, or lacks its libraries.
     """
+    engine = config.engine
+    if here and engine.own_process:
+        description = describe(engine)
+        _refuse_job(config, description.capabilities)
+        _refuse_missing(engine, description.capabilities, description.missing, engine.python or "its interpreter")
+        return
     try:
-        found = engine_class(config.engine)
+        can = engine_class(engine).capabilities
     except UsageError:
         if here:
             raise
         return  # it is installed only where the job runs, and is looked at there
-    _refuse_job(config, found.capabilities)
+    _refuse_job(config, can)
     if here:
-        _refuse_missing(config.engine, found.capabilities)
+        missing = [name for name in can.packages if importlib.util.find_spec(name) is None]
+        _refuse_missing(engine, can, missing, "this interpreter")
 
 
 def _refuse_job(config: Config, can: Capabilities) -> None:
@@ -76,11 +96,10 @@ def _refuse_job(config: Config, can: Capabilities) -> None:
         raise UsageError(f"engine={engine} needs a GPU, but gpu={config.gpu.name}.", "Name one, as in gpu=l40s.")
 
 
-def _refuse_missing(config: EngineConfig, can: Capabilities) -> None:
-    missing = [name for name in can.packages if importlib.util.find_spec(name) is None]
-    if missing:
+def _refuse_missing(config: EngineConfig, can: Capabilities, missing: Iterable[str], interpreter: str) -> None:
+    if listed := ", ".join(missing):
         raise UsageError(
-            f"engine={config.name} needs {', '.join(missing)}, which this interpreter does not have.",
+            f"engine={config.name} needs {listed}, which {interpreter} does not have.",
             can.install and f"Install what it needs: {can.install}",
         )
 

@@ -12,6 +12,9 @@ from fvhydra.ops.context import Prepared
 _UNDECISIVE = ("launcher", "job", "sweep", "resume", "dry_run")
 """Where a job runs and what it leaves behind; the outcome is the same."""
 
+_LIMITS = ("timeout_s", "silence_s")
+"""Of an engine: when to give it up. What it made before is the same."""
+
 _PERSON = ("confirm",)
 """Options of ops that are the person's part, after the job."""
 
@@ -24,5 +27,6 @@ def fingerprint(prepared: Prepared, op: Op) -> str:
         for field in dataclasses.fields(config)
         if field.name not in (*_UNDECISIVE, *(("run",) if op.resumable else ()))
     }
+    values["engine"] = {key: value for key, value in values["engine"].items() if key not in _LIMITS}
     values["op"] = {key: value for key, value in values["op"].items() if key not in _PERSON}
     return files.sha256_bytes(files.canonical_json({"config": values, "inputs": op.inputs(prepared)}).encode())

@@ -11,7 +11,6 @@ from typing import Any
 from fvhydra.core import files
 from fvhydra.core.artifacts import ClipFacts
 from fvhydra.core.case import Case
-from fvhydra.core.environment import environment
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.result import CaseResult
 from fvhydra.engines.base import GeneratedMedia, LoadRequest
@@ -66,7 +65,7 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
         return
     config, progress = context.config, context.progress
     check_engine(config, here=True)
-    engine = open_engine(config.engine)
+    engine = open_engine(config.engine, context.run.path / "status" / "engine_host.log")
     try:
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
         engine.load(
@@ -82,7 +81,7 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
             ),
             progress,
         )
-        facts = environment() | flat(engine.facts())
+        facts = engine.environment() | flat(engine.facts())
         if config.tier.perturb_weights:  # not in the recipe, so that a gate can fail; here, so that nobody is misled
             facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
         context.run.update_manifest(environment=facts)

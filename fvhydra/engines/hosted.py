@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine in a process of its own, with the contract of one that is in this process."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fvhydra.core.environment import ENGINE_PACKAGES, environment, git_state_of
+from fvhydra.core.errors import EngineFailed, UsageError
+from fvhydra.core.progress import Progress
+from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
+from fvhydra.engines.interpreter import interpreter
+from fvhydra.engines.process import EngineProcess
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fvhydra.config.engine import EngineConfig
+    from fvhydra.core.case import Case
+
+_FACTS = ("python", "gpu", "cuda", "driver", *ENGINE_PACKAGES)
+"""Facts of an environment that are the engine's where it has one of its own."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the class of an engine says of itself in the environment where it will run.
+
+    Attributes:
+        missing: Of the packages that it needs, those that are not there.
+        environment: Facts of that environment.
+    """
+
+    capabilities: Capabilities
+    missing: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def describe(config: EngineConfig) -> Description:
+    """Ask the engine's class what it can do, where it will run. Loads none of the engine's libraries.
+
+    The answer is kept for as long as this process lives.
+
+    Raises:
+        UsageError: The interpreter, the path or the class is not there, or is none.
+        EngineError: That process did not answer.
+    """
+    place = tuple(_place(config._target_).items())
+    return _described(_Key(config), interpreter(config), place)
+
+
+class _Key:
+    """A configuration of an engine, equal to others that lead to the same class in the same environment."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self._parts = (config._target_, config.name, config.path, tuple(sorted(config.env.items())))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._parts == other._parts
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
+
+
+@functools.cache
+def _described(key: _Key, python: str, place: tuple[tuple[str, str], ...]) -> Description:
+    with tempfile.TemporaryDirectory() as folder:
+        process = EngineProcess(key.config, Path(folder) / "engine_host.log")
+        try:
+            said = process.call("describe", target=key.config._target_, place=dict(place))
+        except (UsageError, EngineFailed) as error:
+            hint = error.hint if isinstance(error, UsageError) else ""  # the log goes with the folder
+            raise UsageError(f"In {python}: {error.message}", hint) from error
+        finally:
+            process.stop()
+    return Description(Capabilities(**_tuples(vars(said["capabilities"]))), tuple(said["missing"]), said["environment"])
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+
+
+def _place(target: str) -> dict[str, str]:
+    """The top-level package of an engine's class, and the folder where this process finds it; empty if it does not."""
+    package = target.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    found = [*(spec.submodule_search_locations or []), *([spec.origin] if spec.origin else [])] if spec else []
+    return {"package": package, "folder": str(Path(found[0]).absolute().parent) if found else ""}
+
+
+class HostedEngine(Engine):
+    """Passes everything on to an engine in a process of its own.
+
+    A process that has ended is started again, and the model loaded again, by the next call that needs it. So whoever
+    gets an :class:`~fvhydra.core.errors.EngineError` may go on with the next case.
+
+    Args:
+        config: The engine, and where it runs.
+        log: Receives what its process prints, tracebacks included; None: that is kept until :meth:`close`.
+    """
+
+    def __init__(self, config: EngineConfig, log: Path | None = None) -> None:
+        super().__init__(config)
+        self._scratch = None if log else tempfile.TemporaryDirectory(prefix="fvhydra-")
+        self._log = log or Path(self._scratch.name if self._scratch else "") / "engine_host.log"
+        self._place = _place(config._target_)
+        self._process: EngineProcess | None = None
+        self._request: LoadRequest | None = None
+        self._ready = False
+        self._known: dict[str, Any] = {}
+        self.capabilities = describe(config).capabilities
+
+    def load(self, request: LoadRequest, progress: Progress) -> None:
+        self._request, self._ready = self._with_tiny_weights(request), False
+        self._loaded(progress)
+
+    def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
+        limit_s = self.config.timeout_s
+        media = self._loaded(progress).call("generate", progress, limit_s, case=case)
+        return GeneratedMedia(**vars(media))
+
+    def trace(self, case: Case, progress: Progress) -> dict[str, NDArray[Any]]:
+        limit_s = self.config.timeout_s
+        found: dict[str, NDArray[Any]] = self._loaded(progress).call("trace", progress, limit_s, case=case)
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        if self._process is not None and self._process.alive:
+            self._known = dict(self._process.call("facts"))
+        place = {"python": interpreter(self.config)}
+        if self.config.path is not None:
+            checkout = Path(self.config.path).expanduser().absolute()
+            place |= {"path": str(checkout)} | git_state_of(checkout)
+        return self._known | {f"engine.{key}": value for key, value in place.items()}
+
+    def environment(self) -> dict[str, str]:
+        if self._process is not None and self._process.alive:
+            return _overlaid(self._process.call("environment"))
+        return _overlaid(describe(self.config).environment)
+
+    def close(self) -> None:
+        if self._process is not None:
+            process, self._process = self._process, None
+            process.close()
+
+    def _loaded(self, progress: Progress) -> EngineProcess:
+        """The process with the model in it."""
+        if self._process is None or not self._process.alive:
+            if self._process is not None:
+                self._process.stop()  # what it started may live on
+            self._process, self._ready = EngineProcess(self.config, self._log), False
+            self._process.call("open", config=self.config, place=self._place)
+        if not self._ready:
+            self._process.call("load", progress, self.config.timeout_s, request=self._request)
+            self._ready = True
+        return self._process
+
+    def _with_tiny_weights(self, request: LoadRequest) -> LoadRequest:
+        """Tiny weights are built here, by our own libraries, so that every environment loads the same."""
+        if request.tier.weights != "tiny" or self.capabilities.procedural or request.tiny_weights is not None:
+            return request
+        from fvhydra.engines.tiny import snapshot
+
+        if any(importlib.util.find_spec(name) is None for name in snapshot.LIBRARIES):
+            return request
+        folder = snapshot.build_snapshot(request.model.family, request.cache_dir)
+        return replace(request, tiny_weights=folder.absolute())
+
+
+def _overlaid(theirs: Mapping[str, str]) -> dict[str, str]:
+    """The facts of this process, with those of the engine's where they decide the output."""
+    ours = environment()
+    absent = {package: "not installed" for package in ENGINE_PACKAGES if package in ours}
+    return ours | absent | {key: theirs[key] for key in _FACTS if key in theirs}
