@@ -266,6 +266,7 @@ def _report_of(job: Job) -> Path | None:
 
 def _log_of(job: Job, result: RunResult) -> Path | None:
     """Where to read on when a job failed for reasons of its own: the traceback, or else all that it said."""
-    logs = (job.folder.path / "status" / "error.log", job_log(job.folder.path))
-    found = [log for log in (*logs, job.folder.path / "status" / "progress.log") if log.is_file()]
+    status = job.folder.path / "status"
+    logs = (status / "error.log", job.folder.engine_log, job_log(job.folder.path), status / "progress.log")
+    found = [log for log in logs if log.is_file()]
     return found[0] if found and result.verdict in AGAIN else None

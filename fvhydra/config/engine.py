@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import Name, PositiveFloat, doc
 
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|(API|ACCESS)_?KEY", re.IGNORECASE)
+_SECRET = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|CREDENTIALS?|(API|ACCESS)_?KEY)(_|$)", re.IGNORECASE)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 from fvhydra.core.result import Difference
 
-_UNREMARKABLE = {"host", "git_commit", "git_dirty", "platform"}
+_UNREMARKABLE = {"host", "git_commit", "git_dirty", "platform", "engine.python", "engine.path"}
 """Facts that differ between any two runs; listed after the ones that could explain a difference."""
 
 

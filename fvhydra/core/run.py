@@ -165,6 +165,11 @@ class RunFolder:
         return self.path / relative
 
     # ------------------------------------------------------------------ status
+    @property
+    def engine_log(self) -> Path:
+        """Where an engine in a process of its own prints to."""
+        return self.path / "status" / "engine_host.log"
+
     def set_state(self, state: str, **facts: Any) -> None:
         """Write ``status/status.json``: ``running``, ``finished``, ``failed`` or ``interrupted``."""
         status = {"state": state, "pid": os.getpid(), "host": socket.gethostname(), "updated": now(), **facts}

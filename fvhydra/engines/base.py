@@ -39,6 +39,7 @@ class Capabilities:
         modalities: Values of ``model.modality`` that it can give.
         weights: Values of ``tier.weights`` that it can run.
         cpu: Whether it runs without a GPU.
+        tiny_weights: Whether it loads the tiny weights that fvhydra builds.
         traces: Whether it has :meth:`Engine.trace`.
         procedural: Whether its output is made up by rules, with no weights of any model behind it.
         packages: Top-level modules of its libraries, which its interpreter must have.
@@ -49,6 +50,7 @@ class Capabilities:
     modalities: tuple[str, ...] = ("video", "audio")
     weights: tuple[str, ...] = ("tiny", "hub")
     cpu: bool = True
+    tiny_weights: bool = False
     traces: bool = False
     procedural: bool = False
     packages: tuple[str, ...] = ()

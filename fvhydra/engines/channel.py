@@ -35,6 +35,7 @@ MOST_BYTES = 1 << 26
 """No message is longer; arrays are not part of it."""
 
 _HEAD = struct.Struct(">4sI")
+_NO_MESSAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, RecursionError)
 _FILES = 1
 """Most descriptors that come with a message."""
 
@@ -115,7 +116,7 @@ class Channel:
                 # a file that no array asks for waits for the message that does: it may have come with these bytes
                 arrays = functools.cache(lambda: stack.enter_context(os.fdopen(self._files.pop(0), "rb")))
                 return str(message["kind"]), dict(decode(message["content"], arrays))
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError) as error:
+        except _NO_MESSAGE as error:
             raise ProtocolError(f"{body[:80]!r} is no message ({type(error).__name__}: {error})") from error
 
 

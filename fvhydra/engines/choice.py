@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fvhydra.core.environment import environment
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.engines.base import Capabilities, Engine
-from fvhydra.engines.hosted import HostedEngine, describe
+from fvhydra.engines.hosted import HostedEngine, describe, overlaid
 
 if TYPE_CHECKING:
     from fvhydra.config.engine import EngineConfig
@@ -36,6 +37,11 @@ def open_engine(config: EngineConfig, log: Path | None = None) -> Engine:
         log: Receives what it prints, when it runs in a process of its own; None: that is lost.
     """
     return HostedEngine(config, log) if config.own_process else engine_class(config)(config)
+
+
+def engine_environment(config: EngineConfig) -> dict[str, str]:
+    """The facts of where the engine will run, flat, as far as they are known before it is there."""
+    return overlaid(describe(config).environment) if config.own_process else environment()
 
 
 def warm_engine(config: EngineConfig, model: ModelConfig) -> None:

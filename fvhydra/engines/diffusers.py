@@ -30,6 +30,7 @@ class DiffusersEngine(Engine):
     """
 
     capabilities = Capabilities(
+        tiny_weights=True,
         packages=("torch", "diffusers", "transformers", "accelerate"),
         install="pip install diffusers transformers accelerate torch",
     )

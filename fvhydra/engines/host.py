@@ -154,16 +154,17 @@ def guard(lifeline: int) -> int:
 
     A thread of this process could not: the engine may hold Python's lock for ever.
     """
+    group = os.getpgrp()
     pid = os.fork()
     if pid:
         os.close(lifeline)
         return pid
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    os.setsid()  # what ends the group must not end this
     os.closerange(0, lifeline)
     os.closerange(lifeline + 1, 1024)
     os.read(lifeline, 1)
-    os.killpg(0, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
     os._exit(0)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import tempfile
@@ -111,8 +112,11 @@ class HostedEngine(Engine):
 
     def __init__(self, config: EngineConfig, log: Path | None = None) -> None:
         super().__init__(config)
-        self._scratch = None if log else tempfile.TemporaryDirectory(prefix="fvhydra-")
-        self._log = log or Path(self._scratch.name if self._scratch else "") / "engine_host.log"
+        self._scratch = contextlib.ExitStack()
+        if log is None:
+            folder = self._scratch.enter_context(tempfile.TemporaryDirectory(prefix="fvhydra-"))
+            log = Path(folder) / "engine_host.log"
+        self._log = log
         self._place = _place(config._target_)
         self._process: EngineProcess | None = None
         self._request: LoadRequest | None = None
@@ -145,13 +149,14 @@ class HostedEngine(Engine):
 
     def environment(self) -> dict[str, str]:
         if self._process is not None and self._process.alive:
-            return _overlaid(self._process.call("environment"))
-        return _overlaid(describe(self.config).environment)
+            return overlaid(self._process.call("environment"))
+        return overlaid(describe(self.config).environment)
 
     def close(self) -> None:
-        if self._process is not None:
-            process, self._process = self._process, None
-            process.close()
+        process, self._process = self._process, None
+        with self._scratch:
+            if process is not None:
+                process.close()
 
     def _loaded(self, progress: Progress) -> EngineProcess:
         """The process with the model in it."""
@@ -167,7 +172,7 @@ class HostedEngine(Engine):
 
     def _with_tiny_weights(self, request: LoadRequest) -> LoadRequest:
         """Tiny weights are built here, by our own libraries, so that every environment loads the same."""
-        if request.tier.weights != "tiny" or self.capabilities.procedural or request.tiny_weights is not None:
+        if request.tier.weights != "tiny" or not self.capabilities.tiny_weights or request.tiny_weights is not None:
             return request
         from fvhydra.engines.tiny import snapshot
 
@@ -177,7 +182,7 @@ class HostedEngine(Engine):
         return replace(request, tiny_weights=folder.absolute())
 
 
-def _overlaid(theirs: Mapping[str, str]) -> dict[str, str]:
+def overlaid(theirs: Mapping[str, str]) -> dict[str, str]:
     """The facts of this process, with those of the engine's where they decide the output."""
     ours = environment()
     absent = {package: "not installed" for package in ENGINE_PACKAGES if package in ours}

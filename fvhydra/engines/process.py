@@ -38,6 +38,7 @@ _START_S = 60.0
 _CLOSE_S = 30.0
 _CANCEL_S = 10.0
 _TERMINATE_S = 5.0
+_KILL_S = 1.0
 _TICK_S = 0.5
 _SHOWN = 200
 """Most characters of an engine's last words that a message repeats."""
@@ -126,11 +127,18 @@ class EngineProcess:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(_TERMINATE_S)
         finally:
-            self._signal(signal.SIGKILL)  # those that the engine started too, which may outlive it
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_TERMINATE_S)
+            self._kill()
             self._channel.close()
             self._lifeline.close()
+
+    def _kill(self) -> None:
+        """End the group, those too that the engine started and that outlived it, and wait for what they held."""
+        self._signal(signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_TERMINATE_S)
+        until = time.monotonic() + _KILL_S
+        while self._signal(signal.SIGKILL) and time.monotonic() < until:
+            time.sleep(0.01)
 
     # ------------------------------------------------------------------ starting
     def _start(self) -> None:
@@ -271,9 +279,13 @@ class EngineProcess:
         last = (fatal or [line for line in lines if line.strip()] or [""])[-1]
         return printable(last.strip()).rstrip(".")[:_SHOWN]
 
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    def _signal(self, number: signal.Signals) -> bool:
+        """Send a signal to the group; whether anything of it is still there."""
+        try:
             os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
 
     @property
     def _who(self) -> str:

@@ -9,11 +9,10 @@ from typing import Any
 from fvhydra.config.op import CheckSsimConfig
 from fvhydra.core.case import Case
 from fvhydra.core.differences import telling
-from fvhydra.core.environment import environment
 from fvhydra.core.errors import Corrupt, FvhydraError
 from fvhydra.core.result import CaseResult, ChangeStatus, NextCommand, RunResult
 from fvhydra.core.verdict import Verdict, worst
-from fvhydra.engines.choice import check_engine
+from fvhydra.engines.choice import check_engine, engine_environment
 from fvhydra.ops.base import Op
 from fvhydra.ops.cases import same_cases
 from fvhydra.ops.comparison import compare_with_reference, shown_metrics
@@ -66,7 +65,7 @@ class CheckSsim(Op):
         record_cases(context, wanted)
         context.progress.stage("look up", msg="references")
         references = References(context.store, wanted[0], context.run.path / "references")
-        here = environment()
+        here = engine_environment(context.config.engine)
         results: dict[int, CaseResult] = {}
         comparable: dict[int, str] = {}
         for case in wanted:

@@ -65,7 +65,7 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
         return
     config, progress = context.config, context.progress
     check_engine(config, here=True)
-    engine = open_engine(config.engine, context.run.path / "status" / "engine_host.log")
+    engine = open_engine(config.engine, context.run.engine_log)
     try:
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
         engine.load(
