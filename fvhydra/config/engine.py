@@ -4,15 +4,27 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from omegaconf import MISSING
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import Name, PositiveFloat, doc
 
 _SECRET = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|CREDENTIALS?|(API|ACCESS)_?KEY)(_|$)", re.IGNORECASE)
+
+
+def _checked(env: Any) -> Any:
+    if env is None:
+        return {}
+    if not isinstance(env, dict) or any(isinstance(value, (dict, list)) or value is None for value in env.values()):
+        raise ValueError("must be variables with their values, such as {CUDA_LAUNCH_BLOCKING: 1}")
+    return {str(name): str(value) for name, value in env.items()}
+
+
+Variables = Annotated[Any, BeforeValidator(_checked)]
+"""Environment variables. Not typed as a dict, whose keys Hydra would want to know beforehand."""
 
 
 @dataclass
@@ -25,7 +37,7 @@ class EngineConfig:
     isolate: bool = doc("Run it in a process of its own, with this interpreter", False)
     python: str | None = doc("Interpreter of another environment, in which it runs in a process of its own", None)
     path: str | None = doc("Checkout that comes first on the path of that process", None)
-    env: dict[str, str] = doc("Environment variables of that process, beside those of this one; recorded", factory=dict)
+    env: Variables = doc("Environment variables of that process, as {NAME: value}, beside those of this one", None)
     timeout_s: PositiveFloat | None = doc("Longest time of that process for loading, and for each generation, s", None)
     silence_s: PositiveFloat = doc("Longest time without a sign of life of that process, s", 120.0)
 
@@ -36,7 +48,8 @@ class EngineConfig:
         return self
 
     @model_validator(mode="after")
-    def _holds_no_secret(self) -> EngineConfig:
+    def _variables_hold_no_secret(self) -> EngineConfig:
+        self.env = self.env or {}  # a default is not validated
         if secrets := [name for name in self.env if _SECRET.search(name)]:
             raise ValueError(f"env is recorded, so {', '.join(secrets)} must be set for the command itself instead")
         return self

@@ -38,6 +38,7 @@ class Case:
     sample: dict[str, Any] = field(default_factory=dict)
     """What an evaluation is told of the clip beside its prompt. It does not decide the output."""
 
+    @property
     def recipe(self) -> dict[str, Any]:
         """What *should* decide the output. Two artifacts are comparable exactly when their recipes are equal.
 
@@ -83,7 +84,7 @@ class Case:
     @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of the recipe's canonical JSON."""
-        return sha256_bytes(canonical_json(self.recipe()).encode())
+        return sha256_bytes(canonical_json(self.recipe).encode())
 
     @property
     def default_seed(self) -> bool:

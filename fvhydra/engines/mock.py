@@ -95,7 +95,7 @@ def _without_effect(case: Case) -> dict[str, Any]:
 
 def _key(case: Case) -> int:
     """128 bits of everything that the output is a function of: parts of the recipe, so equal ones give equal bytes."""
-    recipe = case.recipe()
+    recipe = case.recipe
     facts = {key: recipe[key] for key in ("model_id", "prompt", "negative_prompt", "seed", "sampling", "image_sha256")}
     return int(sha256_bytes(canonical_json(facts).encode())[:32], 16)
 

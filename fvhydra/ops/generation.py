@@ -46,7 +46,7 @@ def record_cases(context: Context, cases: Sequence[Case]) -> None:
     context.run.update_manifest(
         cases=[
             {"index": case.index, "prompt": case.prompt, "seed": case.seed, "fingerprint": case.fingerprint}
-            | {"recipe": case.recipe(), "sample": case.sample}
+            | {"recipe": case.recipe, "sample": case.sample}
             for case in cases
         ]
     )

@@ -135,7 +135,7 @@ def write_sidecar(generated: Generated) -> Path:
             "prompt": case.prompt,
             "seed": case.seed,
             "fingerprint": case.fingerprint,
-            "recipe": case.recipe(),
+            "recipe": case.recipe,
             "environment": generated.environment,
             "sha256": files.sha256_file(generated.artifact),
             "created": now(),
@@ -149,7 +149,7 @@ def recipe_difference(sidecar: dict[str, Any] | None, case: Case) -> list[Differ
     """Keys whose values differ; empty when the recipes are equal or the reference does not say."""
     if sidecar is None or sidecar.get("fingerprint") == case.fingerprint:
         return []
-    reference, run = _leaves(sidecar.get("recipe", {})), _leaves(files.plain(case.recipe()))
+    reference, run = _leaves(sidecar.get("recipe", {})), _leaves(files.plain(case.recipe))
     return differences(reference, run)
 
 

@@ -38,6 +38,12 @@ def test_a_limit_that_nobody_could_keep_is_refused() -> None:
 
 @pytest.mark.parametrize("name", [*TOKEN_VARIABLES, "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY", "my_password"])
 def test_a_secret_is_not_recorded(name: str) -> None:
-    with pytest.raises(pydantic.ValidationError, match=f"env is recorded, so {name} must be set for the command"):
+    with pytest.raises(pydantic.ValidationError, match=f"is recorded, so {name} must be set for the command"):
         engine(env={name: "hidden"})
-    assert engine(env={"TOKENIZERS_PARALLELISM": "false"}).env
+    assert engine(env={"TOKENIZERS_PARALLELISM": False, "A": 1}).env == {"TOKENIZERS_PARALLELISM": "False", "A": "1"}
+
+
+@pytest.mark.parametrize("env", ["A=1", ["A"], {"A": None}, {"A": {"B": 1}}])
+def test_what_is_no_variable_is_refused(env: Any) -> None:
+    with pytest.raises(pydantic.ValidationError, match="must be variables with their values"):
+        engine(env=env)

@@ -182,7 +182,7 @@ def test_a_person_is_told_at_once_and_no_folder_is_left(cli: Cli, tmp_path: Path
     for words, message in (
         ([f"engine.python={bare}"], f"engine=diffusers needs torch, diffusers, transformers, accelerate, which {bare}"),
         (["engine.path=a, b"], "engine.path=a, b is not a folder."),
-        (["engine.env={HF_TOKEN: hf_x}"], "env is recorded, so HF_TOKEN must be set for the command itself"),
+        (["engine.env={HF_TOKEN: hf_x}"], "is recorded, so HF_TOKEN must be set for the command itself"),
     ):
         done = cli("op=generate", "model=ltx2", *words)
         assert done.code == 2 and message in done.text, done.text

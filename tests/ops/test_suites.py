@@ -227,7 +227,7 @@ def test_a_file_of_ones_own_says_the_same_things(tmp_path: Path) -> None:
     )
     assert first.sample == second.sample == {"tags": ["animal"], "auxiliary_info": {"object": "cat"}}
     assert (second.seed - first.seed, third.sample) == (1, {"reference": str(tmp_path / "dog.mp4")})
-    assert "sample" not in first.recipe()
+    assert "sample" not in first.recipe
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_prompts_are_read_here_and_pictures_keep_their_paths(
     config = _received(payload, tmp_path_factory.mktemp("there"))
     assert config.job.cache_dir == "/root/data/.cache/fvhydra"
     assert isinstance(config.store, LocalStoreConfig) and config.store.path == str(home / "store")
-    assert [case.recipe() for case in _cases(config)] == [case.recipe() for case in _cases(job.config)]
+    assert [case.recipe for case in _cases(config)] == [case.recipe for case in _cases(job.config)]
 
 
 def test_of_the_prompts_that_are_not_asked_for_no_picture_is_sent(
@@ -105,7 +105,7 @@ def test_of_the_prompts_that_are_not_asked_for_no_picture_is_sent(
     assert b"another picture" in payload["files"].values() and b"a picture" not in payload["files"].values()
     there = _cases(_received(payload, tmp_path_factory.mktemp("there")))
     assert [(case.index, case.seed) for case in there] == [(case.index, case.seed) for case in _cases(job.config)]
-    assert [case.recipe() for case in there] == [case.recipe() for case in _cases(job.config)]
+    assert [case.recipe for case in there] == [case.recipe for case in _cases(job.config)]
 
 
 def _received(payload: dict[str, Any], there: Path) -> Config:
