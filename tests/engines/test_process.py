@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -221,12 +222,20 @@ def test_what_a_listener_raises_ends_the_call_at_its_next_step(opened: Opened, p
     assert pid_of(engine) == pid
 
 
+class Late(Steps):
+    """Cancels when the engine has gone on from the step that it reported."""
+
+    def step(self, done: int, total: int) -> None:
+        time.sleep(0.3)
+        raise KeyboardInterrupt
+
+
 def test_an_engine_that_does_not_heed_a_cancel_is_ended(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_CANCEL_S", 0.5)
     engine = opened("deaf")
     pid = pid_of(engine)
     with pytest.raises(KeyboardInterrupt):
-        generate(engine, BAD, Steps(stop_after=1))
+        generate(engine, BAD, Late())
     assert gone(pid)
     assert pid_of(engine) != pid
 
@@ -279,10 +288,12 @@ def test_a_second_interruption_does_not_wait(opened: Opened) -> None:
     assert gone(pid)
 
 
-class Impatient(Steps):
-    """Presses Ctrl-C, and again a little later."""
+class Impatient(Late):
+    """Presses Ctrl-C again, a little later."""
 
     def step(self, done: int, total: int) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            super().step(done, total)
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         raise KeyboardInterrupt
 
