@@ -154,7 +154,7 @@ def _groups(words: Sequence[str]) -> dict[str, set[str]]:
 
 
 def overrides(words: Sequence[str]) -> list[str]:
-    """The words that are overrides: neither flags nor the value of one."""
+    """The words that are overrides: no flags, and no values of flags."""
     return _parted(words)[1]
 
 
@@ -169,7 +169,7 @@ _FLAGS_WITH_VALUE = (
 
 
 def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Flags with their values, and overrides."""
+    """Split words into flags, each followed by its value, and overrides."""
     flags: list[str] = []
     given: list[str] = []
     for position, word in enumerate(words):

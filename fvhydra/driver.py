@@ -66,7 +66,7 @@ class Driver:
 
     @cached_property
     def terminal(self) -> Terminal:
-        """Both streams; loaded when something is shown."""
+        """The terminal; its libraries are loaded when something is shown."""
         from fvhydra.terminal import Terminal
 
         return Terminal()
@@ -153,7 +153,7 @@ class Driver:
                 self.lock.enter_context(locked(folder))
 
     def listen(self, job: Job) -> Progress:
-        """A listener of its own for each job; several may run at once."""
+        """A new progress listener for a job; several jobs may run at once."""
         if self._board is None:
             self._board = self._display.enter_context(self.terminal.board(job.config.job.progress))
         listener = self._board.listen(f"job {job.number} {job.config.op.name}")
@@ -246,7 +246,7 @@ class Driver:
         self.terminal.say(self._outlook(folder))
 
     def _outlook(self, folder: Path) -> list[str]:
-        """What to know of results that were kept, and how to go on."""
+        """Sentences on results that were kept, and the command that goes on."""
         said = []
         kept = [job.folder.path for number, (job, _) in self.jobs.items() if self.how.get(number) == REUSED]
         if kept and (otherwise := made_otherwise(kept, environment())):

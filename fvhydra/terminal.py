@@ -67,7 +67,7 @@ class Terminal:
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody can be asked."""
+        """Whether both stdin and stdout are a terminal, so that a person can be asked."""
         return sys.stdin.isatty() and sys.stdout.isatty()
 
     def ask(self, question: str) -> str:
@@ -84,7 +84,7 @@ class Terminal:
             self.err.print(f"  {escape(hint)}")
 
     def say(self, sentences: Sequence[str]) -> None:
-        """Plain sentences."""
+        """Print sentences, one a line."""
         for sentence in sentences:
             self.out.print(escape(sentence))
 
@@ -280,7 +280,7 @@ class Bars:
 
 
 class Board:
-    """Any number of jobs at once."""
+    """Shows the progress of any number of jobs at once."""
 
     def __init__(self, console: Console, mode: str) -> None:
         self._console, self._mode = console, mode

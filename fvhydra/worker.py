@@ -81,7 +81,7 @@ def _run(folder: Path, preflight: bool) -> RunResult:
 
 
 def _make_choices_known() -> None:
-    """For ops that look at the choices themselves, such as the doctor, which composes all; others need no Hydra."""
+    """Register configurations and launchers with Hydra, for ops such as the doctor that compose choices themselves."""
     from fvhydra.config.schema import register
     from fvhydra.launch import plugins
 

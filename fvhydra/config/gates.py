@@ -38,7 +38,7 @@ class Limit:
 
     @property
     def from_below(self) -> bool:
-        """Whether small values break it."""
+        """Whether the limit is a lower bound."""
         return self.relation.startswith(">")
 
     def __str__(self) -> str:

@@ -88,7 +88,7 @@ class MetricComparison:
 
     @property
     def is_compared(self) -> bool:
-        """Whether anything was."""
+        """Whether the metric has a value on both sides."""
         return self.difference is not None or self.pairs > 0
 
 

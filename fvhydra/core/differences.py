@@ -29,5 +29,5 @@ def of_environments(first: Mapping[str, Any], second: Mapping[str, Any]) -> list
 
 
 def telling(found: Iterable[Difference]) -> list[Difference]:
-    """Those that could explain other output: not the ones between any two runs."""
+    """The differences that could explain different output; facts that differ between any two runs are left out."""
     return [difference for difference in found if difference.key not in _UNREMARKABLE]

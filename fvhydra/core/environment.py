@@ -38,7 +38,7 @@ def environment() -> dict[str, str]:
 
 @functools.cache
 def _installed() -> dict[str, str]:
-    """What does not change while a process runs."""
+    """The facts that stay the same while this process runs."""
     facts = {
         "fvhydra": __version__,
         "python": platform.python_version(),

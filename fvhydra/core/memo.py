@@ -16,7 +16,7 @@ class Memo:
         self._values: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What ``make`` returned when ``key`` was asked for first."""
+        """The value of ``key``: what ``make`` returned when it was asked for first."""
         if key not in self._values:
             self._values[key] = make()
         found: T = self._values[key]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who sits at this machine."""
+"""The user who runs this process."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What long work says about itself. The terminal, a log file and a test listen in the same way."""
+"""Progress of long work: who is told of it, and how it is written into logs and read back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fvhydra.core.text import printable
 
 
 class Progress(Protocol):
-    """Receives what is going on.
+    """Is told of the progress of long work.
 
     Any method may raise to cancel the work (Ctrl-C arrives this way in tests); callers let that through.
     """
@@ -71,7 +71,7 @@ def parse_line(line: str) -> Stage | Step | None:
 
 
 class Silent:
-    """A progress that nobody listens to."""
+    """Ignores all progress."""
 
     def stage(self, stage: str, case: int | None = None, msg: str = "") -> None: ...
 

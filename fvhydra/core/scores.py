@@ -70,7 +70,7 @@ class ScoreRow:
 
     @property
     def key(self) -> tuple[str, str, int, str, str]:
-        """What makes a row worth nothing new: the work is done."""
+        """The key that equal work has: a row with it need not be made again."""
         return (self.sample, self.metric, self.version, self.params, self.content)
 
     @property

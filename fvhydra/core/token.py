@@ -30,7 +30,7 @@ _NOBODY = ContextVar("_NOBODY", default=False)
 
 @contextlib.contextmanager
 def without_token() -> Iterator[None]:
-    """In this block there is no token: what can be done without?"""
+    """Run a block as if this machine had no token, to see what can be read without one."""
     reset = _NOBODY.set(True)
     try:
         yield

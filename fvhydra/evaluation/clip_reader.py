@@ -91,7 +91,7 @@ def open_clips(videos: Mapping[str, Path], memory_mb: float, fps: float | None =
 
 
 def chunk_length(infos: Iterable[VideoInfo], memory_mb: float) -> int:
-    """Frames of a chunk."""
+    """How many frames a chunk has, for the given videos and memory; 1 or more."""
     frame_bytes = sum(info.height * info.width * 3 for info in infos)
     return max(1, int(memory_mb * 1e6 / (_AT_ONCE * frame_bytes))) if frame_bytes else 1
 

@@ -84,7 +84,7 @@ def of_scores(summaries: Sequence[MetricSummary], rows: Sequence[ScoreRow]) -> d
 
 
 def of_comparison(comparisons: Sequence[MetricComparison], pairs: Sequence[Pair]) -> dict[str, Measured]:
-    """What a comparison has to hold to limits: the differences."""
+    """The numbers of a comparison that limits apply to: differences of the second evaluation from the first."""
     samples: dict[str, dict[str, float]] = {comparison.metric: {} for comparison in comparisons}
     for pair in pairs:
         samples[pair.metric][pair.sample] = pair.difference

@@ -82,7 +82,7 @@ class Journal:
         self.rows += [item.row for item in kept]
 
     def close(self) -> None:
-        """Everything is in ``scores.jsonl`` now."""
+        """Close the journal; all rows are in ``scores.jsonl``."""
         (self.folder / _JOURNAL).unlink(missing_ok=True)
 
 

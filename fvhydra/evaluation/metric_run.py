@@ -55,7 +55,7 @@ class MetricRun:
 
     @property
     def wants_frames(self) -> bool:
-        """Whether more frames would change anything."""
+        """Whether the metric still reads frames."""
         return self._reading is not None and bool(self.keys) and not self._closed
 
     @property
@@ -64,14 +64,14 @@ class MetricRun:
         return getattr(self._reading, "divided", False)
 
     def check(self) -> None:
-        """Before anything is decoded."""
+        """Skip or fail the sample before anything is decoded, where that is known already."""
         if self._loaded.error is not None:
             self._fail(self._loaded.error)
         elif skip := self._loaded.skip or self._guarded(self._metric.check, self._sample) or self._lost_file():
             self._skip(skip)
 
     def begin(self, reader: ClipReader, clip: SampleVideos) -> None:
-        """When the first frames are there."""
+        """Start the metric, when the first frames are decoded and the sizes and rates are known."""
         if self._is_unreadable(reader):
             return
         tracks = {key: clip.tracks[key] for key in self.keys}
@@ -81,7 +81,7 @@ class MetricRun:
         self._reading = self._guarded(self._metric.begin, self._sample, SampleVideos(tracks, clip.shared))
 
     def update(self, chunk: Chunk, reader: ClipReader) -> None:
-        """The next frames."""
+        """Give the metric the next frames."""
         if not self.wants_frames or self._is_unreadable(reader):
             return
         own = self._aligned(chunk, reader)
@@ -92,7 +92,7 @@ class MetricRun:
                 self._enough = self._closed = True
 
     def finish(self, reader: ClipReader) -> None:
-        """After the last frames."""
+        """Take the metric's score after the last frames."""
         if self._reading is None or (not self._enough and self._is_unreadable(reader)):
             return
         for item in self._metric.spec.inputs:
@@ -223,7 +223,7 @@ def _difference(tracks: Mapping[str, Track], alignment: Alignment) -> str:
 
 
 def finite(value: Any) -> Any:
-    """NaN and infinity have no place in JSON; they are no numbers."""
+    """The value with NaN and infinity replaced by None, since JSON has neither."""
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

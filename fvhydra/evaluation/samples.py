@@ -32,7 +32,7 @@ _REFERENCES = {"video": "reference", "audio": "reference_audio"}
 
 @dataclass(frozen=True)
 class Samples:
-    """What was found.
+    """The samples of an evaluation, and what was left out of them.
 
     Attributes:
         samples: Sorted by id.

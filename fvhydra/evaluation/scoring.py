@@ -29,10 +29,10 @@ _LIGHT = 0.01
 
 
 class Stop(Protocol):
-    """An event of this process or of several."""
+    """An event that tells workers to stop, shared by threads or by processes."""
 
     def is_set(self) -> bool:
-        """Whether to leave the sample alone."""
+        """Whether the evaluation was interrupted."""
 
 
 class _Stopped(Exception):
@@ -59,7 +59,7 @@ class ComputePool:
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
-        """One sample more is on its way."""
+        """Count one more sample as being scored, for the length of the block."""
         with self._lock:
             self._idle -= 1
         try:

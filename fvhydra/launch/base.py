@@ -44,7 +44,7 @@ class SweepObserver(Protocol):
     """What was typed, the program's name included."""
 
     def begin(self, folder: Path, dry_run: bool = False) -> None:
-        """The configurations are valid; ``folder`` is the sweep's own.
+        """Called when all configurations are valid; ``folder`` is that of the sweep.
 
         Raises:
             UsageError: Another command runs jobs there.

@@ -86,7 +86,7 @@ class Job:
         self.op.preflight(context)
 
     def context(self, listener: Progress) -> Context:
-        """What the op is given."""
+        """The context that the job's op is given."""
         return Context(self.prepared, self.folder, listener, self.command, self.overrides, lambda: self.fingerprint)
 
 
@@ -154,13 +154,13 @@ def failed(job: Job, error: BaseException) -> RunResult:
 
 
 def _kept(result: RunResult) -> list[str]:
-    """What of a result is an earlier attempt's."""
+    """A note on cases that an earlier attempt finished; none where there are none."""
     kept = sum(case.kept for case in result.cases)
     return [f"{kept} of {len(result.cases)} case(s) were finished by an earlier attempt and kept."] if kept else []
 
 
 def _finished(job: Job) -> str:
-    """How far an interrupted job came; empty where it has no cases."""
+    """How many cases of an interrupted job are finished, as a sentence; empty where it has no cases."""
     with contextlib.suppress(UsageError):
         cases = len(job.folder.manifest["cases"])
         finished = sum(1 for _ in finished_cases(job.folder.path))

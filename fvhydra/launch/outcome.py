@@ -94,7 +94,7 @@ class Follower:
         self.feed(self._decoder.decode(new))
 
     def feed(self, text: str) -> None:
-        """Take a piece of the log; half a line waits for its end."""
+        """Take a piece of the log; an incomplete line is kept until the rest arrives."""
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
             said = parse_line(line)

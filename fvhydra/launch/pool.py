@@ -69,7 +69,7 @@ class PoolLauncher(Launcher):
         ]
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Keep the machine as full as the jobs allow."""
+        """Start jobs whenever their resources are free, until all have ended."""
         slots, waiting, running = Slots.here(self.settings), _ordered(jobs), list[_Running]()
         with Workers() as workers:
             try:
@@ -110,7 +110,7 @@ class PoolLauncher(Launcher):
         return _Running(job, process, Follower(log, self.listen(job)), demand, devices)
 
     def _ended_of(self, running: list[_Running]) -> list[_Running]:
-        """Take those that have ended out of ``running``, and tell of the progress of all."""
+        """Pass on the progress of all running jobs, and return and remove those that have ended."""
         for item in running:
             item.follower.poll()
         ended = [item for item in running if item.process.poll() is not None]

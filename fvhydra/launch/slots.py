@@ -28,7 +28,7 @@ class Demand:
 
     @classmethod
     def of(cls, config: Config) -> Demand:
-        """GPUs as ``gpu=`` says. A job on the CPU takes its threads; ``job.threads=0``, the library's default, all."""
+        """The GPUs of ``gpu=``; for a job on the CPU its threads, or all CPUs with ``job.threads=0``."""
         launcher = config.launcher
         assert isinstance(launcher, PoolLauncherConfig)
         devices = config.gpu.count
@@ -38,7 +38,10 @@ class Demand:
 
 @dataclass
 class Slots:
-    """What is free. A job that wants more CPUs or memory than there are gets all, and runs alone."""
+    """GPUs, CPUs and memory that are free.
+
+    A job that wants more CPUs or memory than there are gets all of them, and runs alone.
+    """
 
     devices: list[str]
     cpus: int
@@ -51,7 +54,7 @@ class Slots:
 
     @classmethod
     def here(cls, settings: PoolLauncherConfig) -> Slots:
-        """All of this machine, or what ``launcher.*`` leaves of it."""
+        """The resources of this machine, as far as ``launcher.*`` allows."""
         devices = devices_here() if settings.devices is None else list(settings.devices)
         return cls(devices, cpus(), memory_here_gb(), settings.workers or max(cpus(), len(devices)))
 
@@ -95,7 +98,7 @@ def devices_here() -> list[str]:
 
 
 def memory_here_gb() -> float:
-    """Memory that is free now, GiB; what the system can give back counts. Infinite where nobody says."""
+    """Memory that is available now, GiB, caches included; infinite where the system does not say."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

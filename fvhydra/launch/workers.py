@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting workers on this machine: as programs of their own, or as workers of one that has loaded what they need."""
+"""Starting workers on this machine: as new processes, or forked from a process that has loaded their libraries."""
 
 from __future__ import annotations
 
@@ -117,11 +117,11 @@ class ForkServer:
 
     @property
     def died(self) -> bool:
-        """Whether it has ended although nobody asked it to."""
+        """Whether the server process has ended by itself."""
         return self._process.poll() is not None
 
     def listen(self) -> None:
-        """Take in what it said of its workers. When it has died, they have too."""
+        """Read what the server reported of its workers; when the server has died, its workers have too."""
         assert self._process.stdout is not None
         died = self.died
         self._heard += self._process.stdout.read() or b""
@@ -136,7 +136,7 @@ class ForkServer:
             worker.ended(self._process.returncode)
 
     def close(self) -> None:
-        """End it; its workers have ended."""
+        """End the server; its workers have ended before."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.kill()
         self._process.wait()
@@ -173,13 +173,13 @@ class ForkedWorker:
             time.sleep(_POLL_S)
 
     def begun(self, pid: int) -> None:
-        """The server started it."""
+        """The server reported the worker's process id."""
         self.pid = pid
         if self.returncode is not None:  # too late: it was stopped before
             _kill_group(pid)
 
     def ended(self, returncode: int) -> None:
-        """The server said how it ended, or died; or it was stopped before it began."""
+        """Record how the worker ended: as the server reported, by the server's death, or stopped before it began."""
         if self.returncode is None:
             self.returncode = returncode
             if self.pid is not None:

@@ -17,7 +17,7 @@ class Attach(Op):
     uses_model = False
 
     def run(self, context: Context) -> RunResult:
-        """Nothing that a job could do.
+        """Refuse to run as a job.
 
         Raises:
             UsageError: Always.

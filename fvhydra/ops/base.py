@@ -102,4 +102,4 @@ class Op(ABC):
 
     @abstractmethod
     def run(self, context: Context) -> RunResult:
-        """Do it. Writes below ``context.run.path`` only."""
+        """Do the work of the op. Writes below ``context.run.path`` only."""

@@ -35,7 +35,7 @@ class Doctor(Op):
     uses_model = False
 
     def run(self, context: Context) -> RunResult:
-        """Look everywhere; one trouble does not hide the next."""
+        """Make all checks; a failing one does not keep the others from being made."""
         findings: list[Criterion] = []
         for look in (_versions, _device, _codecs, _tokens, _store, _disk, _groups, _last_run):
             try:
@@ -167,7 +167,7 @@ def _groups(context: Context) -> Iterator[Criterion]:
 
 
 def _trouble(trial: list[str]) -> str:
-    """What is wrong with a composition, or nothing."""
+    """The problem of a composition in one sentence; empty when it is fine."""
     from hydra import compose
 
     try:

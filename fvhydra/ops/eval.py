@@ -83,7 +83,7 @@ class Eval(Op):
         return JobInputs(there, {manifest: manifest_of(samples), **sent})
 
     def unsendable(self, config: Config) -> list[str]:
-        """Weights, which can be of any size, and an earlier evaluation."""
+        """Local weights, which can be of any size, and an earlier evaluation are not sent."""
         kept = {f"metrics.assets.{name}": path for name, path in config.metrics.assets.items()}
         return [f"{key}={path}" for key, path in {**kept, "op.resume_from": self.config.resume_from}.items() if path]
 
@@ -114,7 +114,7 @@ class Eval(Op):
         return self._judged(summaries, rows, _unpaired(found))
 
     def resume_command(self, context: Context) -> list[str]:
-        """Nothing that was scored is lost."""
+        """The same command with ``op.resume_from``: rows that were scored are kept."""
         return [*context.command[1:], f"op.resume_from={context.run.path}"]
 
     def merge(self, context: Context, jobs: Sequence[SweepJob]) -> RunResult:
@@ -153,7 +153,7 @@ class Eval(Op):
         )
 
     def _own(self, found: Samples, context: Context) -> tuple[list[Sample], int]:
-        """Those of this shard, and how many shards there are."""
+        """The samples of this shard, and the number of shards."""
         shards = number_of_shards(self.config.shard, self.config.shards, context.command)
         own = self.config.shard or 0
         return [sample for sample in found.samples if shards == 1 or shard_of(sample, shards) == own], shards
@@ -204,7 +204,7 @@ class Eval(Op):
 
 
 def assets_of(config: Config) -> HubAssets:
-    """Where ``metrics`` says that weights come from."""
+    """The source of the metrics' weights, as ``metrics`` configures it."""
     return HubAssets(
         device=config.metrics.device,
         cache_dir=Path(config.job.cache_dir).expanduser(),

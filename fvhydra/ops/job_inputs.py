@@ -29,7 +29,7 @@ class JobInputs:
 
     @property
     def size(self) -> int:
-        """Of all files, bytes."""
+        """Size of all files together, bytes."""
         return sum(path.stat().st_size if data is None else len(data) for path, data in self.files.items())
 
 

@@ -79,7 +79,7 @@ def _row(spec: Spec, assets: Assets, offer: Offer) -> tuple[str, ...]:
 
 
 def _state(spec: Spec, assets: Assets) -> str:
-    """Whether it runs here; if not, why."""
+    """Whether the metric can run here; if not, the reason."""
     if spec.planned:
         return "planned"
     missing = catalogue.missing_package(spec) or assets.missing(spec)

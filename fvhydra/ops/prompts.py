@@ -59,7 +59,7 @@ def prompt_files(config: Config) -> dict[str, Path]:
 
 
 def source(config: Config) -> str:
-    """What was given, for messages."""
+    """The override that the prompts come from, for messages."""
     if config.prompt is not None:
         return "prompt="
     return f"prompt_file={config.prompt_file}" if config.prompt_file else f"prompts={config.prompts.name}"
@@ -97,7 +97,7 @@ def _read(path: Path) -> list[Prompt]:
 
 
 def refuse_too_many(count: int, whose: str) -> None:
-    """Bound what a few bytes of a file can ask for.
+    """Refuse more cases than a run may have.
 
     Raises:
         UsageError: There are more cases, or prompts, than :data:`MOST_CASES`.

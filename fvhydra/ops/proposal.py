@@ -90,7 +90,7 @@ def prepare_change(
 
 
 def told(prepared: change.Change) -> list[str]:
-    """What a change takes away, a line each."""
+    """The files that a change deletes, a line each."""
     moved = {item.source: item.path for item in prepared.copies}
     return [f"Moves {path} to {moved[path]}" if path in moved else f"Deletes {path}" for path in prepared.deletes]
 

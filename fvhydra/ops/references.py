@@ -125,7 +125,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
 
 
 def write_sidecar(generated: Generated) -> Path:
-    """Write what an artifact is, beside it."""
+    """Write the sidecar of an artifact beside it: recipe, environment, hash."""
     path = generated.artifact.with_name(layout.sidecar_path(generated.artifact.name))
     case = generated.case
     files.write_json(

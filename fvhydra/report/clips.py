@@ -118,7 +118,7 @@ def _extent(run_dir: Path, media: Sequence[Media]) -> tuple[float, int] | None:
 
 
 def _worst(values: Sequence[float], direction: str) -> int:
-    """The first frame where nobody can say."""
+    """Index of the worst frame; 0 where no frame has a value."""
     finite = [index for index, value in enumerate(values) if math.isfinite(value)]
     if not finite or direction == "none":
         return 0

@@ -14,7 +14,7 @@ from fvhydra.report.wording import number
 
 @dataclass(frozen=True)
 class MeasuredValue:
-    """One number.
+    """A number of a case's comparison, with its limit.
 
     Attributes:
         key: Its name in ``CaseResult.comparison``.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The automatic part of a review: what a person should not have to look for in numbers."""
+"""The automatic part of a review: checks of numbers that a person should not have to make."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def review_pixels(frames: NDArray[np.uint8], case: Case) -> list[Criterion]:
 
 
 def review_origin(case: Case, procedural: bool) -> list[Criterion]:
-    """What is wrong with where it comes from; empty when nothing is.
+    """Criteria that fail because of what made the artifact: disturbed weights, or no real engine; empty when none does.
 
     Args:
         procedural: Whether the engine made it up, with no weights of a model.

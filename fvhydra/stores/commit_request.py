@@ -25,7 +25,7 @@ class CommitRequest:
 
     @property
     def written(self) -> list[str]:
-        """Paths that exist afterwards."""
+        """Paths that the request writes, sorted."""
         return [*self.adds, *(copy.path for copy in self.copies)]
 
     @property
@@ -84,7 +84,7 @@ def checked_note(message: str, provenance: Mapping[str, Any] | None) -> dict[str
 
 
 def check_unicode(value: Any) -> None:
-    """Let pass what can be written as UTF-8.
+    """Refuse text that cannot be written as UTF-8.
 
     Raises:
         UnicodeEncodeError: A text of the JSON value holds half of a surrogate pair.

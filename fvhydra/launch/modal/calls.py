@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All calls of one command: made, followed, let go of."""
+"""Makes the calls of one command, follows them, and cancels or leaves them after an interruption."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOGETHER = 4
 
 
 class ModalCalls:
-    """All calls of one command: made, followed, let go of."""
+    """Makes the calls of one command, follows them, and cancels or leaves them after an interruption."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class ModalCalls:
         return late if answer["late"] else ending(answer["returncode"])
 
     async def _let_go(self) -> None:
-        """Cancel what runs, unless it is to go on."""
+        """Cancel the calls that still run, unless they were made with ``launcher.detach=true``."""
         import modal
 
         for job, call in self._running:

@@ -79,7 +79,7 @@ async def is_open(call: ModalCall, patience_s: float) -> bool:
 
 
 async def patiently(ask: Callable[[], Coroutine[Any, Any, _T]], patience_s: float, left: str) -> _T:
-    """Ask Modal something, again while it cannot be reached.
+    """Call Modal's API, repeatedly while it cannot be reached.
 
     Raises:
         OutOfReach: It was not reached for ``patience_s``; ``left`` says what is left there.
@@ -130,7 +130,7 @@ def forgive_abandoned_streams() -> None:
 
 
 async def last_words(following: asyncio.Task[None]) -> None:
-    """Let a log arrive to its end, if that does not take long."""
+    """Wait a short while for the rest of a log."""
     with contextlib.suppress(Exception):  # it is shown for the person; the job does not depend on it
         await asyncio.wait_for(following, _LAST_WORDS_S)
 

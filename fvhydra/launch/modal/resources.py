@@ -74,7 +74,7 @@ def facts(settings: ModalLauncherConfig) -> dict[str, str]:
 
 
 def function_options(settings: ModalLauncherConfig, gpu: str | None) -> dict[str, Any]:
-    """Those parameters of ``app.function`` that are plain values."""
+    """The parameters of ``app.function`` that are plain values."""
     return {
         "name": "job" if gpu is None else f"job-{gpu.replace(':', '-').lower()}",
         "gpu": gpu,
@@ -121,7 +121,7 @@ def secrets(settings: ModalLauncherConfig) -> list[modal.Secret]:
 
 
 def named_secrets(settings: ModalLauncherConfig) -> list[modal.Secret]:
-    """Those that the person keeps at Modal."""
+    """The Modal Secrets that ``launcher.secrets`` names."""
     import modal
 
     return [modal.Secret.from_name(name) for name in settings.secrets]

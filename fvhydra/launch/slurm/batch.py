@@ -31,7 +31,7 @@ _OURS = ("array", "output", "error", "open-mode", "job-name", "requeue", "no-req
 
 @dataclass(frozen=True)
 class Batch:
-    """An array.
+    """An array of jobs that ask Slurm for the same resources.
 
     Attributes:
         name: Its name in Slurm, shared with no other.

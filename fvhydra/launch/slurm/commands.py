@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slurm's commands."""
+"""Calling Slurm's commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Answer = subprocess.CompletedProcess[str]
 
 
 def required() -> None:
-    """Check that Slurm is here.
+    """Refuse when Slurm's commands are not installed.
 
     Raises:
         UsageError: It is not.
@@ -29,7 +29,7 @@ def required() -> None:
 
 
 def call(*words: str, environment: Mapping[str, str] | None = None) -> Answer:
-    """Run one. A command that cannot be run or does not come back answers like one that failed."""
+    """Run a command of Slurm. One that cannot be run or does not return in time gives the result of a failed one."""
     try:
         return subprocess.run(
             words,

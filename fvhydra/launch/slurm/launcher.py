@@ -36,7 +36,7 @@ _LIMITS = {"TIMEOUT": "timeout_min", "OUT_OF_MEMORY": "memory_gb_per_job"}
 
 @dataclass
 class _Watched:
-    """A job that Slurm has, and what was said of it."""
+    """A job that was submitted, with its last state and its listener."""
 
     job: Job
     listener: Progress
@@ -45,18 +45,18 @@ class _Watched:
 
     @cached_property
     def follower(self) -> Follower:
-        """Reads its log."""
+        """The follower of the job's log."""
         return Follower(job_log(self.job.folder.path), self.listener)
 
     def tell(self, id: str, place: str) -> None:
-        """Pass on what is new: its place in the queue, then its own progress."""
+        """Tell the listener the job's place in the queue while it waits, and its own progress when it runs."""
         if place != self.said:
             self.said = place
             self.listener.stage("slurm", msg=f"{id} {place}")
         self.follower.poll()
 
     def over(self, standing: Standing) -> bool:
-        """Whether it has ended for good."""
+        """Whether the job has ended and will not be requeued."""
         settings = self.job.config.launcher
         assert isinstance(settings, SlurmLauncherConfig)
         if not standing.ended:
@@ -86,7 +86,7 @@ class SlurmLauncher(Launcher):
         return [line for batch in arrays for line in (f"{batch.name}.sh:", *batch.text.splitlines())]
 
     def attached(self, jobs: Sequence[Job]) -> set[int]:
-        """Those of an earlier command that Slurm still has."""
+        """Jobs that an earlier command submitted and that are still queued or running."""
         ids = submissions.submitted(self.sweep_folder)
         mine = {ids[job.number]: job for job in jobs if job.number in ids}
         if not mine:
@@ -122,21 +122,21 @@ class SlurmLauncher(Launcher):
             raise
 
     def _watch(self, jobs: Sequence[Job], ids: Mapping[int, str]) -> None:
-        """Look at them until all have ended."""
+        """Ask Slurm for the jobs' states until all have ended."""
         watched = {ids[job.number]: _Watched(job, self.listen(job)) for job in jobs}
         while watched:
             self._step(watched)
             time.sleep(self.settings.poll_s if watched else 0)
 
     def _let_go(self, jobs: Sequence[Job]) -> None:
-        """After an interruption."""
+        """Cancel the jobs after an interruption, or leave them running with ``launcher.detach=true``."""
         if self.settings.detach:
             self._leave(jobs)
         else:
             self._stop(jobs)
 
     def _name(self) -> str:
-        """What the arrays of this command are called, unlike those of any other."""
+        """A name for this command's arrays that no other command uses."""
         return f"fvhydra-{self.sweep_folder.name}-{secrets.token_hex(3)}"
 
     def _submit(self, jobs: Sequence[Job]) -> None:
@@ -151,7 +151,7 @@ class SlurmLauncher(Launcher):
         return {ids[job.number]: job for job in jobs if job.number in ids and not self.has_ended(job)}
 
     def _step(self, watched: dict[str, _Watched]) -> None:
-        """Ask once for all; tell of those that moved, and take out those that ended."""
+        """Ask Slurm once for all jobs, tell of those whose state changed, and remove those that ended."""
         try:
             standings = queue.look(watched)
         except InfrastructureError as error:  # it is being restarted
@@ -166,7 +166,7 @@ class SlurmLauncher(Launcher):
                 self.ended(item.job, _result(item.job, standing))
 
     def _stop(self, jobs: Sequence[Job]) -> None:
-        """Cancel what has not ended and wait until it has; Ctrl-C again ends the waiting."""
+        """Cancel the jobs that have not ended and wait until they have; a second Ctrl-C ends the waiting."""
         deadline = time.monotonic() + _STOPPING_S
         left = self._ids(jobs)
         with contextlib.suppress(KeyboardInterrupt):
@@ -180,14 +180,14 @@ class SlurmLauncher(Launcher):
             self.ended(job, _unknown(job, f"Interrupted; Slurm may still have it: scancel {id}"))
 
     def _leave(self, jobs: Sequence[Job]) -> None:
-        """Let them go on."""
+        """Leave the jobs running and say how to come back to them."""
         again = attach_command(self.sweep_folder)
         for id, job in self._ids(jobs).items():
             self.ended(job, _unknown(job, f"Left to Slurm as {id}; to come back to it: {again}."))
 
 
 def _is_there(job: Job, standing: Standing) -> bool:
-    """Whether Slurm still has a job, or is about to run it again."""
+    """Whether a job is queued or running in Slurm, or is about to be requeued."""
     return not standing.ended or (standing.may_come_back and not (job.folder.path / "result.json").exists())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How jobs are, as Slurm sees them: one question for all of them at a time.
+"""States of jobs in Slurm, asked for all jobs at once.
 
 ``squeue`` answers without accounting too, and of jobs that ended a while ago (``MinJobAge``, 5 minutes by default).
 ``sacct`` is asked only for those that ``squeue`` has forgotten.
@@ -37,7 +37,7 @@ _MAY_COME_BACK = ("BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REVOKED")
 
 @dataclass(frozen=True)
 class Standing:
-    """A job in Slurm's eyes.
+    """The state of a job in Slurm.
 
     Attributes:
         state: In Slurm's word; ``UNKNOWN`` when it knows nothing of the job (any more).
@@ -53,22 +53,22 @@ class Standing:
 
     @property
     def ended(self) -> bool:
-        """Whether no process of it is left."""
+        """Whether the job has no process any more."""
         return self.state in _ENDED or self.state == "UNKNOWN"
 
     @property
     def may_come_back(self) -> bool:
-        """Whether it reads as ended for a moment when Slurm is about to run it again."""
+        """Whether the state may be one that Slurm shows shortly before it requeues the job."""
         return self.state in _MAY_COME_BACK
 
     @property
     def place(self) -> str:
-        """Where it is now: ``RUNNING n1``, ``PENDING Resources``."""
+        """State and node or reason: ``RUNNING n1``, ``PENDING Resources``."""
         return f"{self.state} {self.nodes or self.reason}".removesuffix(" None").strip()
 
     @property
     def how(self) -> str:
-        """How it ended, in words that follow "the worker"."""
+        """How the job ended, in words that continue a sentence beginning with "The worker"."""
         if self.state == "UNKNOWN":
             return "is no longer known to Slurm (cancelled before it began, or ended long ago)"
         words = _ENDED.get(self.state) or ending(os.waitstatus_to_exitcode(self.status))
@@ -76,7 +76,7 @@ class Standing:
 
 
 def look(ids: Collection[str]) -> dict[str, Standing]:
-    """Ask for all of ``ids`` (``<array>_<index>``) at once.
+    """The states of all ``ids`` (``<array>_<index>``), with one call.
 
     Raises:
         InfrastructureError: Slurm does not answer now.
@@ -115,7 +115,7 @@ def _squeue() -> list[tuple[str, str, Standing]]:
 
 
 def _sacct(ids: Collection[str]) -> dict[str, Standing]:
-    """The end of jobs that ``squeue`` has forgotten; none where there is no accounting."""
+    """The final states of jobs that ``squeue`` no longer lists; empty where there is no accounting."""
     arrays = ",".join(sorted({task.partition("_")[0] for task in ids}))
     answer = call("sacct", "-n", "-P", "-X", "-j", arrays, "-o", "JobID,State,ExitCode,NodeList")
     found = {}

@@ -27,7 +27,7 @@ def sbatch_script(command: str, extra: dict[str, Any], **parameters: Any) -> str
 class _Script(SlurmExecutor):
     @classmethod
     def affinity(cls) -> int:
-        """As if there were a cluster: a dry run needs none."""
+        """Say that Slurm is available, so that a dry run needs no cluster."""
         return 2
 
     def text(self, command: str) -> str:

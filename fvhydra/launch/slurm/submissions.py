@@ -88,6 +88,6 @@ def _sbatch(script: Path, name: str, environment: dict[str, str]) -> str:
 
 
 def _environment(settings: LauncherConfig) -> dict[str, str]:
-    """That of a worker, without what says of a Slurm job, when this is one, what it was allocated."""
+    """A worker's environment, without the variables of the Slurm job that this process may itself run in."""
     environment = worker_environment(settings)
     return {name: value for name, value in environment.items() if name == "SLURM_CONF" or name[:6] != "SLURM_"}

@@ -43,7 +43,7 @@ _NOTHING_IGNORED = "# whatever .gitignore the data set holds: a commit is whole\
 
 @dataclass(frozen=True)
 class Found:
-    """What there is of some paths."""
+    """Which of some paths are files and which are folders."""
 
     files: dict[str, Entry]
     folders: set[str]

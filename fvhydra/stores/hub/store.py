@@ -98,7 +98,7 @@ class HubStore(Store):
                 patience.wait(failure, failure.retry_after_s)
 
     def _given_up(self, attempt: _Attempt, failure: Overtaken) -> StoreError:
-        """What to say when there is no time left for another attempt."""
+        """The error for an operation that is given up because the time for retrying is over."""
         if len(attempt.heads) > 1:
             return Conflict(f"Others kept committing to {self.location}.", "Try again in a minute.")
         return Unavailable(
@@ -116,7 +116,7 @@ class HubStore(Store):
         self._ask(self._repository.check_writable)
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
-        """Ask again as long as that may help."""
+        """Repeat a call while its error may pass, within ``store.retry_s``."""
         patience = Patience(self._retry_s)
         while True:
             try:
@@ -166,7 +166,7 @@ class HubStore(Store):
         return self._repository.commit(operations, head, attempt.message, attempt.description())
 
     def _sources_of_copies(self, request: CommitRequest, head: str) -> dict[str, Entry]:
-        """What every copy must be afterwards, by path."""
+        """The content that each copied path must have after the commit."""
         expected = {}
         for revision in {copy.revision for copy in request.copies}:
             group = {copy.path: copy.source for copy in request.copies if copy.revision == revision}

@@ -142,7 +142,7 @@ class History:
         return self._checked_tree(line, number)
 
     def files(self, revision: str) -> list[Path]:
-        """Where a revision and all before it are kept."""
+        """The files that hold a revision and all before it."""
         return [self._path(number) for number in range(1, self.number(revision) + 1)]
 
     def append(self, parent: str, tree: Tree, note: Note) -> str | None:
@@ -202,7 +202,7 @@ class History:
         return line.rstrip(b"\n")
 
     def _read(self, handle: BinaryIO, number: int) -> _Read:
-        """The commit that ``handle`` is at the start of."""
+        """Read the commit that begins at the position of ``handle``."""
         sha256 = self._line(handle, number, _HEAD_BYTES).strip(b'"').decode(errors="replace")
         line = self._line(handle, number, NOTE_BYTES)
         if sha256_bytes(line) != sha256:
