@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from fvhydra.core.errors import MediaError
 from fvhydra.core.files import atomic_path
-from fvhydra.media.container import FETCH_AGAIN, opened
-from fvhydra.media.limits import FEWEST_HERTZ, MOST_HERTZ, MOST_SAMPLES
+from fvhydra.media.container import FETCH_AGAIN, check_codec, opened
+from fvhydra.media.limits import FEWEST_HERTZ, MOST_CHANNELS, MOST_HERTZ, MOST_SAMPLES
 from fvhydra.media.timing import promised_end
 
 _UNLIKE = "cannot be decoded as sound"
@@ -95,14 +95,23 @@ def read_audio(path: Path) -> Recording:
         if not container.streams.audio:
             raise MediaError(f"{path} has no sound.")
         stream = container.streams.audio[0]
+        check_codec(path, stream)
         if not FEWEST_HERTZ <= stream.rate <= MOST_HERTZ:
             allowed = f"{FEWEST_HERTZ:,} to {MOST_HERTZ:,}"
             raise MediaError(f"{path} has a rate of {stream.rate:,} samples a second; {allowed} are read.")
+        _check_channels(path, stream.channels)
         try:
             samples = _decoded(path, container, stream)
         except av.FFmpegError as error:
             raise MediaError(f"{path} {_UNLIKE} ({error.strerror}).", FETCH_AGAIN) from error
+        except ValueError as error:  # PyAV's, and numpy's
+            raise MediaError(f"{path} changes its channels or rate on the way; it is damaged.", FETCH_AGAIN) from error
         return Recording(samples, stream.rate)
+
+
+def _check_channels(path: Path, channels: int) -> None:
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise MediaError(f"{path} has {channels} channels; 1 to {MOST_CHANNELS} are read.")
 
 
 def _decoded(path: Path, container: InputContainer, stream: AudioStream) -> NDArray[np.float32]:
@@ -111,6 +120,7 @@ def _decoded(path: Path, container: InputContainer, stream: AudioStream) -> NDAr
     begin: Fraction | None = None
     count = 0
     for frame in container.decode(stream):
+        _check_channels(path, frame.layout.nb_channels)
         if begin is None and frame.pts is not None and frame.time_base is not None:
             begin = frame.pts * frame.time_base
         for block in planar.resample(frame):

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -82,7 +84,19 @@ def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             kind = "only audio" if container.streams.audio else "no video stream"
             raise MediaError(f"{path} is not a video: it holds {kind}.")
         stream = videos[0]
+        check_codec(path, stream)
         if not stream.width or not stream.height:
             raise MediaError(f"{path} does not say its frame size; it is damaged.", FETCH_AGAIN)
         check_pixels(path, stream.height, stream.width)
         yield container, stream
+
+
+def check_codec(path: Path, stream: VideoStream | AudioStream) -> None:
+    """Refuse a stream that nothing here decodes; PyAV gives such a one no attributes.
+
+    Raises:
+        MediaError: Its codec is unknown, or its name was damaged.
+    """
+    context: CodecContext | None = stream.codec_context  # PyAV's types do not say that it can be missing
+    if context is None:
+        raise MediaError(f"{path} is damaged, or of a codec that is not known.", FETCH_AGAIN)

@@ -45,6 +45,8 @@ def check_headers(path: Path, size: int) -> None:
     """
     with open(path, "rb") as file:
         head = file.read(12)
+        if len(head) < 12:
+            return
         if head[:4] in (b"RIFF", b"FORM"):
             _check_chunks(path, file, size, ">" if head[:4] == b"FORM" else "<")
         elif head[:4] == b"OggS":

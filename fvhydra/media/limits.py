@@ -20,6 +20,9 @@ MOST_FRAMES = 200_000
 MOST_SAMPLES = 2**27
 """Of a recording, all channels together: 512 MB as float32, or 23 minutes of stereo at 48 kHz."""
 
+MOST_CHANNELS = 8
+"""Of a recording: those of 7.1. PyAV reads beyond its memory where there are more."""
+
 FEWEST_HERTZ, MOST_HERTZ = 1_000, 768_000
 """Of a recording's rate: resampling from rates without sense takes memory without end."""
 

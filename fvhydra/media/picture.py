@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -21,8 +22,9 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _WIDE = ("I;16", "I;16B", "I;16L")
 _DEEP = ("I", "F")
 
-# Pillow warns of pictures that are refused here anyhow: our own bound is lower
-warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
+# Pillow warns of sizes that are refused here anyhow, and of tags that nobody asks for; and logs what it then raises
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def read_image(path: Path) -> Frame:
@@ -48,5 +50,5 @@ def read_image(path: Path) -> Frame:
             return np.repeat(grey[..., np.newaxis], 3, axis=-1)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(f"{path} has more pixels than the {MOST_PIXELS:,} that are read (8192x8192).") from error
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files
+    except (OSError, SyntaxError, ValueError, Warning) as error:  # what Pillow raises for broken files
         raise MediaError(f"{path} is not a readable image (PNG, JPEG, WebP, BMP or TIFF).") from error

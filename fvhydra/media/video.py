@@ -133,6 +133,7 @@ def decode(path: Path, upright: bool = False) -> Generator[Frame, None, None]:
         return
     frames = discarded = 0
     begin = end = Fraction(0)
+    size: tuple[int, int] | None = None  # the stream's own changes with its frames
     to_rgb = ToRgb()
     with opened_video(path) as (container, stream):
         stream.thread_type = "AUTO"
@@ -141,7 +142,8 @@ def decode(path: Path, upright: bool = False) -> Generator[Frame, None, None]:
             for packet in container.demux(stream):
                 discarded += packet.is_discard  # before or after an edit list's window
                 for frame in packet.decode():
-                    _check_whole(path, frame, stream, frames)
+                    size = size or (frame.width, frame.height)
+                    _check_whole(path, frame, size, frames)
                     begin = _time(frame) if frames == 0 else begin
                     end = max(end, _time(frame) + _length(frame, stream))
                     frames += 1
@@ -172,8 +174,8 @@ def last_frame(path: Path) -> Frame:
     return last
 
 
-def _check_whole(path: Path, frame: VideoFrame, stream: VideoStream, index: int) -> None:
-    if frame.is_corrupt or (frame.width, frame.height) != (stream.width, stream.height):
+def _check_whole(path: Path, frame: VideoFrame, size: tuple[int, int], index: int) -> None:
+    if frame.is_corrupt or (frame.width, frame.height) != size:
         raise MediaError(f"{path} is damaged at frame {index}.", FETCH_AGAIN)
     if frame.interlaced_frame:
         raise MediaError(
