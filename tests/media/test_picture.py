@@ -49,9 +49,10 @@ def test_values_that_are_no_picture_are_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "float.tiff")
 
 
-def test_a_program_is_no_picture(tmp_path: Path) -> None:
-    """PostScript is run by whoever opens it, and Pillow knows it by its content."""
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.eps")
-    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+@pytest.mark.parametrize("kind", ["eps", "ppm", "tga", "ico"])
+def test_what_pillow_knows_beside_pictures_is_refused_whatever_its_name(tmp_path: Path, kind: str) -> None:
+    """PostScript, for one, is a program that is run by whoever opens it."""
+    Image.new("RGB", (16, 16)).save(tmp_path / f"a.{kind}")
+    (tmp_path / f"a.{kind}").rename(tmp_path / "a.png")
     with pytest.raises(MediaError, match="is not a readable image"):
         read_image(tmp_path / "a.png")
