@@ -21,6 +21,7 @@ from fvhydra.evaluation.samples import Samples, pairs, read_samples
 from fvhydra.evaluation.scoring import Resources
 from fvhydra.evaluation.shards import shard_of
 from fvhydra.media.video import decode, encode, probe
+from fvhydra.report.preview import preview
 from fvhydra.report.write import write_report
 from tests.evaluation.toys import Difference, NoAssets, Params, Toy
 
@@ -152,6 +153,13 @@ def test_the_content_of_a_folder_is_that_of_its_frames(tmp_path: Path) -> None:
 
 def test_names_of_folders_have_no_extension() -> None:
     assert pairs(["cat.v1", "dog"], ["cat.v2", "dog.mp4"]) == {"dog": "dog.mp4"}
+
+
+def test_equal_clips_play_equal(tmp_path: Path) -> None:
+    """The page shows the difference of two, eight times as large."""
+    noisy = np.random.default_rng(0).integers(0, 256, (6, 64, 96, 3), dtype=np.uint8)
+    shown = [preview(tmp_path / name, frames_of(tmp_path / name, noisy), 8.0).read_bytes() for name in ("a", "b")]
+    assert shown[0] == shown[1]
 
 
 @pytest.mark.parametrize("size", [(32, 48), (33, 47)])

@@ -16,6 +16,7 @@ import torch
 from fvhydra.core.errors import MediaError
 from fvhydra.core.progress import Silent
 from fvhydra.media import video
+from fvhydra.media.encode import QUALITY
 from fvhydra.media.prefetch import prefetched
 from fvhydra.metrics.functional import pixel as functional
 from fvhydra.similarity.pixel import compare_videos
@@ -70,7 +71,7 @@ def test_identical_and_encoded_again_pass(
     same = compare_videos(reference, reference)
     assert (same.mean_ssim, same.min_ssim, same.max_ssim) == (1.0, 1.0, 1.0)
     assert same.per_frame == [1.0] * 8
-    monkeypatch.setattr(video, "_CRF", 18)
+    monkeypatch.setitem(QUALITY, "crf", "18")
     again = compare_videos(reference, written(np.stack(list(video.decode(reference))), "again"))
     assert again.min_ssim is not None
     assert GATE < again.min_ssim < 1
