@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fvhydra import __version__, argv
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir, config_dirs
+from fvhydra.core import extras
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.verdict import Verdict
 
@@ -56,6 +57,9 @@ def run(given: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return Verdict.INTERRUPTED.exit_code
     except Exception as error:
+        known = extras.explained(error)
+        if isinstance(known, FvhydraError):
+            return _refused(known.message, known.hint, known.exit_code)
         return _refused(f"{type(error).__name__}: {error}", f"The traceback is in {_log(error)}.", 4)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from fvhydra.core import extras
 from fvhydra.core.errors import UsageError
 
 
@@ -19,6 +20,8 @@ def load_class(target: str, key: str, base: type) -> Any:
     try:
         found = getattr(importlib.import_module(module), name)
     except Exception as error:  # a module of a person's own may raise anything while it is imported
+        if isinstance(lacking := extras.explained(error, f"{key}._target_={target}"), UsageError):
+            raise lacking from error
         known = isinstance(error, (ImportError, AttributeError, ValueError))
         why = str(error) if known else f"{type(error).__name__}: {error}"
         raise UsageError(

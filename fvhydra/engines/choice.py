@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fvhydra.core import extras
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.engines.base import Capabilities, Engine
 from fvhydra.engines.hosted import HostedEngine, describe, overlaid
+from fvhydra.media import latent
 
 if TYPE_CHECKING:
     from fvhydra.config.engine import EngineConfig
@@ -59,9 +60,11 @@ def check_engine(config: Config, here: bool) -> None:
 
     Raises:
         UsageError: The engine is none, cannot give what the model is compared as, cannot run what the tier loads, needs
-            a GPU, or lacks its libraries.
+            a GPU, or lacks its libraries; or latents cannot be kept.
     """
     engine = config.engine
+    if here and config.model.artifact == "latent":
+        extras.require(f"model={config.model.name}, whose references are latents,", latent.PACKAGES)
     if here and engine.own_process:
         description = describe(engine)
         _refuse_job(config, description.capabilities)
@@ -75,8 +78,7 @@ def check_engine(config: Config, here: bool) -> None:
         return  # it is installed only where the job runs, and is looked at there
     _refuse_job(config, can)
     if here:
-        missing = [name for name in can.packages if importlib.util.find_spec(name) is None]
-        _refuse_missing(engine, can, missing, "this interpreter")
+        extras.require(f"engine={engine.name}", can.packages, can.install)
 
 
 def _refuse_job(config: Config, can: Capabilities) -> None:

@@ -11,7 +11,7 @@ import pydantic
 
 from fvhydra.config.metrics import Choice
 from fvhydra.config.problems import listing
-from fvhydra.core import files
+from fvhydra.core import extras, files
 from fvhydra.core.errors import FvhydraError, UsageError, nearest
 from fvhydra.metrics import catalogue
 from fvhydra.metrics.base import Assets, Metric, Skip, Skipped
@@ -65,9 +65,20 @@ def build_metrics(choices: Sequence[Choice], assets: Assets) -> list[Metric]:
     return sorted(metrics, key=lambda metric: metric.spec.id)
 
 
+def require_packages(metrics: Sequence[Metric]) -> None:
+    """Refuse metrics whose libraries are not installed here.
+
+    Raises:
+        UsageError: Names the metrics, the libraries and the line that installs them.
+    """
+    lacking = {metric.spec.id: extras.missing(metric.spec.imports(metric.params)) for metric in metrics}
+    ids = [name for name, modules in lacking.items() if modules]
+    extras.require(", ".join(ids), dict.fromkeys(name for modules in lacking.values() for name in modules))
+
+
 def load_metric(metric: Metric) -> LoadedMetric:
     """Load what the metric needs."""
-    skip = catalogue.missing_package(metric.spec)
+    skip = catalogue.missing_package(metric.spec, metric.params)
     error: Exception | None = None
     if skip is None:
         try:

@@ -73,6 +73,9 @@ class Launcher(ABC):
     attaches: ClassVar[bool] = False
     """Whether its jobs can go on when the command has ended, and :meth:`attach` comes back to them."""
 
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Top-level modules that it imports where it is used, beyond what fvhydra itself needs."""
+
     def __init__(self, settings: LauncherConfig, sweep_folder: Path, observer: SweepObserver) -> None:
         self.settings, self.sweep_folder, self.observer = settings, sweep_folder, observer
         self.running: set[int] = set()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fvhydra.config.launcher import LauncherConfig
+from fvhydra.core import extras
 from fvhydra.core.loading import load_class
 from fvhydra.launch.base import Launcher, SweepObserver
 
@@ -21,5 +22,11 @@ def launcher_class(settings: LauncherConfig) -> type[Launcher]:
 
 
 def open_launcher(settings: LauncherConfig, sweep_folder: Path, observer: SweepObserver) -> Launcher:
-    """The launcher that ``launcher=`` chose, for the jobs of one sweep."""
-    return launcher_class(settings)(settings, sweep_folder, observer)
+    """The launcher that ``launcher=`` chose, for the jobs of one sweep.
+
+    Raises:
+        UsageError: There is no such class, it is no launcher, or what it imports is not installed.
+    """
+    found = launcher_class(settings)
+    extras.require(f"launcher={settings.name}", found.packages)
+    return found(settings, sweep_folder, observer)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fvhydra.config.root import Config
-from fvhydra.core import files
+from fvhydra.core import extras, files
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.core.memo import Memo
@@ -222,6 +222,7 @@ def verdict_of(error: BaseException, folder: RunFolder | None = None) -> tuple[V
     """Verdict, sentence and notes of an error; a failure of ours leaves its traceback in the folder."""
     if isinstance(error, KeyboardInterrupt):
         return Verdict.INTERRUPTED, "Interrupted.", []
+    error = extras.explained(error)
     if isinstance(error, FvhydraError):
         verdict = Verdict.USAGE_ERROR if error.exit_code == 2 else Verdict.INFRASTRUCTURE
         return verdict, error.message, [error.hint] if error.hint else []

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 SLICE_VERSION = 1
 
+PACKAGES = ("torch",)
+"""Top-level modules that reading and writing a bundle needs."""
+
 _KEYS = ("latent", "shape", "dtype_original", "expected_slice", "slice_spec", "metadata", "format_version")
 
 

@@ -7,8 +7,9 @@ A metric from outside this package needs no entry: ``metrics.use.<family>.<name>
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
+from typing import Any
 
+from fvhydra.core import extras
 from fvhydra.core.errors import UsageError, nearest
 from fvhydra.core.loading import load_class
 from fvhydra.metrics.base import Metric, SetMetric, Skip
@@ -90,7 +91,7 @@ def _problem(found: type[Metric]) -> str:
     return ""
 
 
-def missing_package(described: Spec) -> Skip | None:
-    """Which Python packages the metric needs and this environment lacks."""
-    lacking = [package for package in described.packages if importlib.util.find_spec(package) is None]
-    return Skip("no_dependency", f"needs: pip install {' '.join(lacking)}") if lacking else None
+def missing_package(described: Spec, params: Any) -> Skip | None:
+    """Which Python packages the metric needs with these parameters, and this environment lacks."""
+    lacking = extras.missing(described.imports(params))
+    return Skip("no_dependency", f"needs: {extras.install_line(lacking)}") if lacking else None

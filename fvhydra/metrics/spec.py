@@ -64,6 +64,7 @@ class Asset:
         licence: SPDX name, or what the authors say.
         commercial: Whether the licence allows commercial use; None where nobody knows.
         when: Parameter and value with which it is loaded, as ``extractor=clip``. Empty: always.
+        packages: Top-level modules that its network is made with, beyond what fvhydra itself needs.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Asset:
     sha256: str | None = None
     commercial: bool | None = None
     when: str = ""
+    packages: tuple[str, ...] = ("torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Spec:
         outputs: Named values beside the primary one.
         params: A pydantic dataclass of its parameters, with defaults.
         assets: Weights it loads.
-        packages: Python packages it needs beyond fvhydra's own.
+        packages: Top-level modules that it imports beyond what fvhydra itself and its assets need.
         source: Paper or project the formula is from.
         rule: How the value over all samples comes of theirs, in words. Anything but ``mean`` is computed by the
             metric's own ``corpus``.
@@ -133,6 +135,10 @@ class Spec:
         """The weights that are loaded with these parameters."""
         chosen = {f"{name}={value}" for name, value in vars(params).items()}
         return tuple(asset for asset in self.assets if not asset.when or asset.when in chosen)
+
+    def imports(self, params: Any) -> list[str]:
+        """The top-level modules that it needs with these parameters beyond what fvhydra itself does."""
+        return list(dict.fromkeys([*self.packages, *(name for asset in self.loads(params) for name in asset.packages)]))
 
     def keys(self, medium: Medium) -> tuple[str, ...]:
         """The sample's keys of one medium, optional ones included."""

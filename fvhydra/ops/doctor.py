@@ -15,6 +15,7 @@ from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir
 from fvhydra.core.environment import package_version
 from fvhydra.core.errors import FvhydraError, StoreError
+from fvhydra.core.extras import EXTRAS, install_line, missing
 from fvhydra.core.result import Criterion, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, find_token
@@ -23,7 +24,7 @@ from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
 from fvhydra.stores.local.store import LocalStore
 
-_PACKAGES = ("hydra-core", "omegaconf", "torch", "diffusers", "transformers", "huggingface-hub", "av", "numpy")
+_PACKAGES = ("hydra-core", "omegaconf", "huggingface-hub", "av", "numpy")
 _LITTLE_SPACE_GB = 5
 _MUCH_TO_HASH_MB = 200
 
@@ -62,14 +63,26 @@ def _versions(context: Context) -> Iterator[Criterion]:
     for package in _PACKAGES:
         version = package_version(package)
         yield Criterion(package, version is not None, version or "not installed", "installed")
+    for extra, modules in EXTRAS.items():
+        versions = [f"{name} {package_version(name)}" for name in modules if not missing([name])]
+        lacking = missing(modules)
+        given = ", ".join(versions) or "not installed"
+        if lacking and versions:
+            given += f"; not {', '.join(lacking)}"
+        if lacking:
+            given += f": {install_line(lacking)}"
+        yield Criterion(f"extra {extra}", True, given, "any")
 
 
 def _device(context: Context) -> Iterator[Criterion]:
     import re
 
+    gpu = context.config.gpu
+    if missing(["torch"]):
+        yield Criterion("device", gpu.count == 0, f"not known without torch; gpu={gpu.name}", gpu.pattern)
+        return
     import torch
 
-    gpu = context.config.gpu
     found = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     fits = gpu.count == 0 or len([name for name in found if re.search(gpu.pattern, name)]) >= gpu.count
     listed = ", ".join(found) or "no GPU"

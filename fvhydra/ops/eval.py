@@ -22,7 +22,7 @@ from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.evaluation import gate
 from fvhydra.evaluation.manifest import manifest_of
-from fvhydra.evaluation.metric_setup import build_metrics
+from fvhydra.evaluation.metric_setup import build_metrics, require_packages
 from fvhydra.evaluation.samples import Samples, read_samples
 from fvhydra.evaluation.shards import number_of_shards, shard_of
 from fvhydra.evaluation.vbench import standing
@@ -56,6 +56,8 @@ class Eval(Op):
     def preflight(self, context: Context) -> None:
         """Refuse what cannot be scored: no samples, unknown or planned metrics, wrong parameters, limits on others."""
         metrics = _metrics(context.prepared)
+        if context.config.launcher.same_environment:
+            require_packages(metrics)
         gate.refuse_unknown(self.config.gate, {metric.spec.id for metric in metrics})
         self._samples(context.prepared)
         number_of_shards(self.config.shard, self.config.shards, context.command)

@@ -82,12 +82,12 @@ def _state(spec: Spec, assets: Assets) -> str:
     """Whether the metric can run here; if not, the reason."""
     if spec.planned:
         return "planned"
-    missing = catalogue.missing_package(spec) or assets.missing(spec)
+    missing = catalogue.missing_package(spec, spec.params()) or assets.missing(spec)
     return {"no_weights": "weights missing", "no_dependency": "package missing"}[missing.code] if missing else "ready"
 
 
 def _explained(spec: Spec, assets: Assets, offer: Offer) -> list[str]:
-    missing = None if spec.planned else catalogue.missing_package(spec) or assets.missing(spec)
+    missing = None if spec.planned else catalogue.missing_package(spec, spec.params()) or assets.missing(spec)
     lines = [
         f"{spec.id}, version {spec.version}: one value for {'each sample' if spec.kind == 'sample' else 'all samples'}",
         f"direction: {_ARROWS[spec.direction]}; {_range(spec)}, unit {spec.unit}",

@@ -71,7 +71,7 @@ def job(name: str, **changes: Any) -> Any:
         ),
         ({"tier": cases.tier()}, "engine=limited runs real weights only, and tier=smoke has tiny random ones."),
         ({"gpu": cases.gpu(0)}, "engine=limited needs a GPU, but gpu=cpu."),
-        ({}, "engine=limited needs fvhydra_absent, which this interpreter does not have."),
+        ({}, "engine=limited cannot do without fvhydra_absent, which this Python environment does not have."),
     ],
 )
 def test_what_an_engine_does_not_declare_is_refused(changes: dict[str, Any], message: str) -> None:

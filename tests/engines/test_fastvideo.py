@@ -149,7 +149,7 @@ def test_latents_become_float32_and_keep_their_dtype_on_record() -> None:
     [
         ({"tier": cases.tier("smoke")}, "runs real weights only"),
         ({"gpu": cases.gpu(0)}, "needs a GPU, but gpu=cpu"),
-        ({}, "needs fastvideo, which this interpreter does not have"),
+        ({}, "cannot do without fastvideo, which this Python environment does not have"),
     ],
 )
 def test_what_it_cannot_run_is_refused_in_one_sentence(

@@ -69,7 +69,12 @@ class BareDebian:
     def _mounts(self) -> list[str]:
         """Commands of the shell that make a machine of the folder, for those who share their namespace."""
         root = shlex.quote(str(self.root))
-        lines = [f"mount -t proc proc {root}/proc", f"mount --rbind /sys {root}/sys", f"mount --rbind /dev {root}/dev"]
+        lines = [
+            f"mount --bind {root} {root}",  # the root of a machine is a mount, and some programs change what it shares
+            f"mount -t proc proc {root}/proc",
+            f"mount --rbind /sys {root}/sys",
+            f"mount --rbind /dev {root}/dev",
+        ]
         for folder in self._shared:
             there = shlex.quote(f"{self.root}{folder}")
             lines.append(f"mkdir -p {there}; mount --bind {folder} {there}; mount -o remount,bind,ro {there}")

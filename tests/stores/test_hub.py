@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from huggingface_hub import close_session, constants, get_session, set_client_factory
 from pydantic import TypeAdapter
@@ -36,6 +35,7 @@ from fvhydra.core.errors import (
 )
 from fvhydra.stores import layout
 from fvhydra.stores.base import FileCopy, Store
+from fvhydra.stores.hub.http import httpx
 from fvhydra.testing import cases
 from fvhydra.testing.store_writers import processes
 from tests.contracts.store_sites import hub_config, open_store
@@ -724,14 +724,14 @@ def test_a_token_that_cannot_be_sent_is_not_quoted(make_store: Open, token: str)
 
 
 def test_time_limits_of_others_are_left_alone(store: Store) -> None:
-    set_client_factory(lambda: httpx2.Client(timeout=7.0, follow_redirects=True))
+    set_client_factory(lambda: httpx.Client(timeout=7.0, follow_redirects=True))
     try:
         store.head()
-        assert get_session().timeout == httpx2.Timeout(7.0)
+        assert get_session().timeout == httpx.Timeout(7.0)
     finally:
-        set_client_factory(lambda: httpx2.Client(timeout=None, follow_redirects=True))
+        set_client_factory(lambda: httpx.Client(timeout=None, follow_redirects=True))
     store.head()
-    assert get_session().timeout == httpx2.Timeout(5.0), "without one, an upload that stalls waits for ever"
+    assert get_session().timeout == httpx.Timeout(5.0), "without one, an upload that stalls waits for ever"
 
 
 # Xet

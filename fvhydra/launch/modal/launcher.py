@@ -37,6 +37,7 @@ class ModalLauncher(Launcher):
 
     settings: ModalLauncherConfig
     attaches = True
+    packages = ("modal",)
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse jobs that cannot be sent, a GPU that Modal does not have, a token or Secret that it does not know."""

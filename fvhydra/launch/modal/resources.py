@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import fvhydra
 from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.config.schema import conf_dir
+from fvhydra.core.environment import package_version
 from fvhydra.core.errors import UsageError
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal import container
@@ -177,12 +178,23 @@ def packages(settings: ModalLauncherConfig) -> list[str]:
     wanted = settings.image
     if wanted.packages is not None:
         return wanted.packages
-    required = [requirement for requirement in metadata.requires("fvhydra") or [] if "extra ==" not in requirement]
-    names = {re.split(r"[^A-Za-z0-9._-]", requirement)[0]: requirement for requirement in required}
+    names = _requirements("", "audio", "diffusers")
     if wanted.tag is not None:
         return [names.get(name, name) for name in _BESIDE_ENGINES]
     # a container has what this machine has; a local version such as 2.13.0+cpu is not on the package index
-    return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in names if name != "modal"]
+    versions = {name: package_version(name) for name in names}
+    return [f"{name}=={version.partition('+')[0]}" if (version := versions[name]) else names[name] for name in names]
+
+
+def _requirements(*extras: str) -> dict[str, str]:
+    """Name to requirement of fvhydra's own dependencies, and of those that some extras add; "" is no extra."""
+    found = {}
+    for line in metadata.requires("fvhydra") or []:
+        requirement, _, condition = line.partition(";")
+        extra = re.search(r"extra == ['\"]([\w-]+)", condition)
+        if (extra[1] if extra else "") in extras:
+            found[re.split(r"[^A-Za-z0-9._-]", requirement)[0]] = requirement.strip()
+    return found
 
 
 def _python(settings: ModalLauncherConfig) -> str:

@@ -73,6 +73,7 @@ class SlurmLauncher(Launcher):
 
     settings: SlurmLauncherConfig
     attaches = True
+    packages = ("submitit",)
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse when there is no Slurm here, or when what is asked for cannot be said to it."""

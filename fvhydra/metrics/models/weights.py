@@ -77,4 +77,5 @@ CLAP = Asset(
     megabytes=615,
     licence="Apache-2.0 (unconfirmed)",
     revision="cca9e288ab447cee67d9ada1f85ddb46500f1401",
+    packages=("torch", "transformers", "soxr"),
 )

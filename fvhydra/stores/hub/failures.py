@@ -7,7 +7,6 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
-import httpx2
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
@@ -20,6 +19,7 @@ from huggingface_hub.errors import (
 from fvhydra.config.secrets import without_user_info
 from fvhydra.core.errors import Denied, NotFound, StoreError, Unavailable
 from fvhydra.core.token import TOKEN_VARIABLES, Token
+from fvhydra.stores.hub.http import httpx
 from fvhydra.stores.hub.session import BROKEN, PASSING
 
 HOW_TO_GET_ONE = (
@@ -32,7 +32,7 @@ HOW_TO_READ = (
 )
 
 _FAILURES = (
-    *(httpx2.HTTPError, httpx2.InvalidURL, EntryNotFoundError, ConnectionError),
+    *(httpx.HTTPError, httpx.InvalidURL, EntryNotFoundError, ConnectionError),
     *(RuntimeError, ValueError),  # of huggingface_hub: an upload that failed, an answer that makes no sense
 )
 _ADDRESS = "Check store.endpoint and HF_ENDPOINT."

@@ -6,20 +6,21 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx2
 from huggingface_hub import constants, get_session, set_client_factory
 from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but loaded_assets lazily
     disable_progress_bars,
     hf_raise_for_status,
 )
 
+from fvhydra.stores.hub.http import httpx
+
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504)
 """Statuses that may be gone the next time."""
 
-BROKEN = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
+BROKEN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 """A connection that failed, whenever it did."""
 
 _XET_PATIENCE = {"HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "2", "HF_XET_CLIENT_RETRY_BASE_DELAY": "200ms"}
@@ -33,19 +34,21 @@ class _Asking:
     xet_disabled = False
 
 
-class _Client(httpx2.Client):
+class _Client(httpx.Client):
     """Never waits for ever, and reports every failure at once while a store asks.
 
     Some calls of huggingface_hub ask for no time limit, and some try again by themselves, up to five times and as long
     as a ``Retry-After`` says. A store has one bound for all of that, so its own is the only patience.
     """
 
-    def build_request(self, *arguments: Any, data: Any = None, **settings: Any) -> httpx2.Request:
-        if hasattr(data, "read"):  # huggingface_hub uploads files by a name that httpx2 gave up
+    def build_request(self, *arguments: Any, data: Any = None, **settings: Any) -> httpx.Request:
+        if data is not None and not isinstance(
+            data, Mapping
+        ):  # huggingface_hub sends bytes and files by a name that is given up
             data, settings["content"] = None, data
         return super().build_request(*arguments, data=data, **settings)
 
-    def send(self, request: httpx2.Request, **settings: Any) -> httpx2.Response:
+    def send(self, request: httpx.Request, **settings: Any) -> httpx.Response:
         limits = request.extensions.get("timeout", {})
         # downloads bring a limit of huggingface_hub's own along
         if _Asking.count or None in limits.values() or not limits:
@@ -54,7 +57,7 @@ class _Client(httpx2.Client):
             return super().send(request, **settings)
         with _reported():
             response = super().send(request, **settings)
-        if not response.is_stream_consumed and isinstance(response.stream, httpx2.SyncByteStream):
+        if not response.is_stream_consumed and isinstance(response.stream, httpx.SyncByteStream):
             response.stream = _Body(response.stream)
         if response.status_code in PASSING:
             response.read()
@@ -62,10 +65,10 @@ class _Client(httpx2.Client):
         return response
 
 
-class _Body(httpx2.SyncByteStream):
+class _Body(httpx.SyncByteStream):
     """What arrives after the headers: a download that breaks off or stalls is reported like any other request."""
 
-    def __init__(self, stream: httpx2.SyncByteStream) -> None:
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
         self._stream = stream
 
     def __iter__(self) -> Iterator[bytes]:
@@ -114,8 +117,8 @@ def asking(timeout_s: float, xet: bool) -> Iterator[None]:
 
 def _bound(timeout_s: float) -> None:
     """Put our client in place of one without time limits; one that somebody made with limits of their own stays."""
-    wanted, present = httpx2.Timeout(timeout_s), get_session()
+    wanted, present = httpx.Timeout(timeout_s), get_session()
     ours = isinstance(present, _Client)
-    if (ours and present.timeout != wanted) or (not ours and present.timeout == httpx2.Timeout(None)):
+    if (ours and present.timeout != wanted) or (not ours and present.timeout == httpx.Timeout(None)):
         hooks = present.event_hooks
         set_client_factory(lambda: _Client(event_hooks=hooks, follow_redirects=True, timeout=wanted))

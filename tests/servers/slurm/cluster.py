@@ -145,9 +145,9 @@ class Cluster:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30, check=False)
 
     def add_account(self, name: str) -> None:
-        """Let root use an account; Slurm silently takes the default one for those that it does not know."""
+        """Let us use an account; Slurm silently takes the default one for those that it does not know."""
         assert self.succeeds("sacctmgr", "-i", "add", "account", name)
-        assert self.succeeds("sacctmgr", "-i", "add", "user", "root", f"account={name}")
+        assert self.succeeds("sacctmgr", "-i", "add", "user", settings.USER, f"account={name}")
 
     def sent_mail(self) -> str:
         """What the mail program was given so far: address and subject, one line a mail."""

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import getpass
 import socket
 import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+USER = getpass.getuser()
+"""Who runs all of it: nodes start jobs of nobody else, so that no root is needed."""
 
 HOST = socket.gethostname().partition(".")[0]
 NODES = ("n1", "n2")
@@ -16,7 +20,7 @@ CPUS = 8
 MEMORY_MB = 64000
 
 DATABASE = (
-    "--user=root",
+    f"--user={USER}",
     "--innodb-log-file-size=8M",
     "--innodb-data-file-path=ibdata1:4M:autoextend",
     "--innodb-autoextend-increment=4",
@@ -85,8 +89,8 @@ def _slurm(folder: Path, ports: Ports, accounting: bool) -> str:
 ClusterName=fixture
 SlurmctldHost={HOST}(127.0.0.1)
 SlurmctldPort={ports.slurmctld}
-SlurmUser=root
-SlurmdUser=root
+SlurmUser={USER}
+SlurmdUser={USER}
 AuthType=auth/munge
 CredType=cred/munge
 # how long a credential lives is also how long a requeued job waits before it starts again (default 120 s, least 5)
@@ -150,7 +154,7 @@ AuthInfo=socket={folder}/munge/socket
 DbdHost={HOST}
 DbdAddr=127.0.0.1
 DbdPort={ports.slurmdbd}
-SlurmUser=root
+SlurmUser={USER}
 StorageType=accounting_storage/mysql
 StorageHost=127.0.0.1
 StoragePort={ports.mariadbd}
