@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import close_session
 
 from fvhydra.metrics.assets import HubAssets
-from fvhydra.metrics.catalogue import CLASSES, spec
+from fvhydra.metrics.catalogue import CLASSES, metric_class
 from fvhydra.metrics.models.weights import AESTHETIC_HEAD, CLAP, I3D
 from fvhydra.metrics.planned import NoParams
 from fvhydra.metrics.spec import Asset, Spec
@@ -185,7 +185,7 @@ def test_a_local_copy_that_is_not_there_or_another_file(tmp_path: Path) -> None:
 
 
 def test_only_weights_of_the_default_parameters_are_missed(hub: HubServer, tmp_path: Path) -> None:
-    missing = fresh(tmp_path).missing(spec("common.fvd"))
+    missing = fresh(tmp_path).missing(metric_class("common.fvd").spec)
     assert missing and "FVD-I3D" in missing.reason and "clip" not in missing.reason
 
 
@@ -207,7 +207,7 @@ def test_tiny_weights_are_the_same_everywhere(tmp_path: Path) -> None:
 def test_every_asset_says_its_size_and_licence_and_has_tiny_weights(metric: str) -> None:
     from fvhydra.metrics.models import tiny
 
-    for asset in spec(metric).assets:
+    for asset in metric_class(metric).spec.assets:
         assert asset.megabytes and asset.licence
         assert asset.name in tiny.NAMES
         assert asset.revision or asset.repo.startswith("https://"), "pin it, or record why it cannot be"
