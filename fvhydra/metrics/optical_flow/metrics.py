@@ -27,7 +27,7 @@ def _spec(
 ) -> Spec:
     return Spec(
         id=f"optical_flow.{name}",
-        version=1,
+        version=2,
         title=title,
         kind="sample",
         direction="lower",

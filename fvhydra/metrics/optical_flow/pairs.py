@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,7 @@ from fvhydra.config.fields import NonNegativeFloat, Positive, doc, one_of
 from fvhydra.metrics.base import Score, Skipped
 from fvhydra.metrics.functional.optical_flow.comparison import Flow, FlowComparison, compare_flows
 from fvhydra.metrics.functional.optical_flow.summary import summarise
+from fvhydra.metrics.functional.parity import Parity
 from fvhydra.metrics.spec import Direction, Output
 
 _UNITS = {"mf_angle_err": "degrees", "px_angle_rmse": "degrees", "flow_kl_2d": "nats"} | dict.fromkeys(
@@ -46,8 +47,8 @@ class FlowParams:
     min_magnitude_px: NonNegativeFloat = doc("Pixels that move less have no direction", 0.5)
     max_percentile: Annotated[float, Field(gt=0, le=100)] = doc("Pixels that move more are not counted", 80.0)
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
-        "upstream: both histograms of flow_kl_2d have the same bins, lengths must agree, calibrations are scaled to "
-        "the frames; peer: none of these, as in FastVideo",
+        "upstream: both histograms of flow_kl_2d have the same bins, what is not defined has no value, lengths must "
+        "agree, calibrations are scaled to the frames; peer: none of these, as in FastVideo",
         "upstream",
     )
 
@@ -79,7 +80,7 @@ class FlowPairs:
                 params.grid,
                 params.min_magnitude_px,
                 params.max_percentile,
-                shared_bins=params.parity == "upstream",
+                cast(Parity, params.parity),
             )
         except ValueError as error:
             raise Skipped("shape", str(error)) from error
@@ -97,7 +98,7 @@ class FlowPairs:
         summary = summarise(self._pairs)
         value = summary.values["pixel_epe_mean_mean"]
         outputs = {
-            **summary.values,
+            **{name: None if math.isnan(found) else found for name, found in summary.values.items()},
             "n_frames": summary.n_frames,
             "divergence_onset_frame": summary.divergence_onset_frame,
             "divergence_threshold": summary.divergence_threshold,

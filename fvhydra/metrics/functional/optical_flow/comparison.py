@@ -7,12 +7,14 @@ Most look only at pixels that move enough to have a direction and not so much as
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fvhydra.metrics.functional.optical_flow.direction import focus_of_expansion, histogram_divergence
+from fvhydra.metrics.functional.parity import Parity
 
 Flow = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -32,16 +34,16 @@ class FlowComparison:
         mf_epe: Distance of the mean vectors, px.
         mf_angle_err: Angle between them, 0 to 180 degrees; 90 where only one has a direction, 0 where none has.
         mf_cosine: Cosine of that angle, -1 to 1; 0 where only one has a direction, 1 where none has.
-        mf_mag_ratio: Length of the generated mean vector over that of the reference; 1 where the latter is 0.
+        mf_mag_ratio: Length of the generated mean vector over that of the reference; NaN where the latter is 0.
         pixel_epe_mean: Mean end-point error, px. The headline.
         pixel_epe_max: Largest end-point error, px.
-        px_angle_rmse: Root mean square angle of the pixels that move in both, degrees; 0 where there are none. In
+        px_angle_rmse: Root mean square angle of the pixels that move in both, degrees; NaN where there are none. In
             float32, whose arc cosine gives 0.01 for equal fields.
         grid_epe_mean: Mean over cells of their mean end-point errors, px.
         grid_epe_max: The worst cell's, px.
         fl_all: Share of pixels off by more than 3 px and by more than 5 % of the reference; 0 to 1.
-        foe_dist: Distance of the foci of expansion, px.
-        flow_kl_2d: Divergence of the histograms of angle and length, nats.
+        foe_dist: Distance of the foci of expansion, px; NaN where fewer than ten pixels of a field move.
+        flow_kl_2d: Divergence of the histograms of angle and length, nats; NaN likewise.
     """
 
     mf_epe: float
@@ -64,7 +66,7 @@ def compare_flows(
     grid: int = 8,
     min_magnitude_px: float = 0.5,
     max_percentile: float = 80,
-    shared_bins: bool = False,
+    parity: Parity = "upstream",
 ) -> FlowComparison:
     """Compare two fields.
 
@@ -77,7 +79,9 @@ def compare_flows(
         grid: Cells a side; rows and columns that do not fill a cell are left out.
         min_magnitude_px: See above.
         max_percentile: See above, 0 to 100.
-        shared_bins: See :func:`histogram_divergence`.
+        parity: ``upstream`` shares the bins of both histograms (see :func:`histogram_divergence`), and has NaN for what
+            is not defined. ``peer`` does not share them, and has for these a ratio of 1, an angle of 0, the centre as
+            focus, and a divergence of 0.
 
     Raises:
         ValueError: No fields, of different shapes, or with fewer rows or columns than cells.
@@ -93,17 +97,18 @@ def compare_flows(
     errors = np.linalg.norm(reference - generated, axis=-1)
     masked = errors[everywhere]
     cells = _cell_means(errors, counted, grid)
-    foci = [focus_of_expansion(flow) for flow in (reference, generated)]
+    foci = [focus_of_expansion(flow, parity) for flow in (reference, generated)]
+    no_ratio, no_angle = (1.0, 0.0) if parity == "peer" else (math.nan, math.nan)
     return FlowComparison(
-        **_mean_vectors(reference[everywhere].mean(axis=0), generated[everywhere].mean(axis=0)),
+        **_mean_vectors(reference[everywhere].mean(axis=0), generated[everywhere].mean(axis=0), no_ratio),
         pixel_epe_mean=float(masked.mean()),
         pixel_epe_max=float(masked.max()),
-        px_angle_rmse=_angle_rmse(reference, generated, everywhere),
+        px_angle_rmse=_angle_rmse(reference, generated, everywhere, no_angle),
         grid_epe_mean=float(cells.mean()),
         grid_epe_max=float(cells.max()),
         fl_all=float(((masked > 3) & (masked > 0.05 * lengths[everywhere])).mean()),
         foe_dist=float(np.linalg.norm(foci[0] - foci[1])),
-        flow_kl_2d=histogram_divergence(reference, generated, shared_bins),
+        flow_kl_2d=histogram_divergence(reference, generated, parity),
     )
 
 
@@ -111,7 +116,7 @@ def _counted(lengths: NDArray[np.float32], least: float, percentile: float) -> M
     return np.asarray((lengths >= least) & (lengths <= np.percentile(lengths, percentile)))
 
 
-def _mean_vectors(reference: NDArray[np.float32], generated: NDArray[np.float32]) -> dict[str, float]:
+def _mean_vectors(reference: NDArray[np.float32], generated: NDArray[np.float32], no_ratio: float) -> dict[str, float]:
     lengths = [float(np.linalg.norm(vector)) for vector in (reference, generated)]
     still = [length < _STILL_PX for length in lengths]
     if all(still):
@@ -125,16 +130,16 @@ def _mean_vectors(reference: NDArray[np.float32], generated: NDArray[np.float32]
         "mf_epe": float(np.linalg.norm(reference - generated)),
         "mf_angle_err": angle,
         "mf_cosine": cosine,
-        "mf_mag_ratio": lengths[1] / lengths[0] if lengths[0] > 1e-6 else 1.0,
+        "mf_mag_ratio": lengths[1] / lengths[0] if lengths[0] > 1e-6 else no_ratio,
     }
 
 
-def _angle_rmse(reference: Flow, generated: Flow, counted: Mask) -> float:
+def _angle_rmse(reference: Flow, generated: Flow, counted: Mask, no_angle: float) -> float:
     pairs = reference[counted], generated[counted]
     lengths = [np.linalg.norm(vectors, axis=-1) for vectors in pairs]
     moving = (lengths[0] > _MOVING_PX) & (lengths[1] > _MOVING_PX)
     if not moving.any():
-        return 0.0
+        return no_angle
     product = (pairs[0] * pairs[1]).sum(axis=-1)[moving]
     cosines = product / (lengths[0][moving] * lengths[1][moving] + np.float32(1e-8))
     angles = np.degrees(np.arccos(np.clip(cosines, -1, 1)))

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+
+from fvhydra.metrics.functional.parity import Parity
 
 Flow = NDArray[np.float32]
 
@@ -14,7 +18,7 @@ _LEAST_PX = 0.5
 _ANGLES, _LENGTHS = 36, 20
 
 
-def focus_of_expansion(flow: Flow) -> NDArray[np.float64]:
+def focus_of_expansion(flow: Flow, parity: Parity = "upstream") -> NDArray[np.float64]:
     """The point that all vectors point away from, or to: least squares of ``v fx - u fy = v x - u y``.
 
     Of the pixels of every eighth row and column, from the fourth, that move by more than 0.5 px. A nearly uniform flow
@@ -22,44 +26,45 @@ def focus_of_expansion(flow: Flow) -> NDArray[np.float64]:
 
     Args:
         flow: Real ``[H, W, 2]``.
+        parity: Where fewer than ten pixels move, ``upstream`` has no point (NaN) and ``peer`` the centre.
 
     Returns:
-        float64 ``[2]``: x and y in pixels; the centre where fewer than ten pixels move.
+        float64 ``[2]``: x and y in pixels.
     """
     height, width = flow.shape[:2]
     y, x = np.mgrid[_STEP // 2 : height : _STEP, _STEP // 2 : width : _STEP]
     vectors = flow[y, x].astype(np.float64)
     moving = np.linalg.norm(vectors, axis=-1) > _LEAST_PX
     if moving.sum() < _LEAST_POINTS:
-        return np.asarray([width / 2, height / 2])
+        return np.asarray([width / 2, height / 2] if parity == "peer" else [np.nan, np.nan])
     u, v = vectors[moving].T
     equations = np.stack([v, -u], axis=1)
     return np.asarray(np.linalg.lstsq(equations, v * x[moving] - u * y[moving], rcond=None)[0])
 
 
-def histogram_divergence(reference: Flow, generated: Flow, shared_bins: bool = False) -> float:
+def histogram_divergence(reference: Flow, generated: Flow, parity: Parity = "upstream") -> float:
     """KL(reference || generated) of the histograms of angle and length, in nats; 0 or more, lower is better.
 
     36 bins of angle by 20 of length, spaced evenly in its logarithm from 0.5 px to the longest vector (1.5 px at
-    least), of the vectors of 0.5 px or more, with one added to each bin. 0 where either field has fewer than ten such
-    vectors.
+    least), of the vectors of 0.5 px or more, with one added to each bin.
 
     Args:
         reference: Real ``[H, W, 2]``.
         generated: Real ``[H, W, 2]``.
-        shared_bins: FastVideo's evaluation gives each field bins of its own, up to its own longest vector, so that a
-            field of twice the length is hardly any different. True gives both the same.
+        parity: ``upstream`` gives both fields the same bins, and has no value (NaN) where either has fewer than ten
+            such vectors. ``peer`` gives each field bins of its own, up to its own longest vector, so that a field of twice
+            the length is hardly any different, and has 0 where there are too few vectors.
     """
     vectors = [flow.reshape(-1, 2) for flow in (reference, generated)]
     lengths = [np.linalg.norm(each, axis=-1) for each in vectors]
     longest = [float(each.max(initial=0)) for each in lengths]
-    if shared_bins:
+    if parity == "upstream":
         longest = [max(longest)] * 2
     shares = []
     for each, length, most in zip(vectors, lengths, longest, strict=True):
         moving = length >= _LEAST_PX
         if moving.sum() < _LEAST_POINTS:
-            return 0.0
+            return 0.0 if parity == "peer" else math.nan
         angles = np.degrees(np.arctan2(each[moving, 1], each[moving, 0])) % 360
         edges = np.linspace(0, 360, _ANGLES + 1), _length_edges(most)
         counts = np.histogram2d(angles, length[moving], bins=edges)[0] + 1

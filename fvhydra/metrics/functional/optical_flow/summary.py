@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -20,7 +21,8 @@ class FlowSummary:
     Attributes:
         n_frames: Pairs of frames.
         values: By name: ``<measure>_mean``, ``_std`` (of the population), ``_max``, and ``_auc``, the trapezoidal area
-            over the pairs, divided by their number less one. The score is ``pixel_epe_mean_mean``.
+            over the pairs, divided by their number less one; of the pairs that have the measure, NaN where none has.
+            The score is ``pixel_epe_mean_mean``.
         divergence_onset_frame: The first pair of the first five (or as many as there are) that are above the threshold
             on average; None where there are none.
         divergence_threshold: Twice the median ``pixel_epe_mean`` of the first five pairs, 1 px at least.
@@ -46,6 +48,10 @@ def summarise(pairs: Sequence[FlowComparison]) -> FlowSummary:
     values: dict[str, float] = {}
     for measure in fields(FlowComparison):
         series = np.asarray([getattr(pair, measure.name) for pair in pairs], np.float64)
+        series = series[~np.isnan(series)]
+        if not len(series):
+            values |= dict.fromkeys((f"{measure.name}_{rule}" for rule in ("mean", "std", "max", "auc")), math.nan)
+            continue
         values[f"{measure.name}_mean"] = float(series.mean())
         values[f"{measure.name}_std"] = float(series.std())
         values[f"{measure.name}_max"] = float(series.max())
