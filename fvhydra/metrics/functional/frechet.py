@@ -123,6 +123,14 @@ def frechet_distance(generated: FeatureSet, reference: FeatureSet, ridge: float 
 
     Raises:
         ValueError: Different features, or fewer than two samples.
+
+    Example:
+        >>> features = np.random.default_rng(0).normal(size=(50, 4))
+        >>> one, other = FeatureSet(4), FeatureSet(4)
+        >>> one.update(features)
+        >>> other.update(features + 2)
+        >>> round(frechet_distance(one, one), 9), round(frechet_distance(one, other), 9)
+        (0.0, 16.0)
     """
     if generated.width != reference.width:
         raise ValueError(f"the sets have different features: {generated.width} and {reference.width}")
@@ -139,7 +147,13 @@ def frechet_distance(generated: FeatureSet, reference: FeatureSet, ridge: float 
 
 
 def finite_rows(features: NDArray[np.floating]) -> tuple[NDArray[np.floating], int]:
-    """The samples of ``[N, D]`` that are finite, and how many are not: silence gives NaN features in FAD."""
+    """The samples of ``[N, D]`` that are finite, and how many are not: silence gives NaN features in FAD.
+
+    Example:
+        >>> rows, dropped = finite_rows(np.array([[1.0, 2.0], [np.nan, 0.0]]))
+        >>> rows.tolist(), dropped
+        ([[1.0, 2.0]], 1)
+    """
     finite = np.isfinite(features).all(axis=1)
     return features[finite], int(len(features) - finite.sum())
 
@@ -149,6 +163,12 @@ def merged(sets: Iterable[FeatureSet]) -> FeatureSet:
 
     Raises:
         ValueError: No sets, or sets of different features.
+
+    Example:
+        >>> parts = [FeatureSet(2, 1, np.array([[1.0, 0.0, count]])) for count in (1.0, 3.0)]
+        >>> total = merged(parts)
+        >>> total.count, total.mean.tolist()
+        (2, [0.0, 2.0])
     """
     first, *others = sets
     total = FeatureSet(first.width, first.count, first.rows)

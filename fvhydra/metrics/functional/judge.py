@@ -61,6 +61,10 @@ def candidate_first(pair: str, comparisons: int, parity: Parity = "upstream") ->
 
     Raises:
         ValueError: A number of comparisons that is not allowed.
+
+    Example:
+        >>> candidate_first("candidate|baseline", comparisons=4)
+        [False, True, False, True]
     """
     if comparisons < 1 or (comparisons % 2 and parity == "upstream"):
         raise ValueError(f"a pair is compared an even number of times, not {comparisons}: each clip first as often")
@@ -77,6 +81,10 @@ def pair_verdict(answers: Sequence[Answer], first: Sequence[bool]) -> PairVerdic
 
     Raises:
         ValueError: No answers, or not as many as comparisons.
+
+    Example:
+        >>> pair_verdict(["video_1", "video_2"], first=[True, False])
+        PairVerdict(verdict='candidate', position_consistent=True)
     """
     if not answers or len(answers) != len(first):
         raise ValueError(f"{len(first)} comparisons need as many answers, not {len(answers)}")
@@ -89,7 +97,13 @@ def pair_verdict(answers: Sequence[Answer], first: Sequence[bool]) -> PairVerdic
 
 
 def tally(verdicts: Sequence[Verdict]) -> Tally:
-    """Count the verdicts of many pairs."""
+    """Count the verdicts of many pairs.
+
+    Example:
+        >>> found = tally(["candidate", "candidate", "baseline", "tie"])
+        >>> found.wins, found.losses, found.ties, round(found.win_rate, 3)
+        (2, 1, 1, 0.667)
+    """
     counts = Counter(verdicts)
     wins, losses = counts["candidate"], counts["baseline"]
     decided = wins + losses
@@ -102,6 +116,10 @@ def tally_by(verdicts: Sequence[Verdict], labels: Sequence[str]) -> Mapping[str,
 
     Raises:
         ValueError: Not as many labels as verdicts.
+
+    Example:
+        >>> {label: each.win_rate for label, each in tally_by(["candidate", "baseline"], ["jump", "walk"]).items()}
+        {'jump': 1.0, 'walk': 0.0}
     """
     pairs = list(zip(verdicts, labels, strict=True))
     return {label: tally([verdict for verdict, other in pairs if other == label]) for label in sorted(set(labels))}
@@ -112,6 +130,10 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
     Raises:
         ValueError: No trials, or not 0 to ``trials`` successes.
+
+    Example:
+        >>> [round(edge, 3) for edge in wilson_interval(8, 10)]
+        [0.49, 0.943]
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"a share is of one trial or more, not {successes} of {trials}")

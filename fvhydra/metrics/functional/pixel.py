@@ -46,6 +46,11 @@ def ssim(reference: Clip, generated: Clip, border: Border = "zero", window: int 
 
     Raises:
         ValueError: The clips are no clips or differ in shape, or ``border="valid"`` and frames smaller than the window.
+
+    Example:
+        >>> clip = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+        >>> ssim(clip, clip).round(6).tolist(), bool((ssim(clip, 255 - clip) < 0).all())
+        ([1.0, 1.0], True)
     """
     require_pair(reference, generated)
     margin = window // 2 if border == "zero" else 0
@@ -75,6 +80,11 @@ def ms_ssim(reference: Clip, generated: Clip) -> NDArray[np.float64]:
 
     Raises:
         ValueError: The clips are no clips, differ in shape, or are smaller than 11x11.
+
+    Example:
+        >>> clip = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+        >>> ms_ssim(clip, clip).round(6).tolist()
+        [1.0, 1.0]
     """
     require_pair(reference, generated)
     kernel = StructuralSimilarity(*reference.shape[1:3])
@@ -99,6 +109,15 @@ def psnr_db(reference: Clip, generated: Clip, largest: float = 1.0, parity: Pari
 
     Raises:
         ValueError: The clips are no clips or differ in shape.
+
+    Example:
+        >>> clip = np.zeros((2, 8, 8, 3), np.uint8)
+        >>> other = clip.copy()
+        >>> other[1] = 51
+        >>> psnr_db(clip, other).round(3).tolist()
+        [inf, 13.979]
+        >>> psnr_db(clip, other, parity="peer").round(3).tolist()
+        [100.0, 13.979]
     """
     require_pair(reference, generated)
     values = np.asarray([frame_psnr_db(*pair, largest) for pair in zip(reference, generated, strict=True)])

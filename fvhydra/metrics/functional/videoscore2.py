@@ -30,6 +30,11 @@ def parse_marks(answer: str) -> Mapping[str, int] | None:
     """The number after each of the three numbered headings; None where one is missing, which is no score at all.
 
     FastVideo's evaluation scores such an answer 0, outside of the marks. A number is taken as it stands: 10 is 10.
+
+    Example:
+        >>> answer = "(1) visual quality: 4 (2) text-to-video alignment: 3 (3) physical/common-sense consistency: 5"
+        >>> dict(parse_marks(answer)), parse_marks("good")
+        ({'visual_quality': 4, 'text_alignment': 3, 'physical_consistency': 5}, None)
     """
     found = _ANSWER.search(answer)
     return dict(zip(DIMENSIONS, map(int, found.groups()), strict=True)) if found else None
@@ -48,6 +53,10 @@ def confident_mark(probabilities: NDArray[np.floating]) -> float:
 
     Raises:
         ValueError: Another shape, or nothing above 0.
+
+    Example:
+        >>> confident_mark(np.array([0.0, 0.1, 0.6, 0.3, 0.0]))
+        1.8
     """
     shares = _shares(probabilities)
     best = int(np.argmax(shares))
@@ -62,6 +71,10 @@ def expected_mark(probabilities: NDArray[np.floating]) -> float:
 
     Raises:
         ValueError: Another shape, or nothing above 0.
+
+    Example:
+        >>> round(expected_mark(np.array([0.0, 0.1, 0.6, 0.3, 0.0])), 4)
+        3.2
     """
     return float(_shares(probabilities) @ np.asarray(MARKS, np.float64))
 
@@ -75,6 +88,10 @@ def sampled_frames(frames: int, fps: float | None) -> list[int]:
 
     Raises:
         ValueError: No frames.
+
+    Example:
+        >>> sampled_frames(24, fps=8.0), len(sampled_frames(1000, None))
+        ([0, 4, 9, 13, 18, 23], 64)
     """
     if frames < 1:
         raise ValueError("a clip needs at least one frame")
@@ -84,7 +101,12 @@ def sampled_frames(frames: int, fps: float | None) -> list[int]:
 
 
 def shown_size(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns it is shown: the longer side 960 at most, cut down to whole pixels."""
+    """Rows and columns it is shown: the longer side 960 at most, cut down to whole pixels.
+
+    Example:
+        >>> shown_size(1080, 1920), shown_size(480, 832)
+        ((540, 960), (480, 832))
+    """
     scale = min(1.0, _LONGEST_SIDE / max(height, width))
     return int(height * scale), int(width * scale)
 

@@ -38,6 +38,10 @@ def resampled_frames(frames: int, fps: float) -> list[int]:
 
     Raises:
         ValueError: No frames, or a rate that is not above 0.
+
+    Example:
+        >>> resampled_frames(4, fps=5)
+        [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3]
     """
     if frames < 1 or not fps > 0:
         raise ValueError(f"a clip has frames and a frame rate above 0, not {frames} and {fps}")
@@ -46,7 +50,12 @@ def resampled_frames(frames: int, fps: float) -> list[int]:
 
 
 def segment_counts(frames: int, samples: int) -> tuple[int, int]:
-    """How many segments a clip at 25 fps and a sound at 16 kHz have: of 16 frames every 8, of 0.64 s every 0.32 s."""
+    """How many segments a clip at 25 fps and a sound at 16 kHz have: of 16 frames every 8, of 0.64 s every 0.32 s.
+
+    Example:
+        >>> segment_counts(frames=32, samples=20_480)
+        (3, 3)
+    """
     return _segments(frames, _FRAMES, _FRAME_STEP), _segments(samples, _SAMPLES, _SAMPLE_STEP)
 
 
@@ -59,6 +68,11 @@ def desync(front: NDArray[np.floating], back: NDArray[np.floating]) -> Desync:
 
     Raises:
         ValueError: Other shapes.
+
+    Example:
+        >>> in_time, late = np.eye(21)[10], np.eye(21)[15]
+        >>> desync(in_time, late)
+        Desync(score=0.5, front_desync_s=0.0, back_desync_s=1.0)
     """
     if not front.shape == back.shape == _OFFSETS_S.shape:
         raise ValueError(f"logits must be [{_OFFSETS_S.size}], not {list(front.shape)} and {list(back.shape)}")

@@ -20,6 +20,10 @@ def kl_softmax(reference: Logits, generated: Logits) -> float:
 
     Raises:
         ValueError: The shapes are no ``[C]``, differ, or hold values that are not finite (as silence gives).
+
+    Example:
+        >>> kl_softmax(np.zeros(3), np.zeros(3)), round(kl_softmax(np.log([1.0, 3]), np.log([1.0, 1])), 4)
+        (0.0, 0.1308)
     """
     logits = [_checked(reference), _checked(generated)]
     _require_equal(*logits)
@@ -38,6 +42,10 @@ def kl_sigmoid(reference: Logits, generated: Logits) -> float:
 
     Raises:
         ValueError: As :func:`kl_softmax`.
+
+    Example:
+        >>> round(kl_sigmoid(np.zeros(1), np.array([np.log(3)])), 4)
+        -0.2027
     """
     logits = [_checked(reference), _checked(generated)]
     _require_equal(*logits)

@@ -70,6 +70,10 @@ def normalise(text: str) -> str:
     """Unicode NFKC, lower case, without :data:`PUNCTUATION`, white space to single spaces.
 
     As FastVideo's ``audio.wer``: a space before deleted punctuation at the end stays.
+
+    Example:
+        >>> normalise("  Hello,  WORLD! ")
+        'hello world'
     """
     lowered = unicodedata.normalize("NFKC", text).strip().lower()
     return re.sub(r"\s+", " ", lowered.translate(_DELETED))
@@ -83,6 +87,10 @@ def by_character(reference: str, hypothesis: str, language: str | None = None, p
         hypothesis: Normalised.
         language: A BCP 47 tag or ISO 639 code (``zh-CN``), or one of a few English names (``Japanese``).
         parity: See :func:`language_by_character`.
+
+    Example:
+        >>> by_character("hello", "world"), by_character("你好", "你"), by_character("你好", "你", language="en")
+        (False, True, False)
     """
     known = language_by_character(language, parity)
     return bool(_BY_CHARACTER.search(reference + hypothesis)) if known is None else known
@@ -96,6 +104,10 @@ def language_by_character(language: str | None, parity: Parity = "upstream") -> 
         parity: ``upstream`` reads the first subtag: Chinese and its relatives, Japanese and Korean are counted by
             character, any other code by word. ``peer`` looks for codes anywhere in the hint, so that ``Chinese`` is
             Spanish (``es``) and counted by word.
+
+    Example:
+        >>> [language_by_character(hint) for hint in ("zh-CN", "Japanese", "de", "Elvish")]
+        [True, True, False, None]
     """
     if not isinstance(language, str):
         return None
@@ -111,12 +123,22 @@ def language_by_character(language: str | None, parity: Parity = "upstream") -> 
 
 
 def tokens(text: str, characters: bool) -> list[str]:
-    """The words of a normalised text, or all of its characters that are no space."""
+    """The words of a normalised text, or all of its characters that are no space.
+
+    Example:
+        >>> tokens("a cat", characters=False), tokens("a cat", characters=True)
+        (['a', 'cat'], ['a', 'c', 'a', 't'])
+    """
     return [character for character in text if not character.isspace()] if characters else text.split()
 
 
 def count_errors(reference: list[str], hypothesis: list[str]) -> WordErrors:
-    """Align two lists of tokens with the fewest substitutions, deletions and insertions (Levenshtein)."""
+    """Align two lists of tokens with the fewest substitutions, deletions and insertions (Levenshtein).
+
+    Example:
+        >>> count_errors(["a", "black", "cat"], ["a", "cat", "sat"])
+        WordErrors(substitutions=2, deletions=0, insertions=0, reference_tokens=3)
+    """
     costs = _costs(reference, hypothesis)
     row, column = len(reference), len(hypothesis)
     substitutions = deletions = insertions = 0
@@ -142,6 +164,11 @@ def word_errors(
         hypothesis: What was recognised.
         language: A hint, see :func:`by_character`.
         parity: How the hint is read, see :func:`language_by_character`.
+
+    Example:
+        >>> found = word_errors("A black cat.", "a cat")
+        >>> found.errors, found.rate()
+        (1, 0.3333333333333333)
     """
     texts = normalise(reference), normalise(hypothesis)
     characters = by_character(*texts, language, parity)

@@ -23,6 +23,10 @@ def normalise_peak(samples: Samples, peak_dbfs: float = -1.0) -> Samples:
 
     Raises:
         ValueError: Nothing to scale: no samples, or silence.
+
+    Example:
+        >>> normalise_peak(np.array([0.0, -0.25], np.float32)).round(4).tolist()
+        [0.0, -0.8913000226020813]
     """
     loudest = float(np.abs(samples).max(initial=0.0))
     if loudest == 0.0:
@@ -40,6 +44,10 @@ def kl_windows(samples: Samples) -> list[Samples]:
 
     Raises:
         ValueError: No samples.
+
+    Example:
+        >>> [len(window) // PASST_RATE_HZ for window in kl_windows(np.ones(12 * PASST_RATE_HZ, np.float32))]
+        [10, 10]
     """
     if not len(samples):
         raise ValueError("a recording without samples has no windows")
@@ -53,6 +61,10 @@ def fad_window(samples: Samples) -> Samples:
 
     Args:
         samples: float32 ``[N]`` at 32 kHz, peak-normalised.
+
+    Example:
+        >>> len(fad_window(np.ones(PASST_RATE_HZ, np.float32))) // PASST_RATE_HZ
+        10
     """
     return _filled(samples[:_WINDOW])
 

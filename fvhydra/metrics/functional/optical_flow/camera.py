@@ -107,6 +107,13 @@ def camera_motion(
 
     Raises:
         ValueError: Other shapes, or a sign that is none.
+
+    Example:
+        >>> gains = Calibration(0.1, 0.1, 0.0, 0.5, 0.5, focal_length=100.0)
+        >>> forward_right = np.array([[1, 0, 0, 1]])
+        >>> motion = camera_motion(forward_right, np.array([[0.0, 2.0]]), gains, orbit=False)
+        >>> motion.rotation.tolist(), motion.translation.tolist()
+        ([[0.0, 0.2, 0.0]], [[0.5, 0.0, 0.5]])
     """
     if keyboard.ndim != 2 or keyboard.shape[1] not in (4, 5, 6) or mouse.shape != (len(keyboard), 2):
         shapes = f"{list(keyboard.shape)} and {list(mouse.shape)}"
@@ -138,6 +145,11 @@ def pitched(motion: CameraMotion, pitch_rad: Array) -> CameraMotion:
 
     Raises:
         ValueError: Not one pitch a frame.
+
+    Example:
+        >>> level = CameraMotion(np.zeros((1, 3)), np.array([[0.0, 0.0, 1.0]]))
+        >>> pitched(level, np.array([np.pi / 2])).translation.round(9).tolist()
+        [[0.0, 1.0, 0.0]]
     """
     if pitch_rad.shape != motion.translation.shape[:1]:
         raise ValueError(f"{len(motion.translation)} frames need as many pitches, not {list(pitch_rad.shape)}")
@@ -156,6 +168,11 @@ def integrated_pitch(mouse: NDArray[Any], calibration: Calibration, frames_per_s
 
     Returns:
         float64 ``[N]``, rad.
+
+    Example:
+        >>> gains = Calibration(0.0, 0.1, 0.0, 0.0, 0.0, focal_length=100.0, init_pitch=0.5)
+        >>> integrated_pitch(np.array([[1, 0], [2, 0], [0, 0]]), gains).round(9).tolist()
+        [0.5, 0.6, 0.8]
     """
     turned = np.cumsum(calibration.alpha_pitch * mouse[:, 0].astype(np.float64) * frames_per_step)
     return np.asarray(calibration.init_pitch + np.concatenate([[0.0], turned[:-1]]))
@@ -175,6 +192,11 @@ def flow_at(motion: CameraMotion, focal_length: float, x: Array, y: Array) -> Ar
 
     Returns:
         float64 ``[N, *shape, 2]``, px a frame.
+
+    Example:
+        >>> forward = CameraMotion(np.zeros((1, 3)), np.array([[0.0, 0.0, 0.1]]))
+        >>> flow_at(forward, 100.0, np.array([0.0, 50.0]), np.array([0.0, 20.0])).tolist()
+        [[[0.0, 0.0], [5.0, 2.0]]]
     """
     parts = np.concatenate([motion.rotation, motion.translation], axis=1)
     wx, wy, wz, tx, ty, tz = parts.T.reshape(6, -1, *[1] * x.ndim)
@@ -197,6 +219,12 @@ def reference_flows(motion: CameraMotion, focal_length: float, height: int, widt
 
     Returns:
         float32 ``[N, H, W, 2]``.
+
+    Example:
+        >>> to_the_right = CameraMotion(np.zeros((2, 3)), np.array([[0.1, 0, 0]] * 2))
+        >>> flows = reference_flows(to_the_right, focal_length=20.0, height=8, width=8)
+        >>> flows.shape, flows[0, 0, 0].tolist()
+        ((2, 8, 8, 2), [-2.0, 0.0])
     """
     y, x = np.mgrid[:height, :width].astype(np.float64)
     return flow_at(motion, focal_length, x - width / 2, y - height / 2).astype(np.float32)

@@ -85,6 +85,14 @@ def compare_flows(
 
     Raises:
         ValueError: No fields, of different shapes, or with fewer rows or columns than cells.
+
+    Example:
+        >>> still, moving = np.zeros((16, 16, 2), np.float32), np.full((16, 16, 2), 3.0, np.float32)
+        >>> found = compare_flows(moving, 2 * moving)
+        >>> round(found.pixel_epe_mean, 4), found.mf_mag_ratio, found.fl_all
+        (4.2426, 2.0, 1.0)
+        >>> compare_flows(still, moving).mf_mag_ratio
+        nan
     """
     if reference.ndim != 3 or reference.shape[-1] != 2 or reference.shape != generated.shape:
         shapes = f"{list(reference.shape)} and {list(generated.shape)}"

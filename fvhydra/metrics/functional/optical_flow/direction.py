@@ -30,6 +30,11 @@ def focus_of_expansion(flow: Flow, parity: Parity = "upstream") -> NDArray[np.fl
 
     Returns:
         float64 ``[2]``: x and y in pixels.
+
+    Example:
+        >>> y, x = np.mgrid[:64, :64]
+        >>> focus_of_expansion(np.stack([x - 20.0, y - 40.0], axis=-1)).round(6).tolist()
+        [20.0, 40.0]
     """
     height, width = flow.shape[:2]
     y, x = np.mgrid[_STEP // 2 : height : _STEP, _STEP // 2 : width : _STEP]
@@ -52,8 +57,14 @@ def histogram_divergence(reference: Flow, generated: Flow, parity: Parity = "ups
         reference: Real ``[H, W, 2]``.
         generated: Real ``[H, W, 2]``.
         parity: ``upstream`` gives both fields the same bins, and has no value (NaN) where either has fewer than ten
-            such vectors. ``peer`` gives each field bins of its own, up to its own longest vector, so that a field of twice
-            the length is hardly any different, and has 0 where there are too few vectors.
+            such vectors. ``peer`` gives each field bins of its own, up to its own longest vector, so that a field of
+            twice the length is hardly any different, and has 0 where there are too few vectors.
+
+    Example:
+        >>> right = np.full((8, 8, 2), (2.0, 0.0))
+        >>> down = right[..., ::-1]
+        >>> histogram_divergence(right, right), round(histogram_divergence(right, down), 3)
+        (0.0, 0.341)
     """
     vectors = [flow.reshape(-1, 2) for flow in (reference, generated)]
     lengths = [np.linalg.norm(each, axis=-1) for each in vectors]

@@ -42,6 +42,12 @@ def summarise(pairs: Sequence[FlowComparison]) -> FlowSummary:
 
     Raises:
         ValueError: No pairs.
+
+    Example:
+        >>> values = {field.name: 1.0 for field in fields(FlowComparison)}
+        >>> found = summarise([FlowComparison(**values), FlowComparison(**values | {"pixel_epe_mean": 3.0})])
+        >>> found.values["pixel_epe_mean_mean"], found.values["pixel_epe_mean_max"], found.divergence_threshold
+        (2.0, 3.0, 4.0)
     """
     if not pairs:
         raise ValueError("a summary needs at least one pair of frames")

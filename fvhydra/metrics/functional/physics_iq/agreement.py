@@ -40,7 +40,12 @@ class Agreement:
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns at which a recording of this size is compared."""
+    """Rows and columns at which a recording of this size is compared.
+
+    Example:
+        >>> working_size(480, 832)
+        (120, 208)
+    """
     return max(height // 4, 1), max(width // 4, 1)
 
 
@@ -53,6 +58,10 @@ def shrink_frames(frames: Iterable[Frame], size: tuple[int, int]) -> SmallFrames
 
     Returns:
         float32 ``[T, h, w, 3]``, 0 to 1.
+
+    Example:
+        >>> shrink_frames(np.full((2, 16, 32, 3), 255, np.uint8), (4, 8)).shape
+        (2, 4, 8, 3)
     """
     shrunk = [cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR) for frame in frames]
     return (np.asarray(shrunk, np.float32) / np.float32(255)).reshape(len(shrunk), *size, 3)
@@ -67,6 +76,10 @@ def shrink_masks(masks: Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> S
 
     Returns:
         bool ``[T, h, w]``.
+
+    Example:
+        >>> shrink_masks(np.full((1, 8, 8), 255, np.uint8), (2, 2)).tolist()
+        [[[True, True], [True, True]]]
     """
     shrunk = [cv2.resize(mask, size[::-1], interpolation=cv2.INTER_LINEAR) > 127 for mask in masks]
     return np.asarray(shrunk, np.bool_).reshape(len(shrunk), *size)
@@ -83,6 +96,14 @@ def agree(frames: SmallFrames, masks: SmallMasks, other_frames: SmallFrames, oth
 
     Raises:
         ValueError: The shapes differ, or there are no frames.
+
+    Example:
+        >>> frames, masks = np.zeros((2, 4, 4, 3), np.float32), np.zeros((2, 4, 4), np.bool_)
+        >>> moved = masks.copy()
+        >>> moved[1, :2] = True
+        >>> found = agree(frames, masks, frames + np.float32(0.1), moved)
+        >>> found.mse.tolist(), found.spatiotemporal_iou.tolist(), found.spatial_iou
+        ([0.01, 0.01], [1.0, 0.0], 0.0)
     """
     found = RunningAgreement()
     found.see_frames(frames, other_frames)
@@ -139,12 +160,22 @@ class RunningAgreement:
 
 
 def iou(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Intersection over union of two masks of one shape; 1 where both are empty."""
+    """Intersection over union of two masks of one shape; 1 where both are empty.
+
+    Example:
+        >>> iou(np.array([True, True, False]), np.array([True, False, False]))
+        0.5
+    """
     union = int((mask | other).sum())
     return int((mask & other).sum()) / union if union else 1.0
 
 
 def weighted_iou(weights: NDArray[np.floating], others: NDArray[np.floating]) -> float:
-    """``sum(min) / sum(max)`` of two arrays of one shape, 0 or more; 1 where both are 0."""
+    """``sum(min) / sum(max)`` of two arrays of one shape, 0 or more; 1 where both are 0.
+
+    Example:
+        >>> weighted_iou(np.array([1.0, 0.5]), np.array([0.5, 0.5]))
+        0.6666666666666666
+    """
     union = float(np.maximum(weights, others).sum(dtype=np.float64))
     return float(np.minimum(weights, others).sum(dtype=np.float64)) / union if union else 1.0

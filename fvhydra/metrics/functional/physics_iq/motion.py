@@ -54,7 +54,14 @@ class MotionMasks:
 
 
 def motion_masks(frames: Iterable[Frame], threshold: int = 10, alpha: float = 0.3) -> Iterator[Mask]:
-    """The masks of a whole clip, see :class:`MotionMasks`."""
+    """The masks of a whole clip, see :class:`MotionMasks`.
+
+    Example:
+        >>> frames = np.zeros((2, 32, 32, 3), np.uint8)
+        >>> frames[1, 8:24, 8:24] = 255
+        >>> [int((mask > 0).sum()) for mask in motion_masks(frames)]
+        [0, 380]
+    """
     return map(MotionMasks(threshold, alpha), frames)
 
 
@@ -70,6 +77,11 @@ def through_mp4(masks: Iterable[Mask], fps: float) -> Iterator[Mask]:
 
     Yields:
         uint8 ``[H, W]``, of any grey level.
+
+    Example:
+        >>> white = np.full((16, 17), 255, np.uint8)
+        >>> [mask.shape for mask in through_mp4([white, white], fps=8)]
+        [(16, 16), (16, 16)]
     """
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "masks.mp4")

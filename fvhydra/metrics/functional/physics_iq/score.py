@@ -57,6 +57,11 @@ def clip_score(judged: Judged) -> float:
 
     Raises:
         ValueError: The variance has an IoU of 0, by which nothing can be divided.
+
+    Example:
+        >>> takes = Means(mse=0.0, spatiotemporal_iou=0.8, spatial_iou=0.8, weighted_spatial_iou=0.8)
+        >>> clip_score(Judged(Means(0.01, 0.4, 0.4, 0.4), takes, frames=10))
+        49.0
     """
     return _held(physics_iq(judged.agreement, judged.variance))
 
@@ -75,6 +80,11 @@ def corpus_score(clips: Sequence[Judged], parity: Parity = "upstream") -> float:
 
     Raises:
         ValueError: No clips, or the variance has an IoU of 0 on average over all of them.
+
+    Example:
+        >>> takes, still = Means(0.0, 0.8, 0.8, 0.8), Means(0.0, 0.0, 0.0, 0.0)
+        >>> corpus_score([Judged(Means(0.0, 0.4, 0.4, 0.4), variance, 10) for variance in (takes, still)])
+        100.0
     """
     if not clips:
         raise ValueError("a score needs at least one clip")
@@ -103,6 +113,10 @@ def physics_iq(agreement: Means, variance: Means) -> float:
 
     Raises:
         ValueError: An IoU of the variance is 0.
+
+    Example:
+        >>> physics_iq(Means(0.0, 0.75, 0.75, 0.75), variance=Means(0.0, 0.5, 0.5, 0.5))
+        150.0
     """
     ratios = []
     for name in ("spatiotemporal_iou", "spatial_iou", "weighted_spatial_iou"):

@@ -55,6 +55,10 @@ def object_class(frames: Sequence[Frame], name: str) -> float:
 
     Raises:
         ValueError: No frames, or ``name`` is of several objects (``a and b``).
+
+    Example:
+        >>> object_class([Frame([], ["dog", "cat"]), Frame([], ["dog"])], "cat")
+        0.5
     """
     if " and " in name:
         raise ValueError(f"{name!r} are several objects: see multiple_objects")
@@ -70,6 +74,10 @@ def multiple_objects(frames: Sequence[Frame], names: str) -> float:
 
     Raises:
         ValueError: No frames, or ``names`` is of one object.
+
+    Example:
+        >>> multiple_objects([Frame([], ["dog", "cat"]), Frame([], ["dog"])], "cat and dog")
+        0.5
     """
     first, separator, second = names.partition(" and ")
     if not separator:
@@ -88,6 +96,12 @@ def color(frames: Sequence[Frame], colour: str, prompt: str, parity: Parity = "u
         colour: ``red``.
         prompt: ``a red bicycle``; what is left without articles and colour is the object.
         parity: For a clip without the object, ``upstream`` has no score and ``peer`` 0.
+
+    Example:
+        >>> frame = Frame([Detection("a red bicycle", (0, 0, 9, 9))], ["bicycle"])
+        >>> color([frame, frame], "red", "a red bicycle")
+        Colour(score=1.0, object_detected=2, color_correct=2)
+        >>> color([Frame([], ["dog"])], "red", "a red bicycle").score
     """
     name = prompt.replace("a ", "").replace("an ", "").replace(colour, "").strip()
     showing = [frame for frame in frames if frame.classes and frame.classes[0] == name]
@@ -106,6 +120,11 @@ def spatial_relationship(frames: Sequence[Frame], object_a: str, object_b: str, 
         object_a: A name.
         object_b: A name. VBench does not check which is which: two boxes of one object are a pair.
         relation: Ends with ``left of``, ``right of``, ``top of`` or ``bottom of``.
+
+    Example:
+        >>> cat, dog = Detection("cat", (0, 0, 10, 10)), Detection("dog", (20, 0, 30, 10))
+        >>> spatial_relationship([Frame([cat, dog], []), Frame([cat], [])], "cat", "dog", "on the left of")
+        [1.0, 0.0]
     """
     scores = []
     for frame in frames:
@@ -122,6 +141,11 @@ def position_score(a: Box, b: Box, relation: str) -> float:
 
     Raises:
         ValueError: A relation without left, right, top or bottom.
+
+    Example:
+        >>> boxes = (0, 0, 10, 10), (20, 0, 30, 10)
+        >>> position_score(*boxes, "left of"), position_score(*boxes, "top of")
+        (1.0, 0.0)
     """
     axes = {axis for side, axis in _SIDES.items() if side in relation}
     if len(axes) != 1:

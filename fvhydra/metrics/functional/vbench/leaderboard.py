@@ -71,6 +71,13 @@ def leaderboard(values: Mapping[str, float]) -> Leaderboard:
 
     Raises:
         ValueError: A dimension that VBench does not have.
+
+    Example:
+        >>> found = leaderboard({"dynamic_degree": 0.5, "scene": 0.4111})
+        >>> dict(found.normalised), found.total, len(found.missing)
+        ({'dynamic_degree': 0.25, 'scene': 0.5}, None, 14)
+        >>> round(leaderboard(dict.fromkeys(DIMENSIONS, 0.5)).quality, 4)
+        0.1434
     """
     if unknown := sorted(set(values) - set(DIMENSIONS)):
         raise ValueError(f"no dimensions of VBench: {', '.join(unknown)}; it has {', '.join(DIMENSIONS)}")

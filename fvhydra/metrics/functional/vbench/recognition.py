@@ -30,6 +30,10 @@ def text_similarity(frames: NDArray[np.floating], text: NDArray[np.floating]) ->
 
     Raises:
         ValueError: Other shapes, or a feature of zeros.
+
+    Example:
+        >>> text_similarity(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([1.0, 0.0])).tolist()
+        [1.0, 0.0]
     """
     if frames.ndim != 2 or text.shape != frames.shape[1:]:
         raise ValueError(f"features must be [T, D] and [D], not {list(frames.shape)} and {list(text.shape)}")
@@ -49,6 +53,10 @@ def aesthetic_quality(features: NDArray[np.floating], weight: NDArray[np.floatin
 
     Raises:
         ValueError: Other shapes, or a feature of zeros.
+
+    Example:
+        >>> aesthetic_quality(np.array([[3.0, 4.0]]), weight=np.array([5.0, 0.0]), bias=2.0).round(6).tolist()
+        [0.5]
     """
     length = float(np.linalg.norm(weight.astype(np.float64)))
     return np.asarray((text_similarity(features, weight) * length + bias) / 10)
@@ -83,6 +91,10 @@ def human_action(
 
     Raises:
         ValueError: Not as many logits as classes.
+
+    Example:
+        >>> human_action(np.array([3.0, -1.0]), ["riding a bike", "yoga"], "A person is riding a bike")
+        Action(score=1.0, predictions=('riding a bike',), expected='riding a bike')
     """
     if logits.shape != (len(classes),):
         raise ValueError(f"{len(classes)} classes need as many logits, not {list(logits.shape)}")

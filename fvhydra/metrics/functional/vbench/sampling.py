@@ -17,6 +17,10 @@ def middle_frames(frames: int, count: int) -> list[int]:
 
     Raises:
         ValueError: ``frames`` or ``count`` is below 1.
+
+    Example:
+        >>> middle_frames(16, 4), middle_frames(2, 4)
+        ([1, 5, 9, 13], [0, 1, 1, 1])
     """
     _require_positive(frames, count)
     edges = np.linspace(0, frames, min(count, frames) + 1).astype(int)
@@ -33,6 +37,10 @@ def spread_frames(frames: int, count: int) -> list[int]:
 
     Raises:
         ValueError: ``frames`` or ``count`` is below 1.
+
+    Example:
+        >>> spread_frames(16, 4), spread_frames(2, 4)
+        ([0, 5, 10, 15], [0, 1])
     """
     _require_positive(frames, count)
     if count >= frames:

@@ -31,6 +31,12 @@ def frame_differences(clip: Clip) -> NDArray[np.float64]:
 
     Raises:
         ValueError: No clip.
+
+    Example:
+        >>> clip = np.zeros((3, 4, 4, 3), np.uint8)
+        >>> clip[2] = 51
+        >>> frame_differences(clip).tolist()
+        [0.0, 51.0]
     """
     require_clip(clip, "clip")
     sums = [cv2.norm(frame, following, cv2.NORM_L1) for frame, following in itertools.pairwise(clip)]
@@ -46,6 +52,10 @@ def temporal_flickering(differences: NDArray[np.float64], parity: Parity = "upst
 
     Raises:
         ValueError: No differences, and ``parity="upstream"``.
+
+    Example:
+        >>> temporal_flickering(np.array([0.0, 51.0]))
+        0.9
     """
     return _steadiness(differences, parity)
 
@@ -59,6 +69,10 @@ def motion_smoothness(differences: NDArray[np.float64], parity: Parity = "upstre
 
     Raises:
         ValueError: No differences, and ``parity="upstream"``.
+
+    Example:
+        >>> motion_smoothness(np.array([25.5]))
+        0.9
     """
     return _steadiness(differences, parity)
 
@@ -73,6 +87,10 @@ def interpolation_difference(interpolated: NDArray[np.floating], frame: NDArray[
 
     Raises:
         ValueError: The shapes differ.
+
+    Example:
+        >>> interpolation_difference(np.full((4, 4, 3), 0.5), np.full((4, 4, 3), 127, np.uint8))
+        0.0
     """
     if interpolated.shape != frame.shape:
         raise ValueError(f"frames differ in shape: {list(interpolated.shape)} and {list(frame.shape)}")
@@ -102,6 +120,10 @@ def dynamic_stride(fps: float) -> int:
 
     Raises:
         ValueError: ``fps`` is not above 0.
+
+    Example:
+        >>> dynamic_stride(24), dynamic_stride(8), dynamic_stride(4)
+        (3, 1, 1)
     """
     if not fps > 0:
         raise ValueError(f"a frame rate is above 0, not {fps}")
@@ -113,6 +135,12 @@ def flow_magnitude(flow: NDArray[np.floating]) -> float:
 
     Raises:
         ValueError: Another shape, or fewer than 20 vectors.
+
+    Example:
+        >>> flow = np.zeros((5, 8, 2))
+        >>> flow[0, :2] = (3.0, 4.0)
+        >>> flow_magnitude(flow)
+        5.0
     """
     if flow.ndim != 3 or flow.shape[-1] != 2 or flow.shape[0] * flow.shape[1] < 20:
         raise ValueError(f"a flow is [H, W, 2] of 20 pixels or more, not {list(flow.shape)}")
@@ -133,6 +161,10 @@ def dynamic_degree(
         width: Columns.
         frames: How many frames there are after taking each :func:`dynamic_stride`-th.
         parity: Without any pair ``upstream`` scores 0 and ``peer`` 1.
+
+    Example:
+        >>> dynamic_degree([9.0, 0.0, 8.0], height=256, width=256, frames=8)
+        DynamicDegree(score=1.0, threshold_px=6.0, count_above=2, count_needed=2)
     """
     threshold_px = 6.0 * min(height, width) / 256
     needed = round(4 * frames / 16)
@@ -154,6 +186,10 @@ def consistency_terms(features: NDArray[np.floating]) -> NDArray[np.float64]:
 
     Raises:
         ValueError: Another shape, or a row of zeros, which has no direction.
+
+    Example:
+        >>> consistency_terms(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])).tolist()
+        [1.0, 0.0]
     """
     if features.ndim != 2 or not len(features):
         raise ValueError(f"features must be [T, D], not {list(features.shape)}")
@@ -174,6 +210,10 @@ def consistency(terms: NDArray[np.float64], parity: Parity = "upstream") -> floa
 
     Raises:
         ValueError: No terms, and ``parity="upstream"``.
+
+    Example:
+        >>> consistency(np.array([1.0, 0.5]))
+        0.75
     """
     return _mean_or_ideal(terms, parity)
 
