@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a mean may be off: the percentile bootstrap (B. Efron, "Bootstrap Methods", 1979)."""
+"""Confidence intervals of means: the percentile bootstrap (B. Efron, "Bootstrap Methods", 1979)."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def chunk_length(infos: Iterable[VideoInfo], memory_mb: float) -> int:
 
 
 def _has_several(info: VideoInfo, length: int) -> bool:
-    """Whether there is anything to decode while a chunk is looked at."""
+    """Whether the video has more than one chunk, so that decoding ahead helps."""
     return info.frames > length
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing two evaluations sample by sample, so that what differs between samples does not hide what changed."""
+"""Comparing two evaluations sample by sample: paired differences are not hidden by the spread between samples."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _compared(metric: str, before: Evaluation, after: Evaluation) -> tuple[Metri
 
 
 def _apart(before: Mapping[str, ScoreRow], after: Mapping[str, ScoreRow]) -> str:
-    """Why there are no pairs; two ids tell more than a rule where the same clips have other names."""
+    """Why there are no pairs, with an id of each side, since the same clips may have other names."""
     if not before or not after:
         return f"no sample has a value {'after' if before else 'before'}"
     names = f"{printable(min(before))} is only before, {printable(min(after))} only after"
@@ -203,5 +203,5 @@ def _pair(before: ScoreRow, after: ScoreRow, *folders: Path) -> Pair:
 
 
 def _absolute(clips: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Clips of another folder, as this one can name them."""
+    """Paths of clips of another folder, made absolute."""
     return {key: str((folder / path).absolute()) for key, path in clips.items()}

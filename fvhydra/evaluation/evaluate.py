@@ -129,7 +129,7 @@ def merge(folders: Sequence[Path], metrics: Sequence[Metric], into: Path) -> tup
 def _work(
     samples: Sequence[Sample], loaded: Sequence[LoadedMetric], journal: Journal, known: dict[str, list[Outcome]]
 ) -> Iterator[Work]:
-    """What is left to do; what is known already is kept in ``known`` until the rest of its sample is."""
+    """The samples and metrics that still have to be scored; earlier outcomes are put into ``known``."""
     hears = {"audio", "reference_audio"} & {key for item in loaded for key in item.metric.spec.keys("audio")}
     for sample in samples:
         heard = with_sound(sample) if hears else sample

@@ -26,7 +26,7 @@ _WORST = 5
 
 @dataclass(frozen=True)
 class Measured:
-    """What of a metric can be held to a limit.
+    """The values of a metric that a limit can be applied to.
 
     Attributes:
         value: Over all samples; None where there is none.
@@ -67,7 +67,7 @@ def evaluate(gate: Mapping[str, Any], measured: Mapping[str, Measured]) -> list[
 
 
 def of_scores(summaries: Sequence[MetricSummary], rows: Sequence[ScoreRow]) -> dict[str, Measured]:
-    """What an evaluation has to hold to limits: the values themselves."""
+    """The values of an evaluation, for :func:`evaluate`."""
     samples: dict[str, dict[str, float]] = {summary.metric: {} for summary in summaries}
     for row in rows:
         if row.number is not None:
@@ -123,7 +123,7 @@ def _held(metric: str, limit: Limit, measured: Mapping[str, Measured]) -> GateRe
 
 
 def _statistic(found: Measured, limit: Limit) -> float | None:
-    """What is held to the limit. Infinite values are in no mean, but one on the wrong side of the limit decides it."""
+    """The number that the limit applies to. Infinite values are in no mean; one on the wrong side breaks the limit."""
     values = list(found.samples.values())
     if limit.statistic in ("min", "max") and values:
         return _STATISTICS[limit.statistic](values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results as they come, so that a kill loses at most the clips that were being scored; and taking them up again."""
+"""Writing results as they come, so that a kill loses only clips in progress, and reading them to resume."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 class Journal:
-    """The results in a run folder: a line a row, arrays beside them.
+    """The results in a run folder: one line for each row, arrays in files beside them.
 
     ``frames/<sample>.npz`` has the values a frame, ``contributions/<sample>.npz`` what a sample adds to set metrics;
     both are there before the rows that speak of them.
@@ -51,7 +51,7 @@ class Journal:
         _mend(folder / _JOURNAL)
 
     def known(self, key: tuple[str, str, int, str, str]) -> Outcome | None:
-        """What an earlier attempt found for the same sample, metric, version, parameters and content."""
+        """The outcome of an earlier attempt for the same sample, metric, version, parameters and content, or None."""
         if key not in self._known:
             return None
         source, row = self._known[key]
@@ -111,7 +111,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def _mend(journal: Path) -> None:
-    """Take away half a line that a kill left at the end, so that the next one begins on its own."""
+    """Remove an incomplete last line that a kill left, so that the next row begins a line."""
     if not journal.is_file():
         return
     end = journal.stat().st_size

@@ -133,7 +133,7 @@ class MetricRun:
         return Chunk(chunk.start, {key: frames[:shortest] for key, frames in own.items()}, shared)
 
     def fail(self, error: Exception) -> None:
-        """End it, if it is still on its way: what everything depends on went wrong."""
+        """End the run with an error of the whole sample, unless it has ended already."""
         if self.outcome is None:
             self._fail(error)
 
@@ -199,7 +199,7 @@ class MetricRun:
 
 
 def shown(sample: Sample) -> dict[str, Any]:
-    """What a row says of its sample beside the scores: it decides none of them."""
+    """The fields of a row that describe its sample for reports; they decide no score."""
     clips = {key: str(sample.keys[key]) for key in ("video", "reference", "audio") if sample.keys.get(key) is not None}
     return {
         "clips": clips,

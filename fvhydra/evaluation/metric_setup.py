@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From ``metrics.use`` to metrics that are ready to score."""
+"""Making metrics from ``metrics.use``: checking parameters, creating, loading."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _unknown(choice: Choice, kind: type[Metric]) -> list[str]:
 
 
 def _wrong(choice: Choice, error: pydantic.ValidationError) -> list[str]:
-    """Parameters whose values are none."""
+    """Parameters whose values are not allowed."""
     return [
         f"metrics.use.{choice.id}.{'.'.join(map(str, item['loc']))}={item['input']!r}: "
         f"{item['msg'].removeprefix('Input ').removeprefix('Value error, ')}."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scoring in several processes: threads of one Python wait for each other where calls are short or CPUs are many."""
+"""Scoring in several processes, for many samples without networks: Python's threads would wait for each other."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def processes(resources: Resources) -> Iterator[Submit]:
 
 
 def _can_be_sent(loaded: Sequence[LoadedMetric]) -> bool:
-    """A metric of someone's own may hold what belongs to one process."""
+    """Whether the metrics can be pickled; one from outside may hold what belongs to one process."""
     try:
         pickle.loads(pickle.dumps(loaded))
     except Exception:
@@ -80,7 +80,7 @@ def _can_be_sent(loaded: Sequence[LoadedMetric]) -> bool:
 
 
 def _begin(resources: Resources, stop: Event) -> None:
-    """The process that waits for this one says when to stop; when it is gone, so is this one."""
+    """Set up a worker process: it ends when its parent does, and stops when ``stop`` is set."""
     global _mine
     threading.Thread(target=_die_with_parent, daemon=True).start()
     no_threads_of_libraries(resources.torch_threads).__enter__()  # to the end of the process

@@ -36,7 +36,7 @@ class Stop(Protocol):
 
 
 class _Stopped(Exception):
-    """The evaluation was interrupted; the sample is left alone."""
+    """Raised inside a worker when the evaluation is interrupted; the sample gets no outcome."""
 
 
 class ComputePool:
@@ -84,7 +84,7 @@ Work = tuple[Sample, Mapping[str, str], Sequence[LoadedMetric]]
 
 @dataclass(frozen=True)
 class Resources:
-    """What a pass may use.
+    """The resources that scoring may use.
 
     Attributes:
         workers: Samples at a time, and threads or processes that compute. Decoding has threads of its own, which wait
@@ -198,7 +198,7 @@ def _watch(runs: Sequence[MetricRun], sample: Sample, pool: ComputePool, memory_
 
 @contextlib.contextmanager
 def no_threads_of_libraries(torch_threads: int) -> Iterator[None]:
-    """Samples are spread over threads already; those of OpenCV and torch would only fight with them."""
+    """Limit the threads of OpenCV and torch while the block runs: samples are spread over threads of ours."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     if torch_threads and "torch" in sys.modules:  # otherwise no network is there

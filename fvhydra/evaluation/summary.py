@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From rows to one value a metric."""
+"""The summary of a metric over all samples, from its rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fold(metric: SetMetric, folder: Path, rows: Sequence[ScoreRow]) -> Arrays:
 
 
 def summarise(metric: Metric, rows: Sequence[ScoreRow], state: Arrays | None = None) -> MetricSummary:
-    """A metric over all samples.
+    """Summarise a metric over all samples.
 
     Args:
         metric: With its parameters; no model is asked.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where an evaluation stands on VBench's scale of sixteen dimensions."""
+"""An evaluation on VBench's leaderboard: its sixteen dimensions and their totals."""
 
 from __future__ import annotations
 

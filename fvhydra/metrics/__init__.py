@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How good clips are: scores of one clip, of a clip and its reference, or of two sets of clips."""
+"""Metrics: scores of one clip, of a clip against its reference, or of two sets of clips."""

@@ -52,7 +52,7 @@ two lengths. ``truncate``: what the longer ones have beyond the shortest is left
 
 @dataclass(frozen=True)
 class Skip:
-    """A metric has nothing to say of a sample, and why. Never a 0 or a 1 in its place."""
+    """A sample has no value under a metric, and why; never replaced by a value such as 0 or 1."""
 
     code: Code
     reason: str
@@ -84,7 +84,7 @@ class Track:
 
 
 class Shared:
-    """Values that several metrics need, each computed by whoever asks first; the others wait for it.
+    """Values that several metrics need. Each is computed by the first thread that asks for it; others wait for it.
 
     Example:
         >>> shared = Shared()
@@ -111,11 +111,11 @@ class Shared:
         return value.result()  # type: ignore[no-any-return]  # as what make returned
 
     def __reduce__(self) -> tuple[type[Shared], tuple[()]]:
-        """In another process it begins empty."""
+        """Pickled without its values: another process starts with none."""
         return Shared, ()
 
     def clear(self) -> None:
-        """Let everything go. What is shared may know its clip, and would otherwise stay until cycles are collected."""
+        """Drop all values, which may refer to their clip: a cycle that is freed late otherwise."""
         self._values.clear()
 
 
@@ -227,7 +227,7 @@ class Metric(ABC):
     spec: ClassVar[Spec]
 
     def __init__(self, params: Any, assets: Assets) -> None:
-        """Keep them; load models at the first :meth:`begin`, or in :meth:`setup`."""
+        """Keep parameters and assets. Models are loaded in :meth:`setup`, not here."""
         self.params = params
         self.assets = assets
 

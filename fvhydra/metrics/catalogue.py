@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which metrics there are: id to class, imported when asked for.
+"""The metrics of this package: id to class, imported when it is asked for.
 
 A metric from outside this package needs no entry: ``metrics.use.<family>.<name>._target_`` names its class.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics that are the Fréchet distance of two sets of features: what they are made of, however these were found."""
+"""The base of metrics that are the Fréchet distance of two sets of features."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features of clips and recordings, kept on disk: what a network makes of a file costs much and never changes."""
+"""A cache on disk for the features that networks compute of clips and recordings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fvhydra.core.untrusted import read_array
 
 
 class FeatureCache:
-    """Rows of features by everything that decides them.
+    """Rows of features, stored under a hash of everything that decides them.
 
     Args:
         cache_dir: ``job.cache_dir``; everything below ``features/`` can be deleted at any time.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics that are listed and not there yet. Each moves to a class of its own, and from here to the catalogue."""
+"""Descriptions of metrics that are not implemented yet, so that they are listed as planned."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One thing to score: a clip and whatever is known of it."""
+"""A sample: a clip to score and whatever is known of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fvhydra.media.limits import MOST_BYTES
 
 @dataclass(frozen=True)
 class Sample:
-    """One thing to score.
+    """A clip to score, or a member of the reference set.
 
     Attributes:
         id: Unique in an evaluation, the same on every machine: the path relative to what was given, or what the
@@ -75,5 +75,5 @@ def _content(value: Any) -> Any:
 
 @lru_cache(maxsize=65536)
 def _file(path: Path, size: int, modified_ns: int) -> str:
-    """Several metrics ask for the same file's hash; size and time are there so that a changed file is read again."""
+    """The hash of a file, computed once for all metrics; its size and time tell when it has changed."""
     return sha256_file(path)

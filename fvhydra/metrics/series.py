@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reading of a metric whose value comes of a value a frame, or a pair of frames."""
+"""The reading of a metric that has one number a frame, or a pair of frames, and a clip's value from these."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = NDArray[np.floating]
 
 
 def mean(values: Values) -> float:
-    """The usual rule of a clip.
+    """The mean of the values: how most metrics make a clip's value of those of its frames.
 
     Raises:
         Skipped: No values.

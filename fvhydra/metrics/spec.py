@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a metric says of itself before anything is loaded or decoded: plain data, so that listing needs no model."""
+"""The description of a metric, as plain data: inputs, outputs, parameters, weights. Listing loads nothing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class Spec:
-    """A metric, described.
+    """The description of a metric.
 
     Attributes:
         id: ``family.name``, one dot, as in ``metrics.use.family.name``.

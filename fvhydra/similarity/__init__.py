@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How alike two artifacts are: pure functions on arrays, and their streaming forms."""
+"""Similarity of two artifacts: pure functions on arrays, and their streaming forms."""

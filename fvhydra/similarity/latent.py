@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a latent is from its reference: cosine distances and the largest single difference."""
+"""Comparison of a latent with its reference: cosine distances and the largest absolute difference."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a clip is from its reference: MS-SSIM of every frame.
+"""Comparison of a clip with its reference: MS-SSIM of every frame.
 
 Both files are decoded at once, each in a thread, a few frames ahead of the workers that compare them, so memory does
 not grow with the length of the clips.
@@ -176,7 +176,7 @@ def _difference(reference: VideoInfo, generated: VideoInfo) -> str | None:
 
 @contextlib.contextmanager
 def _one_opencv_thread() -> Iterator[None]:
-    """The frames are spread over threads already; OpenCV's own would only fight with them."""
+    """Turn off OpenCV's threads while the block runs: frames are spread over threads of ours."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SSIM and MS-SSIM of two frames, with the values of pytorch-msssim and without its memory.
+"""SSIM and MS-SSIM of two frames, with the values of pytorch-msssim in less memory.
 
 The formulas are those of Wang et al., "Image quality assessment: from error visibility to structural similarity"
 (2004) and "Multiscale structural similarity" (2003), with the choices of pytorch-msssim 1.0: an 11x11 Gaussian of sigma

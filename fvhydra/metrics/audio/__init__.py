@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound, by itself and with what it should go with."""
+"""Metrics of sound: by itself, against a reference, and against a text."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``audio.clap_score``: how well a sound goes with its text."""
+"""``audio.clap_score``: similarity of a sound and its prompt, by CLAP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ClapScoreParams:
-    """Nothing to choose."""
+    """It has no parameters."""
 
 
 class ClapScore(Metric):
@@ -63,7 +63,7 @@ class _Reading:
     text: str
 
     def update(self, chunk: Chunk) -> None:
-        """It has no frames."""
+        """A sound has no frames: nothing is done."""
 
     def result(self) -> Score:
         from fvhydra.metrics.models.clap import RATE_HZ, audio_embedding, text_embedding

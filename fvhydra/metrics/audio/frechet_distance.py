@@ -36,7 +36,7 @@ _KEYS = {
 
 @dataclass
 class FrechetDistanceParams:
-    """Of what features."""
+    """Which features are compared, and by whose rule."""
 
     extractor: Annotated[str, one_of(*_KEYS)] = doc("clap: of the sounds; given: of .npy files with features", "clap")
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
@@ -129,7 +129,7 @@ class _Reading:
     keys: Mapping[str, str]
 
     def update(self, chunk: Chunk) -> None:
-        """It has no frames."""
+        """A sound has no frames: nothing is done."""
 
     def result(self) -> Score:
         return Score(contribution={side: self.metric.features(key, self.sample) for side, key in self.keys.items()})

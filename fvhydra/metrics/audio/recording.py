@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound as the audio networks of FastVideo's evaluation hear it."""
+"""Reading a recording as FastVideo's evaluation prepares it for audio networks: mono, resampled, peak-normalised."""
 
 from __future__ import annotations
 

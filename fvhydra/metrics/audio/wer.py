@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``audio.wer``: what a clip says against what it should say, from a transcript that is given."""
+"""``audio.wer``: word error rate of a given transcript against the reference text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fvhydra.metrics.spec import Input, Output, Spec
 
 @dataclass
 class WerParams:
-    """Whose rules."""
+    """By whose rules a transcript is compared."""
 
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
         "upstream: language codes are read as such, an empty reference_text is skipped; peer: FastVideo's reading of "
@@ -29,7 +29,9 @@ class WerParams:
 
 
 class WordErrorRate(Metric):
-    """See :func:`fvhydra.metrics.functional.audio.wer.word_errors`; characters where words are not written apart."""
+    """Errors per word, or per character in scripts that do not separate words; see
+    :func:`fvhydra.metrics.functional.audio.wer.word_errors`.
+    """
 
     spec = Spec(
         id="audio.wer",

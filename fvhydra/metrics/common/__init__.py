@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics that no single benchmark owns: how far a clip is from its reference, pixel by pixel or to a network's eye."""
+"""Metrics that belong to no single benchmark: distance from a reference in pixels or in the features of a network."""

@@ -34,7 +34,7 @@ _ASSETS: Mapping[str, Asset] = {
 
 @dataclass
 class FvdParams:
-    """What is compared of a clip."""
+    """Which frames of a clip are compared, and by which network."""
 
     extractor: Annotated[str, one_of(*_ASSETS)] = doc("Features: i3d (the usual FVD), clip, videomae", "i3d")
     frames: Annotated[int, Field(gt=0, le=10_000)] = doc("How many frames of a clip; shorter ones are skipped", 16)
@@ -104,7 +104,7 @@ class Fvd(FrechetMetric):
         return range(-start % stride, min(count, self.params.frames * stride - start), stride)
 
     def is_enough(self, frames: int) -> bool:
-        """Whether so many pictures are all that is looked at."""
+        """Whether this many frames are as many as are used."""
         return bool(self.params.parity == "upstream" and frames >= self.params.frames)
 
     def facts(self) -> Mapping[str, Any]:
@@ -155,7 +155,7 @@ class _View:
 
 
 class _Reading:
-    """The videos of a sample, each for its side."""
+    """Collects the features of a sample's videos, each for the generated or the reference side."""
 
     def __init__(self, views: Mapping[str, _View], sides: Mapping[str, str]) -> None:
         self._views, self._sides = views, sides

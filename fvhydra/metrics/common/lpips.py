@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``common.lpips``: how unlike frames look to a network, weighted as people judged."""
+"""``common.lpips``: perceptual distance of frames in the features of AlexNet (LPIPS)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST_SIDE = 31
 
 @dataclass
 class LpipsParams:
-    """How a clip and its reference are brought together."""
+    """How clips of unequal length are compared."""
 
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
         "upstream: clips of unequal length are skipped; peer: cut to the shorter, as FastVideo does", "upstream"

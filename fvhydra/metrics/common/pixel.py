@@ -37,7 +37,7 @@ def _odd(value: int) -> int:
 
 @dataclass
 class PairParams:
-    """How a clip and its reference are brought together."""
+    """How clips of unequal length are compared."""
 
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
         "upstream: clips of unequal length are skipped; peer: cut to the shorter, as FastVideo does", "upstream"

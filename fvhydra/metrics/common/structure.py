@@ -20,7 +20,7 @@ SIDE = 11
 
 
 class Structures:
-    """What the two metrics share while a clip is read. Safe to use from both of their threads.
+    """The SSIM kernel that both metrics share while a clip is read; both may use it at once, from their threads.
 
     Args:
         height: Rows, at least 11.
@@ -34,7 +34,7 @@ class Structures:
 
     @classmethod
     def of(cls, clip: SampleVideos, measure: SsimKind) -> Structures:
-        """Those of a clip, told that ``measure`` is wanted. All who want one say so before the first frames come."""
+        """The object of a clip, which notes that ``measure`` is wanted; to be called before the first frames come."""
         track = clip.tracks["video"]
         found = clip.shared("structures", lambda: cls(track.height, track.width))
         found._wanted.add(measure)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the functions on clips ask of their arrays."""
+"""Checks of the arrays that the functions on clips are given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Clip = NDArray[np.uint8]
 
 
 def require_clip(clip: Clip, name: str, least_frames: int = 1) -> None:
-    """Refuse what is no clip.
+    """Check that an array is a clip.
 
     Raises:
         ValueError: ``clip`` is not uint8 ``[T, H, W, 3]``, is empty, or has fewer than ``least_frames`` frames.
@@ -29,7 +29,7 @@ def require_clip(clip: Clip, name: str, least_frames: int = 1) -> None:
 
 
 def require_pair(reference: Clip, generated: Clip) -> None:
-    """Refuse what is no pair of clips of one length and size.
+    """Check that two arrays are clips of one length and size.
 
     Raises:
         ValueError: One of the two is no clip, or their shapes differ.

@@ -159,7 +159,7 @@ def finite_rows(features: NDArray[np.floating]) -> tuple[NDArray[np.floating], i
 
 
 def merged(sets: Iterable[FeatureSet]) -> FeatureSet:
-    """One set of the samples of all, in any order.
+    """A new set with the samples of all sets.
 
     Raises:
         ValueError: No sets, or sets of different features.

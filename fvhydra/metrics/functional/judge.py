@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a judge's answers about pairs of clips say: which side was shown first, who won, how often, how surely.
+"""Counting a judge's answers about pairs of clips: who won, how often, and the interval of the win rate.
 
 A judge compares a candidate's clip with a baseline's several times, shown in turn first and second, since judges prefer
 a place. The arithmetic is that of FastVideo's ``judge.third_person_separation``.
@@ -24,7 +24,7 @@ _Z_95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class PairVerdict:
-    """Of one pair. ``position_consistent`` is False where all answers named one place and not one clip."""
+    """The outcome for one pair. ``position_consistent`` is False where all answers named one place and not one clip."""
 
     verdict: Verdict
     position_consistent: bool
@@ -32,7 +32,7 @@ class PairVerdict:
 
 @dataclass(frozen=True)
 class Tally:
-    """Of many pairs.
+    """Counts over many pairs.
 
     Attributes:
         wins: Pairs that the candidate won.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What VideoScore2 wrote and how sure it was: three marks of 1 to 5.
+"""Marks of 1 to 5 from VideoScore2's answers and token probabilities.
 
 He et al., "VideoScore2: think before you score in generative video evaluation" (2025).
 """

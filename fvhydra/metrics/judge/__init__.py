@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What judges, people or models, said about pairs of clips."""
+"""Metrics of recorded judgements, by people or models, about pairs of clips."""

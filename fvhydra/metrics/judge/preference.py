@@ -36,7 +36,7 @@ class Judgement:
 
 @dataclass
 class PreferenceParams:
-    """What is asked of the comparisons."""
+    """Which comparisons are accepted."""
 
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
         "upstream: both clips must have been shown first equally often, since judges prefer a place; peer: any order",

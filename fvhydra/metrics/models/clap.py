@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CLAP: sound and text in one space.
+"""CLAP: embeddings of sound and of text in one space.
 
 Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion" (2023), through transformers.
 """
@@ -39,7 +39,7 @@ class Clap:
 
 
 def load_clap(folder: Path, device: str) -> Clap:
-    """From a folder as the Hub has it."""
+    """Load CLAP from a folder in the format of the Hub."""
     model = pretrained(ClapModel, folder, device)
     with quiet():
         extractor = ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
@@ -68,7 +68,7 @@ def audio_embedding(clap: Clap, samples: NDArray[np.float32]) -> NDArray[np.floa
 
 @torch.inference_mode()
 def text_embedding(clap: Clap, text: str) -> NDArray[np.float32]:
-    """Of unit length, float32 ``[D]``."""
+    """The embedding, of unit length: float32 ``[D]``."""
     inputs = clap.tokenizer(text, truncation=True, max_length=_LONGEST_TEXT, return_tensors="pt")
     found = clap.model.get_text_features(**inputs.to(clap.model.device))
     return np.asarray(found.pooler_output[0].cpu(), np.float32)

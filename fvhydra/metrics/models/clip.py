@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CLIP's image tower on frames, behind VBench's preprocessing."""
+"""CLIP's image tower on frames, with VBench's preprocessing."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _MB_EACH = 20
 
 
 def load_dino(folder: Path, device: str) -> ViTModel:
-    """The network without a head, with DINO's own way to stretch its grid of positions."""
+    """Load the network without a head, with DINO's interpolation of its position embeddings."""
     model = pretrained(ViTModel, folder, device, add_pooling_layer=False)
     model.embeddings.interpolate_pos_encoding = partial(_positions, model)
     return model

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames as image networks want them, equal to torchvision's transforms on float tensors to the bit.
+"""Preparing frames for image networks, equal to torchvision's transforms on float tensors to the bit.
 
 Rounding of sizes and offsets is part of the numbers: whole pixels are cut off, half a pixel rounds to even.
 """

@@ -38,9 +38,9 @@ def pretrained(kind: Any, folder: Path, device: str, **options: Any) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No bars and only errors from transformers, whose settings are those of the process: one loads at a time.
+    """Let transformers show no bars and only errors. Its settings are global, so one thread loads at a time.
 
-    And no notes that TorchScript has successors: the published I3D is what it is.
+    Warnings that TorchScript is deprecated are silenced too: the published I3D is in that format.
     """
     with _LIBRARY:
         level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LPIPS: the distance of two pictures in the features of AlexNet, weighted as people judged.
+"""LPIPS: the distance of two pictures in the features of AlexNet, with weights fitted to human judgements.
 
 Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric" (2018), version 0.1 with the
 ``alex`` network; equal to the package ``lpips`` 0.1.4.

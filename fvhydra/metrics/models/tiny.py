@@ -102,7 +102,7 @@ def _videomae(folder: Path) -> None:
 
 
 class _TinyI3d(nn.Module):
-    """The call of StyleGAN-V's I3D."""
+    """A small network with the call signature of StyleGAN-V's I3D."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ def _clap(folder: Path) -> None:
 
 
 def _seeded(module: M) -> M:
-    """Weights at which every layer is active, from one seed; what the library drew is replaced."""
+    """Replace the weights that the library initialised by seeded ones that keep every layer active."""
     generator = torch.Generator().manual_seed(0)
     for parameter in module.parameters():
         noise = torch.randn(parameter.shape, generator=generator)

@@ -42,7 +42,7 @@ class VideoEncoder:
 
     @property
     def frames(self) -> str:
-        """How many it takes, in words."""
+        """How many frames it takes, in words."""
         return f"{self.fewest} frames" if self.fewest == self.most else f"{self.fewest} frames or more"
 
 

@@ -43,7 +43,7 @@ def _spec(
 
 
 class GivenFlow(Metric):
-    """Fields from files, of whatever estimator: name it beside the value."""
+    """Flow of a clip and of its reference, both from files; the estimator is whatever wrote them."""
 
     spec = _spec(
         "gt_optical_flow",
@@ -62,7 +62,7 @@ class GivenFlow(Metric):
 
 
 class GivenSyntheticFlow(Metric):
-    """Fields from a file against those of the controls."""
+    """Flow from a file against the flow that the controls should give."""
 
     spec = _spec(
         "synthetic_optical_flow",
@@ -80,7 +80,7 @@ class GivenSyntheticFlow(Metric):
 
 
 class DisFlow(Metric):
-    """Both fields estimated."""
+    """Flow of a clip against that of its reference, both estimated by DIS."""
 
     spec = _spec(
         "gt_dis",
@@ -100,7 +100,7 @@ class DisFlow(Metric):
 
 
 class DisSyntheticFlow(Metric):
-    """The clip's field estimated."""
+    """Flow of a clip, estimated by DIS, against the flow that the controls should give."""
 
     spec = _spec(
         "synthetic_dis",
@@ -140,7 +140,7 @@ class _FileReading:
 
 
 class _FrameReading:
-    """Compares what is estimated as the frames come."""
+    """Compares flow that is estimated as the frames come."""
 
     def __init__(
         self,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all metrics of optical flow have in common: their parameters, and a comparison for each pair of frames."""
+"""Parameters and outputs that all metrics of optical flow share, and the comparison of each pair of frames."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class FlowPairs:
         self._pairs.append(pair)
 
     def score(self) -> Score:
-        """The value is the mean over the pairs of the mean end-point error.
+        """The score of the clip; its value is the mean over the pairs of their mean end-point error.
 
         Raises:
             Skipped: There are no pairs.

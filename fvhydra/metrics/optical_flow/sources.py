@@ -93,7 +93,7 @@ class Controlled:
         return self._steps - self._peer
 
     def flow(self, pair: int, height: int, width: int) -> Flow:
-        """Of one pair of frames, float32 ``[H, W, 2]``."""
+        """The flow of one pair of frames, float32 ``[H, W, 2]``."""
         try:
             calibration = self._calibration if self._peer else self._calibration.at(height, width)
         except ValueError as error:
@@ -103,7 +103,7 @@ class Controlled:
         return np.asarray(reference_flows(motion, calibration.focal_length, height, width)[0])
 
     def usable(self, pairs: int) -> int:
-        """How many of so many pairs of frames are compared.
+        """How many of ``pairs`` pairs of frames have an action and are compared.
 
         Raises:
             Skipped: There are not as many actions as pairs or frames.

@@ -61,7 +61,7 @@ class MaskedMetric(Metric):
 
 
 class Mse(MaskedMetric):
-    """Of what is seen."""
+    """Mean squared difference of the frames."""
 
     measure = "mse"
     spec = _spec(
@@ -75,7 +75,7 @@ class Mse(MaskedMetric):
 
 
 class SpatiotemporalIou(MaskedMetric):
-    """Of what moves in each frame."""
+    """Overlap of the motion masks, frame by frame."""
 
     measure = "spatiotemporal_iou"
     spec = _spec(
@@ -89,7 +89,7 @@ class SpatiotemporalIou(MaskedMetric):
 
 
 class SpatialIou(MaskedMetric):
-    """Of all that moves at any time."""
+    """Overlap of the regions that move at any time."""
 
     measure = "spatial_iou"
     spec = _spec(
@@ -103,7 +103,7 @@ class SpatialIou(MaskedMetric):
 
 
 class WeightedSpatialIou(MaskedMetric):
-    """The same, weighed by how long it moves."""
+    """Overlap of the regions that move, weighted by how long they do."""
 
     measure = "weighted_spatial_iou"
     spec = _spec(

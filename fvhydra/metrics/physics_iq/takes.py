@@ -30,7 +30,7 @@ PEER_FPS = 30
 
 @dataclass
 class PhysicsIqParams:
-    """How videos are looked at."""
+    """How much of the videos is compared, and how motion is found."""
 
     seconds: PositiveFloat = doc("How much from the beginning", 5.0)
     threshold: Annotated[int, Field(ge=0, le=255)] = doc("A pixel moves when it changes by more, of 255", 10)
@@ -50,7 +50,7 @@ LEADERBOARD = "Physics-IQ, with coded_masks=true and defaults otherwise"
 
 
 def leaderboard(params: PhysicsIqParams) -> tuple[str, ...]:
-    """What values with these parameters may stand beside: the leaderboard's, when everything is done as it is there."""
+    """The leaderboard, where these parameters are its own; otherwise nothing."""
     return (LEADERBOARD,) if params == PhysicsIqParams(coded_masks=True) else ()
 
 
@@ -143,11 +143,11 @@ class Comparison:
         return clip.shared(("physics_iq comparison", keys, astuple(params)), lambda: cls(clip, keys, params))
 
     def update(self, chunk: Chunk) -> None:
-        """See the next frames."""
+        """Compare the next frames."""
         chunk.shared(self._shared_key, lambda: self._update(chunk))
 
     def agreement(self) -> Agreement:
-        """After the last chunk.
+        """The agreement of all frames, after the last chunk.
 
         Raises:
             Skipped: Within the seconds, one video is longer than the other, or there are no frames.

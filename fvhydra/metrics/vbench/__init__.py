@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""VBench's dimensions.
+"""Metrics for dimensions of VBench.
 
 Huang et al., "VBench: Comprehensive benchmark suite for video generative models" (2024).
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``vbench.aesthetic_quality``: how beautiful frames are to LAION's predictor."""
+"""``vbench.aesthetic_quality``: LAION's aesthetic predictor on frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fvhydra.metrics.spec import Input, Output, Spec
 
 @dataclass
 class AestheticQualityParams:
-    """Nothing to choose."""
+    """It has no parameters."""
 
 
 class AestheticQuality(Metric):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``vbench.subject_consistency``: whether what is in the frames stays what it is."""
+"""``vbench.subject_consistency``: similarity of DINO's features from frame to frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fvhydra.metrics.spec import Input, Output, Spec
 
 @dataclass
 class SubjectConsistencyParams:
-    """How short clips are taken."""
+    """What a clip of one frame scores."""
 
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
         "upstream: a clip of one frame is skipped; peer: it scores 1, as with FastVideo", "upstream"
@@ -71,7 +71,7 @@ class SubjectConsistency(Metric):
 
 
 class _Terms:
-    """Of the frames of a chunk, with the features of the first frame of all and of the last one before."""
+    """Similarity of each frame of a chunk to the frame before it and to the first frame of the clip."""
 
     def __init__(self, features: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> None:
         self._features = features

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``vbench.temporal_flickering``: how little each frame differs from the next one."""
+"""``vbench.temporal_flickering``: mean absolute difference of neighbouring frames, as a score from 0 to 1."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fvhydra.metrics.spec import Input, Output, Spec
 
 @dataclass
 class TemporalFlickeringParams:
-    """Whose rule."""
+    """What a clip of one frame scores."""
 
     parity: Annotated[str, one_of("upstream", "peer")] = doc(
         "upstream: a clip of one frame is skipped; peer: it scores 1, as FastVideo has it", "upstream"
@@ -59,7 +59,7 @@ class TemporalFlickering(Metric):
 
 
 class _Differences:
-    """Of the frames of a chunk, the first one against the last one of the chunk before."""
+    """Differences of neighbouring frames, with that of a chunk's first frame and the last one of the chunk before."""
 
     def __init__(self) -> None:
         self._last: NDArray[np.uint8] | None = None

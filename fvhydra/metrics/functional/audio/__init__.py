@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Of sound: divergence of recognised classes, errors of recognised words, offset from the picture."""
+"""Arithmetic of sound: divergence of recognised classes, errors of recognised words, offset from the picture."""

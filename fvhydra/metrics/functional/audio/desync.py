@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far sound and picture are apart, from what Synchformer says about the first and the last seconds.
+"""The offset of sound and picture, from Synchformer's logits for the first and the last seconds.
 
 Iashin et al., "Synchformer: efficient synchronization from sparse cues" (2024), as av-benchmark applies it.
 """

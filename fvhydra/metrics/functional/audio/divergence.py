@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How differently a network hears two recordings: the divergence between their class distributions."""
+"""The divergence between the class distributions that a network has for two recordings."""
 
 from __future__ import annotations
 

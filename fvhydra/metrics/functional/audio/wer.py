@@ -46,7 +46,7 @@ class WordErrors:
 
     @property
     def errors(self) -> int:
-        """All edits."""
+        """The number of all edits."""
         return self.substitutions + self.deletions + self.insertions
 
     def rate(self, parity: Parity = "upstream") -> float:

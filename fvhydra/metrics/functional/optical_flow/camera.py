@@ -179,7 +179,7 @@ def integrated_pitch(mouse: NDArray[Any], calibration: Calibration, frames_per_s
 
 
 def flow_at(motion: CameraMotion, focal_length: float, x: Array, y: Array) -> Array:
-    """The flow at points.
+    """The optical flow at given points.
 
     ``u = (xy/f) w_x - (f + x^2/f) w_y + y w_z - f T_x + x T_z`` and
     ``v = (f + y^2/f) w_x - (xy/f) w_y - x w_z - f T_y + y T_z``.

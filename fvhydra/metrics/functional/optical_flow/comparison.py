@@ -28,7 +28,7 @@ _MOVING_PX = 0.5
 
 @dataclass(frozen=True)
 class FlowComparison:
-    """One pair of fields. Lower is better for all but ``mf_cosine`` (higher) and ``mf_mag_ratio`` (1).
+    """The measures of one pair of fields. Lower is better for all but ``mf_cosine`` (higher) and ``mf_mag_ratio`` (1).
 
     Attributes:
         mf_epe: Distance of the mean vectors, px.
@@ -68,7 +68,7 @@ def compare_flows(
     max_percentile: float = 80,
     parity: Parity = "upstream",
 ) -> FlowComparison:
-    """Compare two fields.
+    """Compare a generated flow field with a reference.
 
     Pixels count when the longer of their two vectors is at least ``min_magnitude_px`` and at most the percentile of all
     pixels; where none does, all count.

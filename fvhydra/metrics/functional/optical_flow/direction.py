@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a flow comes from, and which ways and how far it goes."""
+"""The focus of expansion of a flow field, and the divergence of two fields' directions and lengths."""
 
 from __future__ import annotations
 

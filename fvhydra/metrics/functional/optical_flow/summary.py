@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What comparisons of all pairs of frames say about a clip."""
+"""Statistics of a clip over the comparisons of its pairs of frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WINDOW = 5
 
 @dataclass(frozen=True)
 class FlowSummary:
-    """A clip.
+    """Statistics of the comparisons of a clip.
 
     Attributes:
         n_frames: Pairs of frames.

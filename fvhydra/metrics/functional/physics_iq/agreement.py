@@ -112,7 +112,7 @@ def agree(frames: SmallFrames, masks: SmallMasks, other_frames: SmallFrames, oth
 
 
 class RunningAgreement:
-    """The same as the frames come; the masks may come later than their frames."""
+    """Computes :class:`Agreement` as the frames come; the masks may come later than their frames."""
 
     def __init__(self) -> None:
         self._mse: list[NDArray[np.float64]] = []

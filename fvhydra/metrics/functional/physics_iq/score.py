@@ -23,7 +23,7 @@ class Means:
 
     @classmethod
     def of(cls, agreement: Agreement) -> Means:
-        """Over the frames of one clip."""
+        """The means over the frames of one clip."""
         return cls(
             mse=float(agreement.mse.mean()),
             spatiotemporal_iou=float(agreement.spatiotemporal_iou.mean()),
@@ -34,7 +34,7 @@ class Means:
 
 @dataclass(frozen=True)
 class Judged:
-    """One generated clip.
+    """The measures of one generated clip that its score is made of.
 
     Attributes:
         agreement: Of the clip with the first take.

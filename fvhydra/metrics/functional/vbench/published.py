@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What VBench's authors measured on four models, to lay one's own values beside.
+"""Values that VBench's authors measured on four models, for comparison.
 
 Source: Z. Huang et al., "VBench: Comprehensive Benchmark Suite for Video Generative Models", arXiv 2311.17982, table 1.
 """

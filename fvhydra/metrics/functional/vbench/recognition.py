@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""VBench's dimensions that compare what a network sees in a clip with what was asked for."""
+"""VBench's dimensions that compare what a network recognises in a clip with the prompt."""
 
 from __future__ import annotations
 
