@@ -122,5 +122,12 @@ class AttachConfig(OpConfig):
 
 
 @dataclass
+class VerifyConfig(OpConfig):
+    """Walk through the store."""
+
+    repair: bool = doc("Put right what needs no decision: copies, current/, what killed commands left for a day", False)
+
+
+@dataclass
 class DoctorConfig(OpConfig):
     """Look at this machine, its tokens and the store."""

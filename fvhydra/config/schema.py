@@ -30,6 +30,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "publish": op.PublishConfig,
         "attach": op.AttachConfig,
         "doctor": op.DoctorConfig,
+        "verify": op.VerifyConfig,
         "eval": op.EvalConfig,
         "eval_compare": op.EvalCompareConfig,
         "metrics": op.MetricsOpConfig,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from fvhydra.config.store import StoreConfig
 from fvhydra.core.errors import Conflict, NotFound, UsageError
 from fvhydra.stores.patience import Patience
+from fvhydra.stores.verification import Tell, Verification, verify_newest
 
 Content = bytes | Path
 """What a file in a commit is made of."""
@@ -95,6 +96,9 @@ class Store(ABC):
 
     needs_token: ClassVar[bool] = False
     """Whether reading or writing it may need a token of the Hub (``fvhydra.core.token``)."""
+
+    heals: ClassVar[bool] = False
+    """Whether bytes that were damaged or lost are whole again once the very same are committed."""
 
     def __init__(self, config: StoreConfig) -> None:
         self.config = config
@@ -214,6 +218,31 @@ class Store(ABC):
     def config_elsewhere(self) -> StoreConfig:
         """The configuration by which a machine with the files of :meth:`local_files`, and another home, reads it."""
         return self.config
+
+    def published(self, operation: str) -> str | None:
+        """Revision of the commit whose provenance has that ``operation``; None when it was never made."""
+        entries = self.log()
+        return next((entry.revision for entry in entries if entry.provenance.get("operation") == operation), None)
+
+    def refresh(self) -> None:
+        """Bring up to date what people look at beside the store itself, after a command that was killed too early.
+
+        Nothing for a store that shows nothing.
+        """
+        return
+
+    def verify(self, tell: Tell, *, repair: bool = False) -> Verification:
+        """Look whether everything is there and whole: the history, and at least each file of the newest revision.
+
+        Args:
+            tell: Hears how far it is, one line at a time.
+            repair: Put right what needs no decision. A content is never made up: it is put back where a copy with its
+                hash is left, or stays damaged.
+
+        Raises:
+            Unavailable: Nobody can look just now.
+        """
+        return verify_newest(self, tell)
 
     @abstractmethod
     def check_writable(self) -> None:

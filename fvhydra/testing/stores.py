@@ -12,6 +12,7 @@ import pytest
 
 from fvhydra.core.errors import Conflict, Corrupt, Denied, Exists, Unavailable, UsageError
 from fvhydra.stores.base import FileCopy, Store
+from fvhydra.stores.verification import Kind
 from fvhydra.testing.store_races import StoreRaces
 from fvhydra.testing.store_sites import StoreSite, contents, messages
 
@@ -175,7 +176,8 @@ class StoreContract(StoreRaces):
         store.commit({"x": b"2"}, message="later")
         # the answer was lost, the machine restarted, somebody published the same change: all look like this
         again = make_store().commit({"x": b"1"}, parent=start, must_be_absent=True, message="m", provenance=operation)
-        assert again == done
+        assert again == done == make_store().published("5f2c")
+        assert make_store().published("5f2d") is None
         assert contents(store, tmp_path) == {"x": b"2"}
         assert messages(store, "x") == ["later", "m"]
 
@@ -242,6 +244,36 @@ class StoreContract(StoreRaces):
         assert not (tmp_path / "to" / "x").exists()
         assert list(tmp_path.glob("to/.*")) == []
         assert store.fetch(["y"], tmp_path / "to")["y"].read_bytes() == b"fine"
+
+    def test_a_walk_through_the_store_names_what_is_damaged(
+        self, site: StoreSite, make_store: Callable[[], Store], tmp_path: Path
+    ) -> None:
+        store = make_store()
+        told: list[str] = []
+        assert store.verify(told.append).findings == []
+        store.commit({"x": b"precious" * 1000, "y": b"fine"}, message="m")
+        found = store.verify(told.append)
+        assert (found.commits, found.files, found.size, found.findings) == (1, 2, 8004, []) and told
+        site.damage(store.files()["x"])
+        [finding] = make_store().verify(told.append).harm
+        assert (finding.kind, finding.paths, finding.repaired) == (Kind.DAMAGED, ("x",), False)
+        [finding] = make_store().verify(told.append, repair=True).harm if not store.heals else [finding]
+        make_store().commit({"x": b"other" * 1000}, message="another file in its place")
+        assert all(finding.paths == () for finding in make_store().verify(told.append).harm)
+
+    def test_the_right_bytes_heal_a_store_that_says_so(self, site: StoreSite, store: Store, tmp_path: Path) -> None:
+        store.commit({"x": b"precious" * 1000, "y": b"fine"}, message="m")
+        site.damage(store.files()["x"])
+        store.commit({"x": b"precious" * 1000}, message="again")
+        if store.heals:
+            assert contents(store, tmp_path)["x"] == b"precious" * 1000
+            assert store.verify(lambda _: None).findings == []
+
+    @pytest.mark.parametrize("provenance", [{"who": "\ud800"}, {"x": float("nan")}, {"x": 10**30}, {"x": object()}])
+    def test_a_note_that_nobody_could_read_again_is_refused(self, store: Store, provenance: dict[str, Any]) -> None:
+        with pytest.raises(UsageError, match="A commit's message with its provenance"):
+            store.commit({"x": b"1"}, message="m", provenance=provenance)
+        assert store.files() == {}
 
     def test_a_store_that_may_not_be_written_says_so(self, site: StoreSite) -> None:
         store = site.denied()

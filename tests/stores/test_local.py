@@ -22,6 +22,7 @@ from fvhydra.core.errors import Corrupt, Denied, FvhydraError, Unavailable, Usag
 from fvhydra.stores.local import LocalStore
 from fvhydra.stores.local.history import Tree
 from fvhydra.stores.local.view import View
+from fvhydra.stores.verification import Kind
 from fvhydra.testing.store_writers import at_once, compete, die_at, processes
 
 
@@ -244,10 +245,19 @@ def test_a_full_disk_leaves_nothing_half_written(store: LocalStore, root: Path, 
     assert store.head() == before
     assert kept(store, tmp_path / "to") == {"large": b"old"}
     assert os.listdir(root / "tmp") == []
-    assert len(store.sweep(grace_s=0)) <= 1, "at most the small file was kept already"
+    assert len(_removed(store, grace_s=-1)) <= 1, "at most the small file was kept already"
 
 
-def test_sweep_removes_what_the_dead_left_and_nothing_else(store: LocalStore, root: Path, tmp_path: Path) -> None:
+def silent(_: str) -> None:
+    pass
+
+
+def _removed(store: LocalStore, **grace: float) -> list[Path]:
+    found = store.verify(silent, repair=True, **grace).findings
+    return [Path(finding.where) for finding in found if finding.kind is Kind.LITTER and finding.repaired]
+
+
+def test_repairing_removes_what_the_dead_left_and_nothing_else(store: LocalStore, root: Path, tmp_path: Path) -> None:
     first = store.commit({"a": b"1", "b": b"old"}, message="m")
     store.commit({"b": b"new"}, deletes=["a"], message="m")
     for calls in range(15, 60, 3):
@@ -256,11 +266,11 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(store: LocalStore, ro
         victim.join()
     head = store.head()
     assert list((root / "tmp").iterdir()), "nobody left anything"
-    assert store.sweep() == [], "it may belong to a commit that is being made"
-    removed = store.sweep(grace_s=-1)
+    assert _removed(store) == [], "it may belong to a commit that is being made"
+    removed = _removed(store, grace_s=-1)
     assert {path.parent.name for path in removed} >= {"tmp"}
     assert list((root / "tmp").iterdir()) == []
-    assert store.sweep(grace_s=-1) == []
+    assert store.verify(silent, grace_s=-1).findings == []
     assert store.head() == head
     assert {path: file.read_bytes() for path, file in store.fetch(["a", "b"], tmp_path / "old", first).items()} == {
         "a": b"1",

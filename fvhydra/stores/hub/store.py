@@ -17,13 +17,14 @@ from fvhydra.core import files
 from fvhydra.core.errors import Conflict, Corrupt, Exists, NotFound, StoreError, Unavailable
 from fvhydra.stores.base import Content, Entry, FileCopy, LogEntry, Store, checked_path, checked_prefix
 from fvhydra.stores.commit_request import CommitRequest, below, checked_note, checked_request, conflict, in_the_way
-from fvhydra.stores.hub.content import holds, is_content_of
+from fvhydra.stores.content import holds, is_content_of
 from fvhydra.stores.hub.failures import Overtaken, Passing
 from fvhydra.stores.hub.history import History, describe
 from fvhydra.stores.hub.repository import Repository, paths_around
 from fvhydra.stores.hub.threads import each
 from fvhydra.stores.hub.trees import JOURNAL, Trees, check_names, checked_revision
 from fvhydra.stores.patience import Patience
+from fvhydra.stores.verification import Tell, Verification, verify_newest
 
 _LONGEST_PAUSE_S = 4.0
 """While others write too: a commit of theirs takes a second or so."""
@@ -112,6 +113,14 @@ class HubStore(Store):
         entries = self._ask(lambda: self._history.entries(commits, len(commits)))
         return [entry for entry in entries if not prefix or any(below(path, prefix) for path in entry.paths)]
 
+    def published(self, operation: str) -> str | None:
+        head = self.head()
+        return self._ask(lambda: self._repository.commit_of(journal_of(operation), head))
+
+    def verify(self, tell: Tell, *, repair: bool = False) -> Verification:
+        """Download every file of the newest revision, whatever is in the cache, and read the history."""
+        return verify_newest(self, tell, self._downloaded)
+
     def check_writable(self) -> None:
         self._ask(self._repository.check_writable)
 
@@ -138,11 +147,21 @@ class HubStore(Store):
                 shutil.copyfile(source, temporary)
                 if holds(temporary, entry):
                     return
-            source.resolve().unlink(missing_ok=True)  # others trust this cache
-            raise Corrupt(
-                f"The bytes of {entry.path} that {self.location} sends are not those that were stored.",
-                "Commit the right file again, or restore the folder from an earlier revision.",
-            )
+            raise self._damaged(entry, source)
+
+    def _damaged(self, entry: Entry, file: Path) -> Corrupt:
+        file.resolve().unlink(missing_ok=True)  # others trust this cache
+        return Corrupt(
+            f"The bytes of {entry.path} that {self.location} sends are not those that were stored.",
+            "Make the reference anew with op=reseed_ssim, or put an earlier one back with op=restore.",
+        )
+
+    def _downloaded(self, entry: Entry, revision: str) -> None:
+        for _ in range(2):  # once more: what was damaged may only have been on its way
+            file = self._ask(partial(self._repository.download, entry.path, revision, True))
+            if holds(file, entry):
+                return
+        raise self._damaged(entry, file)
 
     def _sources(self, entry: Entry, revision: str) -> Iterator[Path]:
         """Where the bytes may be found, the cheapest first; only some of them may be damaged."""
@@ -229,7 +248,7 @@ class _Attempt:
     def __post_init__(self) -> None:
         operation = self.provenance.get("operation")
         self.repeats = operation is not None
-        self.journal = f"{JOURNAL}/{_file_name(str(operation or secrets.token_hex(16)))}.json"
+        self.journal = journal_of(str(operation or secrets.token_hex(16)))
 
     def may_be_done(self) -> bool:
         """Whether the commit may have been made: by us, a moment ago, or by anybody with the same operation."""
@@ -245,5 +264,7 @@ class _Attempt:
         return describe(self.request.paths, self.provenance)
 
 
-def _file_name(operation: str) -> str:
-    return operation if _FILE_NAME.fullmatch(operation) else files.sha256_bytes(operation.encode())
+def journal_of(operation: str) -> str:
+    """The file that the commit with an operation brings along."""
+    name = operation if _FILE_NAME.fullmatch(operation) else files.sha256_bytes(operation.encode())
+    return f"{JOURNAL}/{name}.json"

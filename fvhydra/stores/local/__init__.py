@@ -9,7 +9,9 @@
 A file is written completely under ``tmp/``, synced, and only then given its name. A commit is made by linking it to the
 next number, which the operating system does exactly once: whoever comes second finds the number taken, and that is the
 conflict. There are no locks, so nothing can be left locked. A process that dies leaves unused objects at worst, which
-:meth:`LocalStore.sweep` removes.
+:meth:`LocalStore.verify` finds and removes.
+
+Inside the folder there are no symbolic links; the folder itself may be one.
 
 The file system must have hard links (local disks, NFS and Lustre do; FAT and some network shares do not). Replacing the
 link by anything weaker could lose a commit, so the store refuses to be written there.

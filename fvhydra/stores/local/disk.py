@@ -18,6 +18,8 @@ from fvhydra.core.files import explained, regular_file
 
 BLOCK_BYTES = 1 << 20
 
+SCRATCH_PREFIX = ".tmp-"
+
 LOOK = "`python -m fvhydra op=verify` with the same store says what is damaged and what can be done."
 
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
@@ -30,7 +32,7 @@ def scratch_file(folder: Path) -> Iterator[Path]:
     It is hidden, so what a process that died leaves is not taken for anything else.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".tmp-")
+    handle, name = tempfile.mkstemp(dir=folder, prefix=SCRATCH_PREFIX)
     os.close(handle)
     path = Path(name)
     try:

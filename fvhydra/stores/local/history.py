@@ -141,9 +141,15 @@ class History:
             raise self._corrupt(number, "its tree has another hash")
         return self._checked_tree(line, number)
 
+    def others(self) -> list[Path]:
+        """What lies among the commits and is none."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(path for path in self._folder.iterdir() if not _FILE.fullmatch(path.name))
+
     def files(self, revision: str) -> list[Path]:
         """The files that hold a revision and all before it."""
-        return [self._path(number) for number in range(1, self.number(revision) + 1)]
+        return [self.path(number) for number in range(1, self.number(revision) + 1)]
 
     def append(self, parent: str, tree: Tree, note: Note) -> str | None:
         """Commit ``tree`` on top of ``parent``; None when another commit was faster and nothing was written.
@@ -175,7 +181,7 @@ class History:
         return _revision(number, sha256) if made else None
 
     def _publish(self, number: int, lines: Iterable[bytes]) -> bool:
-        path = self._path(number)
+        path = self.path(number)
         path.parent.mkdir(exist_ok=True)
         with scratch_file(self._scratch) as scratch:
             with open(scratch, "wb") as handle:
@@ -186,14 +192,15 @@ class History:
             sync_folder(folder)
         return made
 
-    def _path(self, number: int) -> Path:
+    def path(self, number: int) -> Path:
+        """Where a commit is kept."""
         return self._folder / f"{number:08d}.jsonl"
 
     def _open(self, number: int) -> BinaryIO:
         try:
-            return open_plain(self._path(number), NOTE_BYTES + TREE_BYTES + _HEAD_BYTES)
+            return open_plain(self.path(number), NOTE_BYTES + TREE_BYTES + _HEAD_BYTES)
         except FileNotFoundError as error:
-            raise Corrupt(f"{self._path(number)} is lost.", _BY_HAND) from error
+            raise Corrupt(f"{self.path(number)} is lost.", _BY_HAND) from error
 
     def _line(self, handle: BinaryIO, number: int, most_bytes: int) -> bytes:
         line = handle.readline(most_bytes + 1)
@@ -220,7 +227,7 @@ class History:
 
     def _record(self, line: bytes, number: int) -> _Record:
         """A commit whose hash is right, which says nothing of who wrote it."""
-        path = self._path(number)
+        path = self.path(number)
         try:
             value = untrusted.parse_json(line, str(path))
             version = value.get("schema_version") if isinstance(value, dict) else None
@@ -254,4 +261,4 @@ class History:
         return {name: Blob(*blob) for name, blob in listed.items()}
 
     def _corrupt(self, number: int, reason: str) -> Corrupt:
-        return Corrupt(f"{self._path(number)} is damaged: {reason.rstrip('.')}.", _BY_HAND)
+        return Corrupt(f"{self.path(number)} is damaged: {reason.rstrip('.')}.", _BY_HAND)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +18,16 @@ from fvhydra.stores.commit_request import CommitRequest, below, checked_note, ch
 from fvhydra.stores.local.disk import check_folders, link_once, refusals, scratch_file
 from fvhydra.stores.local.history import History, Note, Tree
 from fvhydra.stores.local.objects import Blob, Objects
+from fvhydra.stores.local.verification import GRACE_S, Parts, Walk
 from fvhydra.stores.local.view import View
 from fvhydra.stores.patience import Patience
+from fvhydra.stores.verification import Tell, Verification
 
 _FOLDERS = ("objects", "log", "tmp")
 _SHOW_ATTEMPTS = 20
 _PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
 """While others write too: a commit of theirs takes some milliseconds."""
 
-_SWEEP_GRACE_S = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class LocalStore(Store):
     """A store in a folder; see the package for how it is kept."""
 
     config: LocalStoreConfig
+    heals = True
 
     def __init__(self, config: LocalStoreConfig) -> None:
         super().__init__(config)
@@ -117,24 +118,26 @@ class LocalStore(Store):
                     link_once(trial, link)
                     link.unlink()
 
-    def sweep(self, grace_s: float = _SWEEP_GRACE_S) -> list[Path]:
-        """Remove what processes that died left behind: objects that no commit has, and unfinished files.
+    def published(self, operation: str) -> str | None:
+        with self._guarded():
+            return self._landed(operation, 0)
+
+    def refresh(self) -> None:
+        with self._guarded():
+            self._show()
+
+    def verify(self, tell: Tell, *, repair: bool = False, grace_s: float = GRACE_S) -> Verification:
+        """Look at every commit, the content of every revision, ``current/``, and what was left behind.
 
         Args:
+            tell: Hears how far it is.
+            repair: Put contents back of which ``current/`` has a right copy still, show the newest revision there, and
+                remove what commands that were killed left: objects that no commit has, unfinished files.
             grace_s: Leave alone what is younger, in seconds: it may belong to a commit that is being made.
-
-        Returns:
-            What was removed.
         """
-        older_than = time.time() - grace_s
+        parts = Parts(self._history, self._objects, self._view, self._show)
         with self._guarded():
-            used = {blob.sha256 for entry in self._history.entries() for blob in self._tree(entry.revision).values()}
-            removed = self._objects.sweep(used, older_than)
-            for path in self._scratch.glob("*"):
-                if path.lstat().st_ctime < older_than:
-                    path.unlink(missing_ok=True)
-                    removed.append(path)
-        return removed
+            return Walk(parts, repair=repair, grace_s=grace_s)(tell)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -158,7 +161,8 @@ class LocalStore(Store):
         patience = Patience(first_s=_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
         while True:
             head = self._history.head()
-            if landed := self._landed(note, seen):
+            operation = note.provenance.get("operation")
+            if operation is not None and (landed := self._landed(operation, seen)):
                 return landed
             seen = self._history.number(head)
             if parent not in (None, head):
@@ -171,11 +175,8 @@ class LocalStore(Store):
                 return revision
             patience.wait(Conflict(f"Others kept committing to {self.location}.", "Try again in a minute."))
 
-    def _landed(self, note: Note, after: int) -> str | None:
-        """Revision of the commit with the note's operation, if it was made before."""
-        operation = note.provenance.get("operation")
-        if operation is None:
-            return None
+    def _landed(self, operation: str, after: int) -> str | None:
+        """Revision of the commit with an operation, if it was made later than the commit ``after``."""
         entries = self._history.entries(after)
         return next((entry.revision for entry in entries if entry.provenance.get("operation") == operation), None)
 

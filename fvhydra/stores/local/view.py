@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from fvhydra.core.errors import Corrupt
+from fvhydra.core.files import sha256_file
 from fvhydra.stores.local.disk import scratch_file
 from fvhydra.stores.local.history import Tree
 from fvhydra.stores.local.objects import Blob, Objects
@@ -37,15 +39,49 @@ class View:
                 does not know (a person's notes) are left alone.
         """
         gone = set(ever) - tree.keys()
-        for folder in sorted({path.parent for path in map(self._path, [*tree, *gone])}):
+        for folder in sorted({path.parent for path in map(self.path, [*tree, *gone])}):
             self._unlink_folder(folder)
         for path in gone:
-            self._remove(self._path(path))
+            self._remove(self.path(path))
         for path, blob in tree.items():
-            self._copy(blob, self._path(path))
+            self._copy(blob, self.path(path))
 
-    def _path(self, path: str) -> Path:
+    def path(self, path: str) -> Path:
+        """Where a file is shown."""
         return self._folder / path
+
+    def differences(self, tree: Tree, ever: Iterable[str]) -> dict[str, str]:
+        """What is not as :meth:`show` would have it, byte for byte: path to sentence.
+
+        What cannot be shown, since its object is lost, is not missed.
+        """
+        found = {}
+        for path, blob in tree.items():
+            target = self.path(path)
+            if self._behind_link(target):
+                found[path] = "Is a symbolic link, or behind one"
+            elif not target.is_file():
+                if self._objects.trouble(blob) is None:
+                    found[path] = "Is not shown"
+            elif target.stat().st_size != blob.size or sha256_file(target) != blob.sha256:
+                found[path] = "Has other bytes than the newest revision"
+        for path in sorted(set(ever) - tree.keys()):
+            if self.path(path).is_file() and not self._behind_link(self.path(path)):
+                found[path] = "Is shown, and the newest revision does not have it"
+        return found
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """Remove files, so that they are shown anew; nothing is removed through symbolic links."""
+        targets = [self.path(path) for path in paths]
+        for folder in {target.parent for target in targets}:
+            self._unlink_folder(folder)
+        for target in targets:
+            with contextlib.suppress(OSError):  # a person's folder stands there
+                target.unlink(missing_ok=True)
+
+    def _behind_link(self, path: Path) -> bool:
+        within = [path, *path.parents]
+        return any(part.is_symlink() for part in within[: within.index(self._folder) + 1])
 
     def _unlink_folder(self, folder: Path) -> None:
         """Remove symbolic links among the folders, so that nothing is ever written through them."""

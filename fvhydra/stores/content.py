@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hashes of content, as the Hub has them."""
+"""Hashes of content, as stores have them."""
 
 from __future__ import annotations
 
