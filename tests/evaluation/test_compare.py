@@ -87,6 +87,18 @@ def test_samples_of_only_one_side_are_counted_and_left_out(tmp_path: Path) -> No
     assert [(pair.sample, pair.difference) for pair in pairs] == [("a", 1.0), ("b", 0.0)]
 
 
+def test_samples_of_only_one_side_are_no_differences_of_0(tmp_path: Path) -> None:
+    """Neither in the mean, nor for a gate, which says how many there are."""
+    before = evaluation(tmp_path / "a", {"m.x": {"a": 1.0, "gone": 1.0}})
+    after = evaluation(tmp_path / "b", {"m.x": {"a": 0.7, "new": 1.0, "newer": 1.0}})
+    comparisons, pairs = compare_evaluations(read_evaluation(before), read_evaluation(after))
+    assert comparisons[0].difference == pytest.approx(-0.3) and comparisons[0].pairs == 1 and comparisons[0].ties == 0
+    limits = {"m.x": [">=-0.2", "max>=-0.2", "p50>=-0.2"]}
+    found = gate.evaluate(limits, gate.of_comparison(comparisons, pairs))
+    assert [item.verdict for item in found] == [Verdict.REGRESSION] * 3
+    assert all("3 sample(s) without a value" in item.message for item in found)
+
+
 @pytest.mark.parametrize(
     ("facts", "says"),
     [

@@ -74,6 +74,23 @@ def test_each_statistic_is_held_to_its_limit(text: str, verdict: Verdict, value:
     assert "1 sample(s) without a value" in found.message
 
 
+@pytest.mark.parametrize("text", [">=0.5", "mean>=0.5", "min>=0.5", "max>=0.5", "p50>=0.5"])
+def test_a_score_of_0_is_a_score(text: str) -> None:
+    """And not one that was left out: it fails a gate, and lowers a mean."""
+    rows = [row("m.x", "a", 0.0), row("m.x", "b", 0.9 if "max" not in text else 0.0)]
+    mean = sum(item.value or 0.0 for item in rows) / 2
+    [found] = evaluate({"m.x": text}, of_scores([summary("m.x", mean, counts={"ok": 2})], rows))
+    assert found.verdict is Verdict.REGRESSION and "without a value" not in found.message
+    assert found.value is not None and found.value < 0.5
+    assert "a: 0" in found.worst
+
+
+def test_a_value_of_0_over_all_samples_is_held() -> None:
+    [high, low] = evaluate({"m.x": [">=0.5", "<=0.5"]}, of_scores([summary("m.x", 0.0, kind="set")], []))
+    assert (high.verdict, high.value) == (Verdict.REGRESSION, 0.0)
+    assert (low.verdict, low.value) == (Verdict.PASS, 0.0)
+
+
 def test_several_limits_on_one_metric_are_each_held() -> None:
     assert [found.verdict for found in held({"common.ssim": [">=0.9", "min>=0.99"]})] == [
         Verdict.PASS,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,34 @@ def test_difference_map_shows_where(tmp_path: Path, values: NDArray[np.float32])
     assert np.unravel_index(found.argmax(), found.shape) == (2, 5, 7)
     assert found[2, 5, 7] == pytest.approx(1.0, abs=1e-2)
     assert np.count_nonzero(found) == 1
+
+
+def test_difference_map_is_the_mean_over_the_channels_and_not_the_largest(
+    tmp_path: Path, values: NDArray[np.float32]
+) -> None:
+    changed = values.copy()
+    changed[0, 3, 2, 5, 7] += 1.0
+    assert difference_map(bundle(tmp_path, values), changed)[2, 5, 7] == pytest.approx(1 / 16, abs=1e-3)
+
+
+def test_difference_map_of_audio_is_the_mean_over_the_batch(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).standard_normal((2, 6, 20)).astype(np.float32)
+    changed = values.copy()
+    changed[1, 4, 13] += 1.0
+    assert difference_map(bundle(tmp_path, values, AUDIO), changed)[0, 4, 13] == pytest.approx(0.5, abs=1e-2)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_expected_slice_that_is_not_finite_is_a_difference_and_no_number(
+    tmp_path: Path, values: NDArray[np.float32], value: float
+) -> None:
+    """A damaged or foreign bundle: its latent may be fine all the same."""
+    reference = bundle(tmp_path, values)
+    expected = reference.expected_slice.copy()
+    expected.flat[5] = value
+    found = compare_latents(dataclasses.replace(reference, expected_slice=expected), values)
+    assert found.difference == "The reference's expected_slice is not finite."
+    assert (found.slice_cosine_distance, found.full_cosine_distance, found.max_abs_diff) == (None, None, None)
 
 
 def test_difference_map_of_audio_is_channels_by_time(tmp_path: Path) -> None:
