@@ -54,8 +54,9 @@ def test_a_change_round_trips(tmp_path: Path) -> None:
 )
 def test_anything_else_is_refused(tmp_path: Path, content: object, says: str) -> None:
     files.write_json(tmp_path / "change.json", content)
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=f"change.json .*{says}") as refused:
         change.load_change(RunFolder(tmp_path))
+    assert refused.value.hint == ("" if "schema version" in says else "Prepare the change again.")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_a_change_that_does_more_than_its_kind_is_refused(
     tmp_path: Path, kind: str, parts: dict[str, Any], says: str
 ) -> None:
     files.write_json(tmp_path / "change.json", files.plain(CHANGE) | {"kind": kind} | parts)
-    with pytest.raises(UsageError, match=f"tampered.*{says}"):
+    with pytest.raises(UsageError, match=f"change.json was tampered.*{says}"):
         change.load_change(RunFolder(tmp_path))
 
 
