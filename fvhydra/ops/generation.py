@@ -15,7 +15,7 @@ from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.result import CaseResult
 from fvhydra.engines.base import GeneratedMedia, LoadRequest
 from fvhydra.engines.choice import check_engine, open_engine
-from fvhydra.media import latent, video
+from fvhydra.media import latent
 from fvhydra.ops.context import Context
 from fvhydra.ops.finished import FinishedCase, keep, take_over
 
@@ -150,8 +150,10 @@ def _write(path: Path, case: Case, media: GeneratedMedia) -> None:
     else:
         if media.frames is None:
             raise InfrastructureError(f"engine={case.engine} gave no frames for model={case.model.name}.")
+        from fvhydra.media.encode import encode  # here, because looking at a configuration must not load a codec
+
         fps = media.fps or case.sampling.fps
-        video.encode(path, media.frames, fps, audio=media.audio, audio_rate=media.audio_rate)
+        encode(path, media.frames, fps, audio=media.audio, audio_rate=media.audio_rate)
 
 
 def clip_facts(made: Generated) -> ClipFacts | None:
