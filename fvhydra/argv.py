@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from fvhydra.config.schema import conf_dir, config_dirs
+from fvhydra.config.schema import conf_dir
+from fvhydra.config.secrets import words_without_user_info
 from fvhydra.core.errors import UsageError
+from fvhydra.core.project import Added, ConfigFolder, Settings, applied, config_folders, project_settings
 
 FREE_TEXT = (
     *("prompt", "prompt_file", "prompts.path", "image", "run", "sweep", "videos", "references", "manifest"),
@@ -105,14 +108,67 @@ def _split(value: str) -> list[str]:
     return [*parts, value[start:]]
 
 
-def refuse_what_hydra_ignores(words: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class CommandLine:
+    """What was typed, and what the project and the environment add to it.
+
+    Attributes:
+        words: All words, those of the project first; named sweeps are written out, folders left out.
+        of_project: Those that the project's settings gave.
+        folders: Folders of YAML files beside our own.
+    """
+
+    words: list[str]
+    of_project: list[str]
+    folders: list[ConfigFolder]
+    settings: Settings
+
+    @classmethod
+    def read(cls, given: Sequence[str]) -> CommandLine:
+        """The command line of a person in the current folder.
+
+        Raises:
+            UsageError: The project's settings are wrong, or a folder or a sweep that is named is not there.
+        """
+        settings = project_settings()
+        flags, typed = _parted(_without_config_dirs(given))
+        of_project, own = applied(settings, typed)
+        flags += ["-m"] if len(own) < len(typed) and not is_multirun(flags) else []  # a sweep was called
+        return cls([*flags, *of_project, *own], of_project, config_folders(given, settings), settings)
+
+    @property
+    def dirs(self) -> list[Path]:
+        """The folders of YAML files, our own first."""
+        return [conf_dir(), *(folder.path for folder in self.folders)]
+
+    @property
+    def added(self) -> Added:
+        """What was not typed, for the record."""
+        named = [str(folder.path) for folder in self.folders if folder.origin != "command"]
+        of_project = words_without_user_info(self.of_project)
+        return Added(str(self.settings.file) if of_project else None, of_project, named)
+
+
+def _without_config_dirs(words: Sequence[str]) -> list[str]:
+    """Hydra takes one such folder, and reads in it whatever there is."""
+    named = [index for index, word in enumerate(words) if word.partition("=")[0] in ("--config-dir", "-cd")]
+    values = [index + 1 for index in named if "=" not in words[index]]
+    return [word for index, word in enumerate(words) if index not in (*named, *values)]
+
+
+def refuse_what_hydra_ignores(words: Sequence[str], dirs: Sequence[Path] = ()) -> None:
     """Refuse words that Hydra ignores silently or fails on without a word.
+
+    Args:
+        words: The words.
+        dirs: The folders of YAML files, our own first.
 
     Raises:
         UsageError: ``hydra/launcher=``; ``--cfg`` with ``-m``; flags that replace fvhydra's own
             configuration; a value without a key; a group without an option.
     """
-    foreign = [word for word in words if word.partition("=")[0] in _FOREIGN_FLAGS]
+    groups = _groups(dirs or [conf_dir()])
+    foreign = [word for word in words if word.partition("=")[0] in _FOREIGN_FLAGS or word.startswith("--config")]
     if foreign:
         raise UsageError(
             f"{foreign[0]}: fvhydra always starts from its own configuration.",
@@ -120,18 +176,17 @@ def refuse_what_hydra_ignores(words: Sequence[str]) -> None:
         )
     bare = [word for word in words if word.lstrip("+").startswith("hydra/launcher=")]
     if bare:
-        options = ", ".join(f"launcher={name}" for name in sorted(_groups(words)["launcher"]))
+        options = ", ".join(f"launcher={name}" for name in sorted(groups["launcher"]))
         raise UsageError(
             f"{bare[0]}: jobs would not run there.",
             f"Write one of these instead: {options}.",
         )
-    _refuse_groups_without_option(words)
+    _refuse_groups_without_option(words, groups)
     if is_multirun(words) and any(word in ("--cfg", "-c") for word in words):
         raise UsageError("--cfg shows one configuration, and -m asks for many.", "Leave -m and the sweeps away.")
 
 
-def _refuse_groups_without_option(words: Sequence[str]) -> None:
-    groups = _groups(words)
+def _refuse_groups_without_option(words: Sequence[str], groups: Mapping[str, set[str]]) -> None:
     for word in overrides(words):
         key, _, value = word.lstrip("+~").partition("=")
         if not key:
@@ -143,10 +198,10 @@ def _refuse_groups_without_option(words: Sequence[str]) -> None:
             raise UsageError(f"{word}: a job needs one.", f"Allowed: {', '.join(sorted(groups[key]))}.")
 
 
-def _groups(words: Sequence[str]) -> dict[str, set[str]]:
+def _groups(dirs: Sequence[Path]) -> dict[str, set[str]]:
     """The groups and their options, in the folders of YAML files."""
     found: dict[str, set[str]] = {}
-    for folder in (conf_dir(), *map(Path, config_dirs(words))):
+    for folder in dirs:
         for group in (path for path in folder.glob("*") if path.is_dir()):
             options = {path.relative_to(group).with_suffix("").as_posix() for path in group.rglob("*.yaml")}
             found[group.name] = found.get(group.name, set()) | options
@@ -158,7 +213,7 @@ def overrides(words: Sequence[str]) -> list[str]:
     return _parted(words)[1]
 
 
-_FOREIGN_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--experimental-rerun")
+_FOREIGN_FLAGS = ("-cn", "-cp", "--experimental-rerun")
 _NO_OPTION = re.compile(r"(null|true|false|[-+]?[0-9.]+|\[\s*\]|)", re.IGNORECASE)
 """Values that Hydra reads as something other than the name of an option."""
 

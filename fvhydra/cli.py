@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from fvhydra import __version__, argv
+from fvhydra.argv import CommandLine
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir, config_dirs
 from fvhydra.core import extras
@@ -37,20 +38,24 @@ def main() -> None:
 
 def run(given: Sequence[str]) -> int:
     """Run the command line ``given`` (without the program's name); return its exit code."""
-    if any(word in ("--help", "-h") for word in given):
-        from fvhydra import help as help_
-
-        print(help_.text([conf_dir(), *(Path(path) for path in config_dirs(given))]))
-        return 0
     if any(word in ("--version", "-V") for word in given):  # Hydra's own answer would be its version
         print(f"fvhydra {__version__}")
         return 0
     signal.signal(signal.SIGTERM, _terminate)
+    line = None
     try:
-        argv.refuse_what_hydra_ignores(given)
-        return _compose_and_run(list(given))
+        line = CommandLine.read(_completed(given))
+        if any(word in ("--help", "-h") for word in given):
+            from fvhydra import help as help_
+
+            print(help_.text(line.dirs, line.settings.sweeps))
+            return 0
+        argv.refuse_what_hydra_ignores(line.words, line.dirs)
+        return _compose_and_run(list(given), line)
     except ConfigError as error:
         hint = "`fvhydra --help` lists the groups and options, `--cfg job` every key."
+        if line and line.of_project:
+            hint += f" {line.settings.file} adds: {shlex.join(line.of_project)}"
         return _refused(str(error), hint, Verdict.USAGE_ERROR.exit_code)
     except FvhydraError as error:
         return _refused(error.message, error.hint, error.exit_code)
@@ -77,22 +82,28 @@ def _log(error: Exception) -> str:
     return log.name
 
 
-def _compose_and_run(given: list[str]) -> int:
+def _completed(given: Sequence[str]) -> list[str]:
+    """The words that were typed; when the shell asks to complete a command, the folders that it names too."""
+    typed = os.environ.get("COMP_LINE", "").split() if {"-sc", "--shell-completion"} & {*given} else []
+    return [*(f"--config-dir={path}" for path in config_dirs(typed)), *given]
+
+
+def _compose_and_run(given: list[str], line: CommandLine) -> int:
     from fvhydra.config.schema import register
     from fvhydra.driver import Driver
     from fvhydra.launch import plugins
 
     register()
-    plugins.register()
-    driver = Driver(["fvhydra", *given], argv.overrides(given))
-    protected = argv.quote_free_text(given)
+    plugins.register(line.folders)
+    driver = Driver(["fvhydra", *given], argv.overrides(line.words), line.added)
+    protected = argv.quote_free_text(line.words)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise instead of printing: what went wrong is ours to say
     sys.argv = [sys.argv[0], *protected]
     with driver.lock:
-        return _run(driver, protected)
+        return _run(driver, protected, line)
 
 
-def _run(driver: Driver, protected: Sequence[str]) -> int:
+def _run(driver: Driver, protected: Sequence[str], line: CommandLine) -> int:
     import hydra
 
     try:
@@ -107,8 +118,7 @@ def _run(driver: Driver, protected: Sequence[str]) -> int:
         # while composing, whatever is raised is about what was typed
         from fvhydra.config.explain import explain
 
-        dirs = [conf_dir(), *(Path(path) for path in config_dirs(protected))]
-        raise explain(argv.overrides(protected), dirs, error) from error
+        raise explain(argv.overrides(protected), line.dirs, error) from error
     return driver.conclude()
 
 

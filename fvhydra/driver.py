@@ -22,6 +22,7 @@ from fvhydra.config.secrets import words_without_user_info
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.progress import Progress, Silent
+from fvhydra.core.project import Added
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.core.run import RunFolder, new_run_id
 from fvhydra.core.verdict import AGAIN, Verdict, worst
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
 class Driver:
     """Hydra's task function for a single run, and the observer of a sweep."""
 
-    def __init__(self, command: list[str], overrides: list[str]) -> None:
+    def __init__(self, command: list[str], overrides: list[str], added: Added | None = None) -> None:
         self.command = words_without_user_info(command)  # from here on they are written down and shown
         self._overrides = words_without_user_info(overrides)
+        self.added = added or Added()
         self.run_id = new_run_id()
         self.jobs: dict[int, tuple[Job, RunResult]] = {}
         self.how: dict[int, str] = {}
@@ -89,7 +91,7 @@ class Driver:
                 "Add -m, or a launcher that takes several jobs: launcher=pool.",
             )
         root = Path(config.job.output_dir)
-        job = Job(0, "", config, self._folder(config, root), self.command, self._overrides)
+        job = Job(0, "", config, self._folder(config, root), self.command, self._overrides, added=self.added)
         if job.op.attaches and not config.dry_run:
             self._attached = config.op
             with self._display:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fvhydra.config import op
@@ -26,16 +26,26 @@ Shell completion: eval "$(fvhydra -sc install=bash)"    Version: --version    Hy
 Exit codes: 0 pass or done, 1 regression, 2 usage, 3 nothing comparable, 4 infrastructure, 5 inconclusive, 130 Ctrl-C"""
 
 
-def text(dirs: Sequence[Path]) -> str:
-    """The whole help, for the folders of YAML files ``dirs`` (the main one first)."""
+def text(dirs: Sequence[Path], sweeps: Mapping[str, Sequence[str]]) -> str:
+    """The whole help.
+
+    Args:
+        dirs: The folders of YAML files, the main one first.
+        sweeps: Words by the name that the project gives them.
+    """
     fields = {field.name: field for field in dataclasses.fields(Config)}
     groups = [name for name in fields if any((folder / name).is_dir() for folder in dirs)]
-    lines = [f"--config-dir {folder}: there is no such folder." for folder in dirs if not folder.is_dir()]
-    lines += ["Usage: fvhydra [-m] op=... model=... [group=option ...] [key=value ...]", ""]
+    lines = ["Usage: fvhydra [-m] op=... model=... [group=option ...] [key=value ...]", ""]
     for group in (name for name in groups if name not in ("sampling", "job")):
         lines.append(f"{group}=   {fields[group].metadata['help']}")
         lines += [f"    {name:<20} {summary}".rstrip() for name, summary in _options(group, dirs)]
         lines.append("")
+    if sweeps:
+        lines += [
+            "Sweeps of this project:",
+            *(f"    @{name:<19} {' '.join(words)}" for name, words in sweeps.items()),
+            "",
+        ]
     lines.append("Keys:")
     lines += [f"    {name + '=':<20} {field.metadata['help']}" for name, field in fields.items() if name not in groups]
     lines += [

@@ -22,6 +22,7 @@ from fvhydra.core import files
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.progress import format_stage, format_step
+from fvhydra.core.project import config_folders, project_settings
 from fvhydra.core.result import RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.token import WITHHELD_VARIABLE
@@ -69,7 +70,7 @@ def _run(folder: Path, preflight: bool) -> RunResult:
         os.chdir(shipped["folder"])
     job = read_job(folder)
     if not job.op.writes_run_folder:
-        _make_choices_known()
+        _make_choices_known(job)
     result = run_job(job, Printed(), preflight=preflight)
     if job.op.writes_run_folder:
         _note_differences(job, shipped["environment"])
@@ -80,13 +81,13 @@ def _run(folder: Path, preflight: bool) -> RunResult:
     return result
 
 
-def _make_choices_known() -> None:
+def _make_choices_known(job: Job) -> None:
     """Register configurations and launchers with Hydra, for ops such as the doctor that compose choices themselves."""
     from fvhydra.config.schema import register
     from fvhydra.launch import plugins
 
     register()
-    plugins.register()
+    plugins.register(config_folders(job.command, project_settings()))
 
 
 def _note_differences(job: Job, driver: dict[str, str]) -> None:

@@ -35,9 +35,13 @@ class EngineConfig:
     name: Name = doc("The word after engine=", MISSING)
     options: dict[str, Any] = doc("Settings that only this engine knows", factory=dict)
     isolate: bool = doc("Run it in a process of its own, with this interpreter", False)
-    python: str | None = doc("Interpreter of another environment, in which it runs in a process of its own", None)
-    path: str | None = doc("Checkout that comes first on the path of that process", None)
-    env: Variables = doc("Environment variables of that process, as {NAME: value}, beside those of this one", None)
+    python: str | None = doc(
+        "Interpreter of another environment, in which it runs in a process of its own", None, typed=True
+    )
+    path: str | None = doc("Checkout that comes first on the path of that process", None, typed=True)
+    env: Variables = doc(
+        "Environment variables of that process, as {NAME: value}, beside those of this one", None, typed=True
+    )
     timeout_s: PositiveFloat | None = doc("Longest time of that process for loading, and for each generation, s", None)
     silence_s: PositiveFloat = doc("Longest time without a sign of life of that process, s", 120.0)
 

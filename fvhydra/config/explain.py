@@ -29,18 +29,15 @@ def explain(overrides: Sequence[str], config_dirs: Sequence[Path], error: Except
 
     Args:
         overrides: The overrides of the command line; sweeps are looked at value by value.
-        config_dirs: The main folder of YAML files first, then those of ``--config-dir``.
+        config_dirs: The main folder of YAML files first, then those that the command adds.
         error: What Hydra raised; its first line is the answer when no single override is at fault.
     """
-    if missing := [path for path in config_dirs if not path.is_dir()]:
-        return ConfigError([f"--config-dir {path}: there is no such folder." for path in missing])
     problems = [] if "--multirun" not in str(error) else [_several(item) for item in overrides if _is_sweep(item)]
     GlobalHydra.instance().clear()
-    search = [f"hydra.searchpath=['file://{path}']" for path in config_dirs[1:]]  # Hydra takes one --config-dir
     with initialize_config_dir(str(config_dirs[0]), version_base="1.3"):
         listed = GlobalHydra.instance().config_loader().list_groups("")
         groups = [group for group in listed if group not in ("hydra", "schema")]
-        fine: list[str] = list(search)
+        fine: list[str] = []
         # groups first: whether a key exists depends on the choices
         for override in sorted(overrides, key=lambda item: _key(item) not in groups):
             before = list(fine)

@@ -34,13 +34,31 @@ Name = Annotated[str, AfterValidator(_is_name)]
 """A word that folders are named by: never a path."""
 
 
-def doc(text: str, default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING) -> Any:
-    """A dataclass field with the one line that ``--help`` shows for it."""
+def doc(
+    text: str,
+    default: Any = dataclasses.MISSING,
+    factory: Any = dataclasses.MISSING,
+    *,
+    typed: bool = False,
+    variable: str = "",
+    example: str = "",
+) -> Any:
+    """A dataclass field with the one line that ``--help`` shows for it.
+
+    Args:
+        text: That line.
+        default: Its value when nothing else says one.
+        factory: Makes that value.
+        typed: Whether only a person may set it, on the command line: it runs a program, hands out a token, or confirms.
+        variable: The environment variable that ``conf/`` reads it from.
+        example: A value, for where one is needed only to see whether the rest is right.
+    """
+    metadata = {"help": text, "typed": typed, "variable": variable, "example": example}
     if factory is not dataclasses.MISSING:
-        return dataclasses.field(default_factory=factory, metadata={"help": text})
+        return dataclasses.field(default_factory=factory, metadata=metadata)
     if default is not dataclasses.MISSING:
-        return dataclasses.field(default=default, metadata={"help": text})
-    return dataclasses.field(metadata={"help": text})
+        return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(metadata=metadata)
 
 
 def one_of(*allowed: str) -> AfterValidator:

@@ -17,6 +17,8 @@ class JobConfig:
 
     output_dir: str = doc("Run folders of single runs", "outputs")
     sweep_dir: str = doc("Run folders of sweeps (-m)", "multirun")
-    cache_dir: str = doc("Tiny weights and other things that can be rebuilt", MISSING)
+    cache_dir: str = doc(
+        "Tiny weights and other things that can be rebuilt", MISSING, typed=True, variable="FVHYDRA_CACHE"
+    )
     threads: Threads = doc("CPU threads for torch; 0 leaves the library's default", 1)
     progress: Annotated[str, one_of("auto", "bars", "lines", "none")] = doc("How progress is shown", "auto")

@@ -18,7 +18,9 @@ class LauncherConfig:
 
     _target_: str = doc("Dotted path of the launcher's class", MISSING)
     name: Name = doc("The word after launcher=", MISSING)
-    pass_env: list[str] = doc("Tokens that jobs are given although they could write with them (HF_TOKEN)", factory=list)
+    pass_env: list[str] = doc(
+        "Tokens that jobs are given although they could write with them (HF_TOKEN)", factory=list, typed=True
+    )
     sweeps: bool = doc("A command without -m is a sweep of one job", True)
     options: dict[str, Any] = doc("Settings that only this launcher knows", factory=dict)
 
@@ -54,12 +56,16 @@ class SlurmLauncherConfig(LauncherConfig):
     gpus_by: Annotated[str, one_of("gres", "gpus")] = doc("Which option of sbatch asks for the GPUs of gpu=", "gres")
     gres: str | None = doc("Generic resources, as --gres= has them; null: the GPUs of gpu=", None)
     array_parallelism: Positive = doc("Most jobs at a time", 256)
-    setup: list[str] = doc("Shell commands before the job: module load cuda", factory=list)
-    python: str | None = doc("What starts Python there, in the shell's words; null: this command's interpreter", None)
+    setup: list[str] = doc("Shell commands before the job: module load cuda", factory=list, typed=True)
+    python: str | None = doc(
+        "What starts Python there, in the shell's words; null: this command's interpreter", None, typed=True
+    )
     mail_user: str | None = doc("Whom Slurm writes to", None)
     mail_type: str | None = doc("On which events Slurm writes: END,FAIL", None)
     requeue: bool = doc("Jobs that lose their node or are preempted run again", True)
-    extra: dict[str, Any] = doc("Further parameters of sbatch: +launcher.extra.reservation=tonight", factory=dict)
+    extra: dict[str, Any] = doc(
+        "Further parameters of sbatch: +launcher.extra.reservation=tonight", factory=dict, typed=True
+    )
     detach: bool = doc("Jobs go on when this command ends before them; op=attach comes back to them", False)
     poll_s: PositiveFloat = doc("How often Slurm is asked how the jobs are, s", 5.0)
 
@@ -72,12 +78,20 @@ class SlurmLauncherConfig(LauncherConfig):
 class ModalImage:
     """What the containers of ``launcher=modal`` are made of."""
 
-    registry: str = doc("Image of a registry, without its tag", MISSING)
-    tag: str | None = doc("Tag of that image, CI's IMAGE_VERSION; null: Debian with the packages of this machine", None)
+    registry: str = doc("Image of a registry, without its tag", MISSING, typed=True)
+    tag: str | None = doc(
+        "Tag of that image, CI's IMAGE_VERSION; null: Debian with the packages of this machine",
+        None,
+        variable="IMAGE_VERSION",
+    )
     python: str | None = doc("Python to add to the image, as in 3.12; null: for Debian this machine's", None)
-    packages: list[str] | None = doc("What pip installs; null: what fvhydra needs and the image lacks", None)
-    commands: list[str] = doc("Shell commands that finish the image, such as installing an engine", factory=list)
-    sources: list[str] = doc("Python packages of this machine to put there beside fvhydra", factory=list)
+    packages: list[str] | None = doc(
+        "What pip installs; null: what fvhydra needs and the image lacks", None, typed=True
+    )
+    commands: list[str] = doc(
+        "Shell commands that finish the image, such as installing an engine", factory=list, typed=True
+    )
+    sources: list[str] = doc("Python packages of this machine to put there beside fvhydra", factory=list, typed=True)
 
 
 @dataclass
@@ -86,11 +100,17 @@ class ModalLauncherConfig(LauncherConfig):
 
     app: Name = doc("Name of the app, for Modal's own pages", "fvhydra")
     image: ModalImage = doc("What the containers are made of", factory=ModalImage)
-    env: dict[str, str | None] = doc("Environment that is baked into the image, as CI does; recorded", factory=dict)
-    python: str | None = doc("Interpreter of the image that runs the jobs; null: the one that Modal uses", None)
+    env: dict[str, str | None] = doc(
+        "Environment that is baked into the image, as CI does; recorded", factory=dict, typed=True
+    )
+    python: str | None = doc(
+        "Interpreter of the image that runs the jobs; null: the one that Modal uses", None, typed=True
+    )
     weights_volume: Name = doc("Volume that keeps downloaded weights", "hf-model-weights")
     outputs_volume: Name = doc("Volume that results are put on", "fvhydra-outputs")
-    secrets: list[str] = doc("Modal Secrets that jobs are given, by name: a token to read with", factory=list)
+    secrets: list[str] = doc(
+        "Modal Secrets that jobs are given, by name: a token to read with", factory=list, typed=True
+    )
     cpus_per_job: NonNegativeFloat = doc("CPU cores of a container; 0: Modal's default", 4.0)
     memory_gb_per_job: NonNegativeFloat = doc("Memory of a container, GiB; 0: Modal's default", 16.0)
     timeout_s: PositiveFloat = doc("Longest time for one job, s", 5400.0)

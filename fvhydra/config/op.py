@@ -25,8 +25,8 @@ class OpConfig:
 class SeedSsimConfig(OpConfig):
     """Make references that do not exist yet."""
 
-    confirm: Words = doc("The word upload applies the change at once; any other is an error", None)
-    accept: Words = doc("Failed review criteria to publish all the same, by name", None)
+    confirm: Words = doc("The word upload applies the change at once; any other is an error", None, typed=True)
+    accept: Words = doc("Failed review criteria to publish all the same, by name", None, typed=True)
     reason: str = doc("Why, for the store's history", "first references")
     draft: bool = doc("Write below drafts/ instead, for op=promote to move into place", False)
 
@@ -36,7 +36,7 @@ class CheckSsimConfig(OpConfig):
     """Regenerate and compare with the references."""
 
     fail_fast: bool = doc("Stop at the first case that is not a pass", False)
-    bootstrap: bool = doc("Upload a draft for every case without a reference (CI); still exit 3", False)
+    bootstrap: bool = doc("Upload a draft for every case without a reference (CI); still exit 3", False, typed=True)
 
 
 @dataclass
@@ -49,8 +49,8 @@ class ReseedSsimConfig(OpConfig):
     """Replace references on purpose."""
 
     reason: str = doc("Why the references move, in one line; required", "")
-    confirm: Words = doc("[confirm reseed, upload] applies the change at once", None)
-    accept: Words = doc("Failed review criteria to publish all the same, by name", None)
+    confirm: Words = doc("[confirm reseed, upload] applies the change at once", None, typed=True)
+    accept: Words = doc("Failed review criteria to publish all the same, by name", None, typed=True)
 
 
 @dataclass
@@ -59,7 +59,9 @@ class RestoreConfig(OpConfig):
 
     revision: str | None = doc("Instead of run=: make the model's references as they were in this revision", None)
     reason: str = doc("Why, for the store's history", "restore")
-    confirm: Words = doc("upload applies the change; [confirm delete, upload] where it takes files away", None)
+    confirm: Words = doc(
+        "upload applies the change; [confirm delete, upload] where it takes files away", None, typed=True
+    )
 
 
 @dataclass
@@ -67,8 +69,8 @@ class PromoteConfig(OpConfig):
     """Move reviewed drafts into place."""
 
     reason: str = doc("Why, for the store's history", "promote drafts")
-    confirm: Words = doc("The word upload applies the change", None)
-    accept: Words = doc("Failed review criteria to publish all the same, by name", None)
+    confirm: Words = doc("The word upload applies the change", None, typed=True)
+    accept: Words = doc("Failed review criteria to publish all the same, by name", None, typed=True)
 
 
 @dataclass
@@ -83,8 +85,8 @@ class LogConfig(OpConfig):
 class PublishConfig(OpConfig):
     """Apply the change that an earlier run prepared."""
 
-    confirm: Words = doc("What the change asks for, as the command that prepared it printed", None)
-    accept: Words = doc("Failed review criteria to publish all the same, by name", None)
+    confirm: Words = doc("What the change asks for, as the command that prepared it printed", None, typed=True)
+    accept: Words = doc("Failed review criteria to publish all the same, by name", None, typed=True)
 
 
 @dataclass
@@ -117,8 +119,10 @@ class MetricsOpConfig(OpConfig):
 class AttachConfig(OpConfig):
     """Come back to a sweep that goes on elsewhere."""
 
-    confirm: Words = doc("What the changes of its jobs ask for; what their folder says of it does not count", None)
-    bootstrap: bool = doc("Upload the drafts that its checks made (CI)", False)
+    confirm: Words = doc(
+        "What the changes of its jobs ask for; what their folder says of it does not count", None, typed=True
+    )
+    bootstrap: bool = doc("Upload the drafts that its checks made (CI)", False, typed=True)
 
 
 @dataclass

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registers the dataclasses with Hydra, under ``schema/``, where the YAML files of ``conf/`` name them.
 
-A group whose choices all have the same fields needs no entry: the field of :class:`Config` types it. ``op``,
-``store`` and ``launcher`` choices have fields of their own, so their files begin with ``/schema/op@_here_: <name>``.
+A group whose choices all have the same fields needs no entry: the field of :class:`Config` types it. Choices that have
+fields of their own begin their files with ``/schema/op@_here_: <name>``; one from outside names its dataclass there,
+which is derived from the one that is called as its group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+import typing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from fvhydra.config import launcher, op, prompts, store
+from fvhydra.config import engine, launcher, op, prompts, store
 from fvhydra.config.root import Config
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -35,7 +39,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "eval_compare": op.EvalCompareConfig,
         "metrics": op.MetricsOpConfig,
     },
-    "schema/prompts": {"suite": prompts.SuiteConfig},
+    "schema/engine": {"engine": engine.EngineConfig},
+    "schema/prompts": {"prompts": prompts.PromptsConfig, "suite": prompts.SuiteConfig},
     "schema/launcher": {
         "launcher": launcher.LauncherConfig,
         "modal": launcher.ModalLauncherConfig,
@@ -55,6 +60,41 @@ def register() -> None:
                 config_store.store(group=group, name=name, node=node, package="_global_")
             else:
                 config_store.store(group=group, name=name, node=node)
+
+
+def groups() -> frozenset[str]:
+    """The keys at the top that are groups: what is chosen there has keys of its own."""
+    types = typing.get_type_hints(Config)
+    return frozenset(field.name for field in dataclasses.fields(Config) if dataclasses.is_dataclass(types[field.name]))
+
+
+@functools.cache
+def typed_only() -> frozenset[str]:
+    """Keys that only a person may set, of every choice of ours, dotted."""
+    return frozenset(key for key, field in _every_field() if field.metadata.get("typed"))
+
+
+@functools.cache
+def environment_of() -> dict[str, str]:
+    """Keys that ``conf/`` reads from the environment, dotted, with the variable."""
+    return {key: field.metadata["variable"] for key, field in _every_field() if field.metadata.get("variable")}
+
+
+def _every_field() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+    types = typing.get_type_hints(Config)
+    for field in dataclasses.fields(Config):
+        yield field.name, field
+        if field.name in groups():
+            for schema in (types[field.name], *SCHEMAS.get(f"schema/{field.name}", {}).values()):
+                yield from _fields_of(field.name, schema)
+
+
+def _fields_of(prefix: str, schema: type) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+    types = typing.get_type_hints(schema)
+    for field in dataclasses.fields(schema):
+        yield f"{prefix}.{field.name}", field
+        if dataclasses.is_dataclass(types[field.name]):
+            yield from _fields_of(f"{prefix}.{field.name}", types[field.name])
 
 
 def config_dirs(words: Sequence[str]) -> list[str]:

@@ -49,17 +49,19 @@ class StoreConfig:
 class LocalStoreConfig(StoreConfig):
     """A store in a folder of this machine."""
 
-    path: str = doc("Folder of the store, made when first written", MISSING)
+    path: str = doc("Folder of the store, made when first written", MISSING, variable="FVHYDRA_STORE")
 
 
 @dataclass
 class HubStoreConfig(StoreConfig):
     """A data set on the Hugging Face Hub. The token comes from the environment, never from here."""
 
-    repo_id: Annotated[str, AfterValidator(_repo_id)] = doc("Data set, as organisation/name", MISSING)
+    repo_id: Annotated[str, AfterValidator(_repo_id)] = doc(
+        "Data set, as organisation/name", MISSING, variable="FASTVIDEO_SSIM_REFERENCE_HF_REPO", example="org/name"
+    )
     revision: str = doc("Branch that is read and written", "main")
     endpoint: Annotated[str, AfterValidator(_endpoint)] | None = doc(
-        "Address of the Hub; null: HF_ENDPOINT or the public one", None
+        "Address of the Hub; null: HF_ENDPOINT or the public one", None, typed=True
     )
     cache_dir: str | None = doc("Folder for downloads; null: that of huggingface_hub (HF_HUB_CACHE, HF_HOME)", None)
     timeout_s: PositiveFloat = doc("Longest wait for the network to move at all, s", 60.0)

@@ -3,11 +3,27 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+from importlib import metadata
 from typing import Any
 
 from fvhydra.core import extras
 from fvhydra.core.errors import UsageError
+
+REGISTRY = "fvhydra"
+"""Entry point group by which an installed package registers its classes, so that data may name them."""
+
+
+@functools.cache
+def registered() -> frozenset[str]:
+    """Dotted names of the classes that installed packages register."""
+    return frozenset(entry.value.replace(":", ".") for entry in metadata.entry_points(group=REGISTRY))
+
+
+def is_registered(target: str) -> bool:
+    """Whether ``target`` may be named by data that nobody vouches for: a class of ours, or a registered one."""
+    return target.startswith(f"{__name__.partition('.')[0]}.") or target in registered()
 
 
 def load_class(target: str, key: str, base: type) -> Any:

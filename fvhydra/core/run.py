@@ -59,8 +59,10 @@ class RunFolder:
             )
         return cls(path.resolve())
 
-    def start(self, *, op: str, model: str, title: str, command: list[str], config: dict[str, Any]) -> None:
-        """Write the first manifest and become ``running``."""
+    def start(
+        self, *, op: str, model: str, title: str, command: list[str], config: dict[str, Any], **more: Any
+    ) -> None:
+        """Write the first manifest, with further facts ``more`` of the command, and become ``running``."""
         with files.explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         manifest = {
@@ -70,6 +72,7 @@ class RunFolder:
             "title": title,
             "created": now(),
             "command": command,
+            **more,
             "config": config,
             "environment": environment(),
             "cases": [],

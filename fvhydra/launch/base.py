@@ -27,6 +27,7 @@ from typing import ClassVar, Protocol
 
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.core.progress import Progress
+from fvhydra.core.project import Added
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import AGAIN
 from fvhydra.launch import resume
@@ -42,6 +43,8 @@ class SweepObserver(Protocol):
 
     command: list[str]
     """What was typed, the program's name included."""
+    added: Added
+    """What the project and the environment added to that."""
 
     def begin(self, folder: Path, dry_run: bool = False) -> None:
         """Called when all configurations are valid; ``folder`` is that of the sweep.

@@ -16,6 +16,7 @@ from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.core.memo import Memo
 from fvhydra.core.progress import Fanout, Progress, Silent
+from fvhydra.core.project import Added
 from fvhydra.core.result import NextCommand, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
@@ -37,6 +38,7 @@ class Job:
         command: What was typed, the program's name included.
         overrides: Those of this job: in a sweep, one value of each.
         shared: What all jobs of the command have in common.
+        added: What the project and the environment added to the command.
     """
 
     number: int
@@ -46,6 +48,7 @@ class Job:
     command: list[str]
     overrides: list[str]
     shared: Memo = field(default_factory=Memo, compare=False)
+    added: Added = field(default_factory=Added)
 
     @cached_property
     def op(self) -> Op:
@@ -184,6 +187,7 @@ def start(job: Job) -> None:
         model=job.model,
         title=job.title,
         command=job.command,
+        **({"added": files.plain(job.added)} if job.added != Added() else {}),
         config=files.plain(job.config),
     )
 

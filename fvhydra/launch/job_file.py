@@ -20,6 +20,7 @@ from fvhydra.core import files, untrusted
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
+from fvhydra.core.project import Added
 from fvhydra.core.run import RunFolder
 from fvhydra.launch.job import Job
 
@@ -39,6 +40,7 @@ def write_job(job: Job) -> Path:
         "fingerprint": job.fingerprint,
         "command": job.command,
         "overrides": job.overrides,
+        "added": job.added,
         "folder": Path.cwd(),  # where relative paths of the configuration begin
         "environment": _here(),
         "types": _types(job.config),
@@ -64,6 +66,7 @@ def read_job(folder: Path) -> Job:
             folder=RunFolder(folder),
             command=record["command"],
             overrides=record["overrides"],
+            added=untrusted.typed(Added, record["added"], "added"),
         )
     except pydantic.ValidationError as error:
         raise _damaged(folder, first_problem(error)) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes our launcher and sweeper known to Hydra.
+"""Makes our launcher, our sweeper and what folders add known to Hydra.
 
 There is no ``hydra_plugins`` package of our own at the top of the repository.
 """
@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.plugin import Plugin
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
+from fvhydra.core.project import ConfigFolder
+from fvhydra.launch import config_sources
 from fvhydra.launch.grid import GridSweeper
 from fvhydra.launch.sweep import SweepLauncher
 
 _PACKAGE = "hydra_plugins"
 
 
-def register() -> None:
-    """Register both. May be called any number of times."""
+def register(folders: Sequence[ConfigFolder] = ()) -> None:
+    """Register them, with the folders of choices of this command. May be called any number of times."""
+    config_sources.use(folders)
+    for plugin in (config_sources.AddedFolder, config_sources.OutsideSchemas):
+        Plugins.instance().register(plugin)
+    if config_sources.FvhydraSearchPath not in Plugins.instance().discover(SearchPathPlugin):
+        Plugins.instance().register(config_sources.FvhydraSearchPath)
     module = _module()
     _register(module, "hydra/launcher", SweepLauncher)
     _register(module, "hydra/sweeper", GridSweeper, max_batch_size=None)

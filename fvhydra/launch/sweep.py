@@ -104,7 +104,8 @@ class SweepLauncher(HydraLauncher):
         shared = Memo()
         words = [words_without_user_info(overrides) for overrides in job_overrides]
         for preferred, (config, overrides, title) in enumerate(zip(configs, words, titles(words), strict=True), first):
-            job = Job(preferred, title, config, RunFolder(Path()), self.observer.command, overrides, shared)
+            command, added = self.observer.command, self.observer.added
+            job = Job(preferred, title, config, RunFolder(Path()), command, overrides, shared, added)
             same = earlier.get(job.fingerprint)
             number = same.pop(0) if same else preferred if preferred not in taken else max(taken) + 1
             taken.add(number)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
 import shutil
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -12,10 +14,11 @@ from typing import Literal
 
 from fvhydra.config.load import build_config
 from fvhydra.config.problems import ConfigError
-from fvhydra.config.schema import conf_dir
+from fvhydra.config.schema import SCHEMAS, conf_dir
 from fvhydra.core.environment import package_version
 from fvhydra.core.errors import FvhydraError, StoreError
 from fvhydra.core.extras import EXTRAS, install_line, missing
+from fvhydra.core.project import TOML_NAME, YAML_NAME, config_folders, project_settings
 from fvhydra.core.result import Criterion, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, find_token
@@ -38,7 +41,7 @@ class Doctor(Op):
     def run(self, context: Context) -> RunResult:
         """Make all checks; a failing one does not keep the others from being made."""
         findings: list[Criterion] = []
-        for look in (_versions, _device, _codecs, _tokens, _store, _disk, _groups, _last_run):
+        for look in (_versions, _device, _codecs, _tokens, _store, _disk, _settings, _groups, _last_run):
             try:
                 findings += look(context)
             except Exception as error:  # a doctor must survive every patient
@@ -104,11 +107,13 @@ def _codecs(context: Context) -> Iterator[Criterion]:
 
 def _tokens(context: Context) -> Iterator[Criterion]:
     token = find_token()
-    needed = context.config.store.name == "hub"
+    needed = context.store.needs_token
     found = (
         f"from {token.source}" if token else f"none: set one of {', '.join(TOKEN_VARIABLES)}, or run `hf auth login`"
     )
-    yield Criterion("Hub token", token is not None or not needed, found, "present for store=hub")
+    yield Criterion(
+        "Hub token", token is not None or not needed, found, f"present for store={context.config.store.name}"
+    )
 
 
 def _store(context: Context) -> Iterator[Criterion]:
@@ -155,28 +160,55 @@ def _disk(context: Context) -> Iterator[Criterion]:
         yield Criterion(f"free disk, {name}", free_gb >= _LITTLE_SPACE_GB, f"{free_gb:.0f} GB at {path}", ">= 5 GB")
 
 
+def _settings(context: Context) -> Iterator[Criterion]:
+    """What was not typed: the project's settings, and the folders of choices beside our own."""
+    settings = project_settings()
+    if settings.file is None:
+        yield Criterion("project", True, f"no {YAML_NAME}, nor [tool.fvhydra] in a {TOML_NAME}, here or above", "any")
+    else:
+        held = [word for word in settings.overrides if word in context.overrides]
+        sweeps = "".join(f" @{name}" for name in settings.sweeps)
+        given = f"{settings.file}: {shlex.join(held) or 'no override holds'}{f'; sweeps:{sweeps}' if sweeps else ''}"
+        yield Criterion("project", True, given, "any")
+    for folder in config_folders(context.command, settings):
+        hidden = [
+            f"{path.parent.name}={path.stem}"
+            for path in sorted(folder.path.glob("*/*.yaml"))
+            if (conf_dir() / path.parent.name / path.name).is_file()
+        ]
+        given = f"ours hide its {', '.join(hidden)}" if hidden else "adds choices"
+        yield Criterion(folder.named.partition(" ")[0], not hidden, f"{folder.path}: {given}", "names of its own")
+
+
 def _groups(context: Context) -> Iterator[Criterion]:
     """Compose every option of every group, and every model in every tier."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    folders = [conf_dir(), *(folder.path for folder in config_folders(context.command, project_settings()))]
+    names = sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()} - {"sampling"})
     choices = {
-        folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
-        for folder in sorted(conf_dir().iterdir())
-        if folder.is_dir() and folder.name != "sampling"
+        name: sorted({path.stem for folder in folders for path in (folder / name).glob("*.yaml")}) for name in names
     }
     models, tiers = choices.pop("model"), choices.pop("tier")
     # one option of every group at a time; a round that fails is looked at option by option
     rounds = zip_longest(*([f"{group}={name}" for name in names] for group, names in choices.items()))
     trials = [[word for word in words if word] for words in rounds]
-    trials += [[f"model={model}", f"tier={tier}"] for model in models for tier in tiers]
+    pairs = [(model, tier) for model in models for tier in tiers if _has_sampling(folders, model, tier)]
+    trials += [[f"model={model}", f"tier={tier}"] for model, tier in pairs]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         failed = [trial for trial in trials if _trouble(trial)]
         singles = [[word] for trial in failed for word in trial]
         troubles = [trouble for trial in (*singles, *failed) if (trouble := _trouble(trial))]
-    count = sum(map(len, choices.values())) + len(models) * len(tiers)
+    count = sum(map(len, choices.values())) + len(pairs)
     yield Criterion("config groups", not troubles, "; ".join(troubles) or f"{count} choices compose", "all compose")
+
+
+def _has_sampling(folders: list[Path], model: str, tier: str) -> bool:
+    """Whether a model has that tier: each of ours must, one from outside may do without."""
+    ours = (folders[0] / "model" / f"{model}.yaml").is_file() and (folders[0] / "tier" / f"{tier}.yaml").is_file()
+    return ours or any((folder / "sampling" / model / f"{tier}.yaml").is_file() for folder in folders)
 
 
 def _trouble(trial: list[str]) -> str:
@@ -184,13 +216,24 @@ def _trouble(trial: list[str]) -> str:
     from hydra import compose
 
     try:
-        # which data set a Hub store is in is a person's to say
-        build_config(compose("config", overrides=[*trial, "store.repo_id=org/name"] if "store=hub" in trial else trial))
+        build_config(compose("config", overrides=[*trial, *_needed(trial)]))
     except ConfigError as error:
         return f"{' '.join(trial)}: {error}"
     except Exception as error:
         return f"{' '.join(trial)}: {str(error).splitlines()[0]}"
     return ""
+
+
+def _needed(trial: list[str]) -> list[str]:
+    """Values that are a person's to say, such as which data set a Hub store is in."""
+    chosen = [word.partition("=") for word in trial]
+    schemas = {group: SCHEMAS.get(f"schema/{group}", {}).get(name) for group, _, name in chosen}
+    return [
+        f"{group}.{field.name}={example}"
+        for group, schema in schemas.items()
+        for field in (dataclasses.fields(schema) if schema else ())
+        if (example := field.metadata.get("example"))
+    ]
 
 
 def _last_run(context: Context) -> Iterator[Criterion]:

@@ -7,12 +7,12 @@ import dataclasses
 import math
 import shlex
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from fvhydra.config.op import MetricsOpConfig
-from fvhydra.config.schema import config_dirs
 from fvhydra.core.errors import UsageError
+from fvhydra.core.project import config_folders, project_settings, refuse_file
 from fvhydra.core.result import RunResult
+from fvhydra.core.untrusted import read_yaml
 from fvhydra.core.verdict import Verdict
 from fvhydra.metrics import catalogue
 from fvhydra.metrics.base import Assets
@@ -63,7 +63,11 @@ class Metrics(Op):
 
 
 def _offers(context: Context) -> dict[str, Offer]:
-    folders = [Path(folder).expanduser() for folder in config_dirs(context.command)]
+    added = config_folders(context.command, project_settings())
+    for folder in added:
+        for file in (folder.path / "metrics").glob("*.yaml") if folder.origin == "project" else ():
+            refuse_file(file, "metrics", read_yaml(file))
+    folders = [folder.path for folder in added]
     return context.prepared.own.once("offers", lambda: offers(folders, context.config.metrics.use))
 
 
