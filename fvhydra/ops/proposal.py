@@ -14,10 +14,12 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.media import latent
 from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, clip_facts
+from fvhydra.ops.originals import Originals
 from fvhydra.ops.references import References
 from fvhydra.review import change
 from fvhydra.review.criteria import review_latent, review_origin, review_pixels
 from fvhydra.stores.layout import sidecar_path
+from fvhydra.stores.verification import UNVERIFIED
 
 
 def reviewed(context: Context, made: Generated, path: str) -> CaseResult:
@@ -56,16 +58,24 @@ def files_of(context: Context, artifact: str, path: str) -> list[change.ChangeFi
 
 
 def prepare_change(
-    context: Context, references: References, results: Sequence[CaseResult], kind: str, verb: str, **parts: Any
+    context: Context,
+    references: References,
+    results: Sequence[CaseResult],
+    kind: str,
+    verb: str,
+    originals: Originals | None = None,
+    **parts: Any,
 ) -> RunResult:
     """Write ``change.json`` and answer with a result that says so.
 
     Args:
         kind: The change's kind.
         verb: First word of the commit's title, for example ``Seed``.
+        originals: What it replaces; what of that could not be verified is recorded.
         parts: Further fields of :class:`fvhydra.review.change.Change`.
     """
     config, op = context.config, context.config.op
+    lost = originals.unverified if originals else {}
     failed = {item.name for result in results for item in result.criteria if not item.passed}
     prepared = change.Change(
         kind=kind,
@@ -74,7 +84,7 @@ def prepare_change(
         store=references.store.location,
         parent=references.revision,
         blocked_by=sorted(failed - set(getattr(op, "accept", []))),
-        provenance={"environment": context.run.manifest["environment"]},
+        provenance={"environment": context.run.manifest["environment"]} | ({UNVERIFIED: lost} if lost else {}),
         **parts,
     )
     change.save_change(context.run, prepared)
@@ -84,7 +94,7 @@ def prepare_change(
         verdict=Verdict.DONE,
         message=f"{len(prepared.paths)} file(s) prepared for {references.store.location}.",
         cases=list(results),
-        notes=told(prepared),
+        notes=[*told(prepared), *(originals.notes if originals else [])],
         change=ChangeStatus(references.store.location, len(prepared.paths)),
     )
 

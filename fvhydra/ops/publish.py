@@ -15,6 +15,7 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
 from fvhydra.ops.cases import carried_words
 from fvhydra.ops.context import Context
+from fvhydra.ops.healing import still_damaged
 from fvhydra.ops.proposal import told
 from fvhydra.review import change
 from fvhydra.review.confirm import Ask, Confirmation, as_word, confirmed, refuse_wrong_words
@@ -98,7 +99,8 @@ def settle(context: Context, op: Op, ask: Ask | None, confirmation: Confirmation
         return stands
     revision = change.apply_change(context.run, prepared, context.store, who=person())
     published = f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}."
-    stands.said = [published, *prepared.follow_up.replace("{revision}", revision).splitlines()]
+    follow_up = prepared.follow_up.replace("{revision}", revision).splitlines()
+    stands.said = [published, *still_damaged(context.store, prepared, revision), *follow_up]
     stands.published = revision
     return stands
 

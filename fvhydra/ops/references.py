@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fvhydra.core.errors import Corrupt, StoreError, UsageError
 from fvhydra.core.result import Difference
 from fvhydra.ops.generation import Generated
 from fvhydra.stores import layout
-from fvhydra.stores.base import LogEntry, Store
+from fvhydra.stores.base import Entry, LogEntry, Store
 
 SIDECAR_VERSION = 1
 
@@ -30,17 +31,22 @@ class References:
         self.folder = folder
         self.revision = store.head()
         self.folders = [layout.reference_folder(case, drafts=True)] if drafts else layout.search_folders(case)
-        self.digests: dict[str, str] = {}
-        """Every file there is, with its digest."""
+        self.entries: dict[str, Entry] = {}
+        """Every file there is, by path."""
         for prefix in self.folders:
-            self.digests |= {path: entry.digest for path, entry in store.files(prefix, self.revision).items()}
+            self.entries |= store.files(prefix, self.revision)
         self._sidecars: dict[str, dict[str, Any] | None] = {}
         self._log: list[LogEntry] | None = None
 
     @property
     def files(self) -> list[str]:
         """Every file there is, sorted."""
-        return sorted(self.digests)
+        return sorted(self.entries)
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Every file there is, with its digest."""
+        return {path: entry.digest for path, entry in self.entries.items()}
 
     def find(self, case: Case) -> str | None:
         """Store path of the case's reference, or None."""
@@ -58,7 +64,7 @@ class References:
         """
         if path not in self._sidecars:
             name = layout.sidecar_path(path)
-            self._sidecars[path] = self._read_sidecar(name) if name in self.digests else None
+            self._sidecars[path] = self._read_sidecar(name) if name in self.entries else None
         return self._sidecars[path]
 
     def _read_sidecar(self, name: str) -> dict[str, Any]:
@@ -76,7 +82,8 @@ class References:
 
     def digest_of(self, path: str) -> str:
         """What a conclusion from a reference rests on: the digests of it and of its sidecar."""
-        return f"{self.digests.get(path)} {self.digests.get(layout.sidecar_path(path))}"
+        digests = self.digests
+        return f"{digests.get(path)} {digests.get(layout.sidecar_path(path))}"
 
     def history(self, path: str) -> list[dict[str, str]]:
         """The commits that touched a reference, newest first; the store is asked once for all.

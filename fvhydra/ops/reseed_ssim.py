@@ -22,10 +22,19 @@ from fvhydra.ops.cases import same_cases, same_words
 from fvhydra.ops.comparison import compare_with_reference, shown_metrics
 from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, finish_cases, record_cases
+from fvhydra.ops.healing import heal
+from fvhydra.ops.originals import Originals, fetch_originals
 from fvhydra.ops.proposal import files_of, prepare_change, review, reviewed
 from fvhydra.ops.references import References, recipe_difference, write_sidecar
 from fvhydra.review.kinds import KINDS
 from fvhydra.similarity.pixel import frame_changes
+from fvhydra.stores.layout import sidecar_path
+
+STAYS = "stays as it is"
+"""What is planned for a reference that did not move."""
+
+_SAME = 1e-6
+"""Largest distance from equality, of any number, at which a reference has not moved."""
 
 
 class ReseedSsim(Op):
@@ -55,7 +64,7 @@ class ReseedSsim(Op):
         references, paths = self._current(context, context.run.path / "references")
         record_cases(context, wanted)
         context.progress.stage("back up", msg=f"{len(paths)} reference(s)")
-        self._back_up(context, references, list(paths.values()))
+        originals = self._back_up(context, references, list(paths.values()))
 
         def conclude(made: Generated) -> CaseResult:
             write_sidecar(made)
@@ -64,18 +73,36 @@ class ReseedSsim(Op):
         basis = {index: references.digest_of(path) for index, path in paths.items()}
         found = finish_cases(context, wanted, paths, conclude, basis)
         results = sorted(found, key=lambda result: result.index)
+        moved = [result for result in results if result.planned != STAYS]
+        if not moved:
+            return self._nothing_moved(context, results)
         changes = [
             replace(item, replaces=references.digests.get(item.path))
-            for result in results
+            for result in moved
             if result.artifact
             for item in files_of(context, result.artifact, paths[result.index])
         ]
-        checklist = _checklist(context, self.config.reason, results)
+        changes = heal(context, changes, originals, references.entries)
+        checklist = _checklist(context, self.config.reason, results, originals)
         files.write_text(context.run.path / "pull_request.md", checklist)
         parts = {"changes": changes, "follow_up": checklist}
-        prepared = prepare_change(context, references, results, "reseed", "Re-seed", **parts)
+        prepared = prepare_change(context, references, results, "reseed", "Re-seed", originals, **parts)
         prepared.sides = ("before", "after")
+        if len(moved) < len(results):
+            prepared.notes.append(f"{_count(results)} did not move, within {_SAME:g}; they stay as they are.")
         return prepared
+
+    def _nothing_moved(self, context: Context, results: list[CaseResult]) -> RunResult:
+        """No change is prepared: references would only change their dates."""
+        return RunResult(
+            op=self.config.name,
+            model=context.config.model.name,
+            verdict=Verdict.DONE,
+            message="Nothing moved.",
+            cases=results,
+            notes=[f"Nothing moved: {_count(results)} within {_SAME:g}. There is nothing to publish."],
+            sides=("before", "after"),
+        )
 
     def _current(self, context: Context, scratch: Path) -> tuple[References, dict[int, str]]:
         wanted = context.cases
@@ -90,13 +117,13 @@ class ReseedSsim(Op):
             )
         return references, paths
 
-    def _back_up(self, context: Context, references: References, paths: list[str]) -> None:
-        """Copies of everything that will be replaced, with a note of what they are."""
+    def _back_up(self, context: Context, references: References, paths: list[str]) -> Originals:
+        """Copies of everything that will be replaced, with a note of what they are, and of what is not among them."""
         backup = context.run.path / "backup"
-        for path in paths:
-            for name in (path, f"{path}.json"):
-                if name in references.digests:
-                    files.copy(references.fetch(name), backup / name)
+        names = [name for path in paths for name in (path, sidecar_path(path))]
+        originals = fetch_originals(references.store, references.digests, names, references.folder, references.revision)
+        for name, file in originals.files.items():
+            files.copy(file, backup / name)
         provenance = {
             "what": "references as they were before a re-seed",
             "model_id": context.config.model.model_id,
@@ -106,8 +133,10 @@ class ReseedSsim(Op):
             "utc": now(),
             "reason": self.config.reason,
             "files": sorted(paths),
+            "unverified": originals.reasons,
         }
         files.write_json(backup / "PROVENANCE.json", provenance)
+        return originals
 
 
 def _before_and_after(context: Context, made: Generated, references: References, path: str) -> CaseResult:
@@ -122,13 +151,32 @@ def _before_and_after(context: Context, made: Generated, references: References,
         moves = Motion(frame_changes(context.run.inside(result.reference)), frame_changes(made.artifact))
         result.comparison = replace(result.comparison, motion=moves)
     result.verdict = Verdict.DONE
+    result.planned = "to be replaced"
     with contextlib.suppress(Corrupt):  # a broken sidecar is one more reason to replace it
         result.recipe_difference = recipe_difference(references.sidecar(path), made.case)
     review(made, result)
+    if _stays(made, result):
+        result.planned = STAYS
     return result
 
 
-def _checklist(context: Context, reason: str, results: list[CaseResult]) -> str:
+def _stays(made: Generated, result: CaseResult) -> bool:
+    """Whether a new reference would say what the old one says already, numbers and recipe."""
+    measured = result.comparison
+    if measured is None or measured.difference or result.recipe_difference or not result.recipe_known:
+        return False
+    if isinstance(measured, PixelComparison):
+        # no number tells of sound
+        return made.media.audio is None and measured.min_ssim is not None and measured.min_ssim >= 1 - _SAME
+    distances = (measured.slice_cosine_distance, measured.full_cosine_distance, measured.max_abs_diff)
+    return all(distance is not None and abs(distance) <= _SAME for distance in distances)
+
+
+def _count(results: list[CaseResult]) -> str:
+    return f"{sum(result.planned == STAYS for result in results)} of {len(results)}"
+
+
+def _checklist(context: Context, reason: str, results: list[CaseResult], originals: Originals) -> str:
     """What a reviewer of the pull request wants to know, as Markdown."""
     environment = context.run.manifest["environment"]
     dirty = ", with uncommitted changes" if environment.get("git_dirty") == "yes" else ""
@@ -143,6 +191,7 @@ def _checklist(context: Context, reason: str, results: list[CaseResult]) -> str:
             f"- [ ] Command: `{shlex.join(context.command)}` on {environment.get('gpu', environment['cpu'])}",
             "- [ ] Store revision: {revision}",
             f"- [ ] Backup: `{context.run.path / 'backup'}`",
+            *(f"- [ ] {note}" for note in originals.notes),
             f"- [ ] To undo: `python -m fvhydra {shlex.join(restore)}`",
             "",
             "| case | seed | old against new |",

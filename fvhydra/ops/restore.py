@@ -3,23 +3,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fvhydra.config.op import RestoreConfig
 from fvhydra.core import files
-from fvhydra.core.errors import Unavailable, UsageError
+from fvhydra.core.errors import Corrupt, Unavailable, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
+from fvhydra.ops.originals import fetch_originals
 from fvhydra.ops.proposal import prepare_change
 from fvhydra.ops.references import References, read_sidecar
 from fvhydra.review import change
 from fvhydra.review.confirm import refuse_wrong_words
 from fvhydra.review.kinds import KINDS
 from fvhydra.stores.base import Entry, Store
+from fvhydra.stores.content import holds
 from fvhydra.stores.layout import sidecar_path
 
 Tree = dict[str, Entry]
@@ -43,18 +46,38 @@ class Restore(Op):
         returning = sorted(path for path, entry in then.items() if now.get(path) != entry)
         leaving = sorted(set(now) - set(then))
         target = context.run.path / "artifacts"
-        fetched = references.store.fetch(returning, target, revision)
-        current = references.store.fetch([p for p in (*returning, *leaving) if p in now], references.folder)
+        fetched = self._fetch(context, returning, then, target, revision)
+        digests = {path: entry.digest for path, entry in now.items()}
+        touched = (*returning, *leaving)
+        originals = fetch_originals(references.store, digests, touched, references.folder, references.revision)
         changes = []
         for path in returning:
             replaced = now[path].digest if path in now else None
             local = fetched[path]
             changes.append(change.ChangeFile(path, context.run.relative(local), files.sha256_file(local), replaced))
         media = [path for path in (*returning, *leaving) if not path.endswith(".json")]
-        results = [_shown(context, index, path, current, fetched) for index, path in enumerate(media)]
+        results = [_shown(context, index, path, originals.files, fetched) for index, path in enumerate(media)]
         verb = f"Restore {revision[:12]} of"
         kind = _kind(now, then)
-        return prepare_change(context, references, results, kind, verb, changes=changes, deletes=leaving)
+        return prepare_change(context, references, results, kind, verb, originals, changes=changes, deletes=leaving)
+
+    def _fetch(self, context: Context, paths: Sequence[str], then: Tree, to: Path, revision: str) -> dict[str, Path]:
+        """What is to be put back; where the store has lost it, from the backup of the run that is undone.
+
+        Raises:
+            Corrupt: Neither has the right bytes of a file.
+        """
+        found = {}
+        for path in paths:
+            try:
+                found[path] = context.store.fetch([path], to, revision)[path]
+            except Corrupt:
+                kept = _backup(context, path)
+                if kept is None or not holds(kept, then[path]):
+                    raise
+                files.copy(kept, to / path)
+                found[path] = to / path
+        return found
 
     def _difference(
         self, context: Context, scratch: Path
@@ -89,8 +112,21 @@ class Restore(Op):
             )
         now, then = ({path: entry for path, entry in tree.items() if path in paths} for tree in (now, then))
         if now == then:
-            raise UsageError(f"The references are as they were in {revision} already; there is nothing to restore.")
+            raise UsageError(
+                f"The references are as they were in {revision} already; there is nothing to restore.",
+                "If one of them is damaged, op=verify says what can be done.",
+            )
         return references, revision, now, then
+
+
+def _backup(context: Context, path: str) -> Path | None:
+    """Where the run that is undone may have kept a file of the store."""
+    if context.config.run is None:
+        return None
+    try:
+        return RunFolder(Path(context.config.run).expanduser()).inside(f"backup/{path}")
+    except UsageError:
+        return None
 
 
 def _kind(now: Tree, then: Tree) -> str:
