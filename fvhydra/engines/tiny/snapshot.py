@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -25,6 +26,14 @@ FAMILIES = {
 """Family to the function that builds its pipeline from a seed."""
 
 LIBRARIES = ("diffusers", "transformers", "tokenizers")
+
+TOKENIZERS = {
+    "TokenizersBackend": "PreTrainedTokenizerFast",
+    "CLIPTokenizer": "CLIPTokenizerFast",
+    "GemmaTokenizer": "GemmaTokenizerFast",
+}
+"""Class of a tokenizer as transformers 5 saves it, to a name that transformers 4 knows too, for the same class. Engines
+that are pinned to 4 read the same weights; what a model yields does not depend on the name."""
 
 
 def build_snapshot(family: str, cache_dir: Path, seed: int = 0) -> Path:
@@ -56,6 +65,7 @@ def build_snapshot(family: str, cache_dir: Path, seed: int = 0) -> Path:
         with explained(target):
             with quiet_libraries():
                 _pipeline(family, seed).save_pretrained(building)
+            _rename_tokenizers(building)
             building.chmod(0o755)
             _publish(building, target)
     finally:
@@ -82,6 +92,18 @@ def _pipeline(family: str, seed: int) -> Any:
     module, _, function = FAMILIES[family].partition(":")
     with torch.random.fork_rng(devices=[]):
         return getattr(importlib.import_module(module), function)(seed)
+
+
+def _rename_tokenizers(folder: Path) -> None:
+    """Write the names of :data:`TOKENIZERS` into what the libraries saved."""
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    for component, (library, name) in [(key, value) for key, value in index.items() if isinstance(value, list)]:
+        if name in TOKENIZERS:
+            index[component] = [library, TOKENIZERS[name]]
+            path = folder / component / "tokenizer_config.json"
+            settings = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": TOKENIZERS[name]}
+            path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
 def _publish(building: Path, target: Path) -> None:

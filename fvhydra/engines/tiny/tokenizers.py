@@ -73,6 +73,8 @@ def _byte_level(specials: dict[str, str], template: str, length: int, **options:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=template, special_tokens=[(word, vocabulary[word]) for word in template.split() if word != "$A"]
     )
+    # transformers 4 rebuilds the space in front of a text from this option
+    options = {"add_prefix_space": True, **options}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=length, **specials, **options)
 
 
