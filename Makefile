@@ -37,11 +37,15 @@ sweep: $(VENV)/.installed ## Check several: make sweep MODEL=ltx2,wan21_t2v_1_3b
 doctor: $(VENV)/.installed ## Look at this machine, its tokens and the store
 	$(RUN) op=doctor $(ARGS)
 
-test: $(VENV)/.installed ## Install what the tests need, then run them: no network, no GPU
+$(VENV)/.engine-environments: tests/engines/environments.py $(VENV)/.installed
+	$(VENV)/bin/python -m tests.engines.environments
+	@touch $@
+
+test: $(VENV)/.installed $(VENV)/.engine-environments ## Install what the tests need, then run them: no network, no GPU
 	@scripts/setup_tests.sh tests $(VENV)/bin/python --without-slow $(ARGS)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --without-slow $(ARGS)
 
-test-all: $(VENV)/.installed ## The same with the slow fault-injection tests
+test-all: $(VENV)/.installed $(VENV)/.engine-environments ## The same with the slow fault-injection tests
 	@scripts/setup_tests.sh tests $(VENV)/bin/python $(ARGS)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 

@@ -57,9 +57,15 @@ class DiffusersEngine(Engine):
             getattr(diffusers, model.pipeline, None)  # diffusers imports a pipeline when it is asked for
 
     def load(self, request: LoadRequest, progress: Progress) -> None:
-        from fvhydra.engines.pipeline.loaded import LoadedPipeline
+        try:
+            from fvhydra.engines.pipeline.loaded import LoadedPipeline
 
-        self._loaded = LoadedPipeline(request, self._offload, progress)
+            self._loaded = LoadedPipeline(request, self._offload, progress)
+        except ImportError as error:  # a library is too old or too new for another
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise UsageError(
+                f"engine={self.config.name} cannot import what it needs ({reason}).", self.capabilities.install
+            ) from error
 
     def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
         assert self._loaded is not None  # load comes first

@@ -228,8 +228,8 @@ class EngineProcess:
         ours = next((_KINDS[kind] for kind in kinds if kind in _KINDS), None)
         if ours is not None:
             return ours(str(content["message"]), str(content["hint"]))
-        text = printable(f"{kinds[0]}: {content['text']}".rstrip(": "))
-        return EngineFailed(f"{self._who} failed while {_doing(name)}: {text}", f"The traceback is in {self._log}.")
+        text = " ".join(printable(f"{kinds[0]}: {content['text']}").split()).rstrip(":.")[:_SHOWN]
+        return EngineFailed(f"{self._who} failed while {_doing(name)}: {text}.", f"The traceback is in {self._log}.")
 
     def _cancel(self) -> None:
         """Let the engine end the call at its next step; one that does not is ended."""

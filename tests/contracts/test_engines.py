@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fvhydra.config.engine import EngineConfig
 from fvhydra.testing import cases
 from fvhydra.testing.engines import EngineContract, Subject
+from tests.engines.environments import environment
 
 
 class TestMock(EngineContract):
@@ -34,3 +37,31 @@ class TestDiffusers(EngineContract):
     def test_video_latents_are_as_large_as_the_compression_says(self, subject: Subject) -> None:
         if subject.model == "ltx2":
             assert cases.output(subject.media).shape == (1, 128, 2, 3, 3)  # 9 frames / 8, 96 pixels / 32
+
+
+class TestMockInAProcessOfItsOwn(EngineContract):
+    choice = "mock"
+    models = ("hunyuan_i2v", "ltx2", "stable_audio_open")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine_config(cls) -> EngineConfig:
+        return dataclasses.replace(cases.engine_config("mock"), isolate=True)
+
+
+@pytest.mark.slow
+class TestDiffusersInAProcessOfItsOwn(TestDiffusers):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine_config(cls) -> EngineConfig:
+        return dataclasses.replace(cases.engine_config("diffusers"), isolate=True)
+
+
+@pytest.mark.slow
+class TestDiffusersOfAnotherVersion(TestDiffusers):
+    models = ("cogvideox15_5b_i2v", "stable_audio_open", "wan21_t2v_1_3b", "wan22_ti2v_5b")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine_config(cls) -> EngineConfig:
+        return dataclasses.replace(cases.engine_config("diffusers"), python=str(environment("diffusers-0.38")))

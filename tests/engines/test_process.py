@@ -185,7 +185,7 @@ def test_a_long_silence_of_the_engine_is_no_silence_of_its_process(opened: Opene
         (
             "raise",
             EngineFailed,
-            "engine=stub in a process of its own failed while generating: ValueError: shapes (2, 3)\nand (4,)",
+            "engine=stub in a process of its own failed while generating: ValueError: shapes (2, 3) and (4,).",
             "The traceback is in ",
         ),
     ],
