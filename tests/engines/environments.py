@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python environments with other versions of an engine's libraries, and without ours.
 
-``python -m tests.engines.environments`` makes them, once for this interpreter: ``make test`` does, so that no test needs
-a network. What their libraries need and this environment has (torch above all, 700 MB) is linked, not installed.
+``python -m tests.engines.environments`` makes them, once for this interpreter: ``make test`` does, so that no test has
+to reach a network. What they need and this environment has (torch above all, 700 MB) is linked, not installed.
 """
 
 from __future__ import annotations
@@ -18,22 +18,10 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-_HTTPX = ("httpx==0.28.1", "httpcore==1.0.9")
+_BOTH = ("diffusers==0.38.0", "tokenizers==0.22.2", "httpx==0.28.1", "httpcore==1.0.9")
 ENVIRONMENTS = {
-    "diffusers-0.38": (
-        "diffusers==0.38.0",
-        "transformers==5.5.0",
-        "huggingface-hub==1.33.0",
-        "tokenizers==0.22.2",
-        *_HTTPX,
-    ),
-    "transformers-4": (
-        "diffusers==0.38.0",
-        "transformers==4.57.6",
-        "huggingface-hub==0.36.0",
-        "tokenizers==0.22.2",
-        *_HTTPX,
-    ),
+    "diffusers-0.38": (*_BOTH, "transformers==5.5.0", "huggingface-hub==1.33.0"),
+    "transformers-4": (*_BOTH, "transformers==4.57.6", "huggingface-hub==0.36.0"),
 }
 """Name to what is installed in it."""
 
