@@ -67,7 +67,8 @@ def test_another_version_makes_the_same_up_to_rounding(
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_nothing_of_ours_is_in_those_environments(name: str) -> None:
-    query = "import importlib.util as u; print([n for n in ('fvhydra', 'pydantic', 'hydra', 'omegaconf') if u.find_spec(n)])"
+    ours = ("fvhydra", "pydantic", "hydra", "omegaconf")
+    query = f"import importlib.util as u; print([name for name in {ours} if u.find_spec(name)])"
     done = subprocess.run([environment(name), "-c", query], capture_output=True, text=True, check=True, cwd="/")
     assert done.stdout.strip() == "[]"
 
