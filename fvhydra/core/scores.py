@@ -76,7 +76,7 @@ class ScoreRow:
     @property
     def number(self) -> float | None:
         """The value as a number, infinite ones included; None where there is none."""
-        return math.inf if self.code == INFINITE else self.value
+        return math.inf if self.status == "ok" and self.code == INFINITE else self.value
 
 
 @dataclass(frozen=True)

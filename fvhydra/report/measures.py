@@ -94,7 +94,7 @@ def worst_misses(cases: Iterable[CaseResult]) -> list[tuple[CaseResult, Measured
 
 
 def worst_first(cases: Iterable[CaseResult]) -> list[CaseResult]:
-    """Cases by verdict, then by how far their numbers are from identical, then in their own order."""
+    """Cases by verdict, then by how far a number is outside its limit, or else from identical; then in their order."""
     return sorted(cases, key=lambda case: (-case.verdict.exit_code, -_distance(case), case.index))
 
 
@@ -104,6 +104,8 @@ def _distance(case: CaseResult) -> float:
         return 0.0
     if found.difference:
         return math.inf
+    if missed := [measure.missed_by for measure in measured_values(case) if measure.passed is False]:
+        return max(missed)
     if isinstance(found, LatentComparison):
         return found.full_cosine_distance or 0.0
     return 0.0 if found.mean_ssim is None else 1.0 - found.mean_ssim

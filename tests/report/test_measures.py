@@ -9,7 +9,7 @@ import pytest
 from fvhydra.core.artifacts import PixelComparison
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
-from fvhydra.report.measures import measured_values
+from fvhydra.report.measures import measured_values, worst_first, worst_misses
 from fvhydra.report.wording import number
 from fvhydra.terminal import Terminal
 from tests.report.run_folders import pixel_case
@@ -37,3 +37,12 @@ def test_a_number_of_zero_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     case.comparison = replace(case.comparison, metrics={"common.ssim": [0.0, 0.0]})
     Terminal().result(RunResult("check_ssim", Verdict.PASS, cases=[case]), None)
     assert "mean common.ssim 0\n" in capsys.readouterr().out
+
+
+def test_the_case_of_the_headline_comes_first() -> None:
+    """Of two that fail, the one whose worst frame is far below its limit, although its mean is the better one."""
+    dip = pixel_case(0, Verdict.REGRESSION, "A cat.", [0.92] * 9 + [0.1])
+    low = pixel_case(1, Verdict.REGRESSION, "A cat.", [0.8] * 10)
+    assert dip.comparison and low.comparison and 0.93 - 0.8 < 0.8 - 0.1
+    assert [case.index for case in worst_first([low, dip])] == [0, 1]
+    assert worst_misses([low, dip])[-1][0].index == 0
