@@ -5,9 +5,10 @@ VENV   ?= .venv
 MODEL  ?= ltx2
 ARGS   ?=
 RUN     = $(VENV)/bin/python -m fvhydra
+MUTMUT  = mutmut==3.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo seed check sweep doctor test test-all lint format bench wheel clean
+.PHONY: help demo seed check sweep doctor test test-all mutants lint format bench wheel clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +50,10 @@ test-all: $(VENV)/.installed $(VENV)/.engine-environments ## The same with the s
 	@scripts/setup_tests.sh tests $(VENV)/bin/python $(ARGS)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+mutants: $(VENV)/.installed ## Count the changes of the code that no unit test notices: make mutants ARGS="core review"
+	@$(VENV)/bin/python -c 'import mutmut' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check '$(MUTMUT)'
+	$(VENV)/bin/python scripts/mutants.py $(ARGS)
+
 lint: $(VENV)/.installed ## Style, types, import directions, licence headers
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -67,4 +72,4 @@ wheel: $(VENV)/.installed ## Build the wheel into dist/
 	$(VENV)/bin/python -m build --wheel
 
 clean: ## Delete run folders and build leftovers; references in .fvhydra stay
-	rm -rf outputs multirun build dist .mypy_cache .ruff_cache .pytest_cache .fvhydra/demo
+	rm -rf outputs multirun mutants build dist .mypy_cache .ruff_cache .pytest_cache .fvhydra/demo

@@ -45,3 +45,37 @@ def test_only_a_module_of_an_extra_that_is_not_there_is_explained(monkeypatch: p
         ValueError("torch"),
     ):
         assert extras.explained(error) is error
+
+
+def test_a_package_that_no_extra_brings_is_installed_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert extras.install_line(iter(["mine", "yours"])) == "pip install mine yours"
+    assert extras.install_line(["torch", "transformers", "soxr"]) == "pip install 'fvhydra[audio,diffusers]'"
+    with pytest.raises(UsageError) as refused:
+        extras.require("engine=mine", ["fvhydra_absent", "fvhydra_gone"])
+    assert refused.value.message == (
+        "engine=mine cannot do without fvhydra_absent, fvhydra_gone, which this Python environment does not have."
+    )
+    assert refused.value.hint == "pip install fvhydra_absent fvhydra_gone"
+
+
+def test_what_is_missing_is_found_without_importing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "modal", None)
+    monkeypatch.delitem(sys.modules, "antigravity", raising=False)
+    monkeypatch.setitem(sys.modules, "fvhydra_made_here", type(sys)("fvhydra_made_here"))
+    assert extras.missing(["antigravity", "modal", "fvhydra_absent", "fvhydra_made_here"]) == [
+        "modal",
+        "fvhydra_absent",
+    ]
+    assert "antigravity" not in sys.modules
+
+
+def test_who_cannot_do_without_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "modal", None)
+    error = ModuleNotFoundError("No module named 'modal.app.x'", name="modal.app.x")
+    for given, who in (((error,), "This"), ((error, "launcher=modal"), "launcher=modal")):
+        known = extras.explained(*given)
+        assert isinstance(known, UsageError)
+        assert known.message == f"{who} cannot do without modal, which this Python environment does not have."
+        assert known.hint == "pip install 'fvhydra[modal]'"
+    nameless = ModuleNotFoundError("modal")
+    assert extras.explained(nameless) is nameless

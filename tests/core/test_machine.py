@@ -23,3 +23,21 @@ def test_what_is_no_number_of_cpus_is_refused(monkeypatch: pytest.MonkeyPatch, g
     monkeypatch.setenv("FVHYDRA_CPUS", given)
     with pytest.raises(UsageError, match=f"FVHYDRA_CPUS={given} must be a number of CPUs"):
         cpus()
+
+
+def test_what_is_allowed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FVHYDRA_CPUS", "x")
+    with pytest.raises(UsageError) as refused:
+        cpus()
+    assert refused.value.message == "FVHYDRA_CPUS=x must be a number of CPUs, 1 or more."
+    monkeypatch.setenv("FVHYDRA_CPUS", "1")
+    assert cpus() == 1
+
+
+def test_a_system_without_affinity_has_all_its_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FVHYDRA_CPUS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert cpus() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cpus() == 1
