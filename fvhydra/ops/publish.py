@@ -85,6 +85,7 @@ def settle(context: Context, op: Op, ask: Ask | None, confirmation: Confirmation
         )
     stands = ChangeStatus(prepared.store, len(prepared.paths), prepared.applied)
     if prepared.applied is not None:
+        context.store.refresh()
         stands.said = [f"Already published as revision {prepared.applied}; nothing to do."]
         return stands
     phrases = KINDS[prepared.kind].phrases
@@ -97,8 +98,11 @@ def settle(context: Context, op: Op, ask: Ask | None, confirmation: Confirmation
             stands.said.append(f"Blocked by the review: {blocked}; op.accept publishes it all the same.")
         stands.publish = _publish_command(context, prepared, phrases, confirmation.command)
         return stands
+    earlier = context.store.published(prepared.operation)  # by a command that was killed before it could say so
     revision = change.apply_change(context.run, prepared, context.store, who=person())
     published = f"Published {len(prepared.paths)} file(s) to {prepared.store} as revision {revision}."
+    if earlier == revision:
+        published = f"Exactly this change is published already, as revision {revision}; nothing was written again."
     follow_up = prepared.follow_up.replace("{revision}", revision).splitlines()
     stands.said = [published, *still_damaged(context.store, prepared, revision), *follow_up]
     stands.published = revision

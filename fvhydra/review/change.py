@@ -9,6 +9,7 @@ change gives exactly one commit, because the change carries the operation id tha
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from fvhydra.stores.patience import Patience
 SCHEMA_VERSION = 1
 
 _AGAIN = "Prepare the change again."
+_LOOK_BACK = 50
+"""Newest run folders in which a change is looked for that was published by a command that was killed."""
 _EXACT = pydantic.ConfigDict(extra="forbid")
 
 
@@ -213,3 +216,25 @@ def _newer_head(store: Store, change: Change) -> str:
                 touched,
             )
     return head
+
+
+def published_before(runs: Path, store: Store, paths: Collection[str]) -> tuple[Path, str] | None:
+    """Find the change that put ``paths`` into a store, and that nobody was told of: the command was killed.
+
+    Args:
+        runs: A folder with run folders.
+        store: The store that has the paths.
+        paths: Every path that the change touched.
+
+    Returns:
+        The run folder that prepared it, and the revision that it became; None when there is none.
+    """
+    for path in sorted(runs.glob("*/change.json"), reverse=True)[:_LOOK_BACK]:
+        try:
+            change = load_change(RunFolder(path.parent))
+        except UsageError:  # of another version, or damaged: it is not the one
+            continue
+        same = change.applied is None and change.store == store.location and set(change.paths) == set(paths)
+        if same and (revision := store.published(change.operation)):
+            return path.parent, revision
+    return None
