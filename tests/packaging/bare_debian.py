@@ -20,24 +20,41 @@ from pathlib import Path
 
 from tests.conftest import ROOT, Command
 
-HOME = "/root"
-CHECKOUT = "/home/fvhydra"
+CHECKOUT = "/home/dev/fvhydra"
 _CERTIFICATES = "/etc/pip-certificates.crt"  # installing packages renews those of the system
 _APT = re.compile(r"Acquire::(Check-|https?|Retries|Languages)")
+_ALONE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class BareDebian:
-    """A root folder with a copy of the checkout, which belongs to ``nobody``, at :data:`CHECKOUT`."""
+    """A root folder with a user ``dev``, who has a copy of the checkout in ``/home/dev/fvhydra``.
+
+    with BareDebian(folder) as debian:
+        debian.run("make demo", timeout_s=900)
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._shared = _pip_folders()
+
+    def __enter__(self) -> BareDebian:
+        try:
+            self._build()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def _build(self) -> None:
         release = platform.freedesktop_os_release()["VERSION_CODENAME"]
         settings = [line for line in _output("apt-config", "dump").splitlines() if _APT.match(line)]
         options = [f"--aptopt={line.rstrip(';')}" for line in settings]
         build = ["mmdebstrap", "--quiet", "--variant=apt", "--include=python3,make", *options]
-        subprocess.run([*build, release, root, *_mirrors(release)], check=True)
+        subprocess.run([*build, release, self.root, *_mirrors(release)], check=True)
         for path in ("/etc/resolv.conf", "/etc/hosts", *_pip_files()):
             self._copy(Path(path))
         for name, value in _pip_settings():
@@ -46,18 +63,20 @@ class BareDebian:
         self._copy_checkout()
 
     def remove(self) -> None:
-        shutil.rmtree(self.root)
+        """Delete the folder; nothing is mounted in it any more."""
+        subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=True)
 
     def run(self, command: str, timeout_s: float, user: str = "root") -> Command:
         """Run a command of the shell in the checkout."""
         pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         if Path(f"{self.root}{_CERTIFICATES}").exists():
             pip["PIP_CERT"] = _CERTIFICATES
-        environment = [f"PATH={_PATH}", f"HOME={HOME}", "LANG=C.UTF-8", *(f"{key}={pip[key]}" for key in pip)]
+        home = "/root" if user == "root" else f"/home/{user}"
+        environment = [f"PATH={_PATH}", f"HOME={home}", "LANG=C.UTF-8", *(f"{key}={pip[key]}" for key in pip)]
         inside = ["env", "-i", *environment, "sh", "-c", f"cd {CHECKOUT} && {command}"]
         enter = [*self._mounts(), shlex.join(["exec", "chroot", f"--userspec={user}", str(self.root), *inside])]
         done = subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-e", "-c", "\n".join(enter)],
+            [*_ALONE, "sh", "-e", "-c", "\n".join(enter)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -93,7 +112,8 @@ class BareDebian:
                 there = Path(f"{self.root}{CHECKOUT}/{name}")
                 there.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, there)
-        subprocess.run(["chown", "-R", "nobody", f"{self.root}{CHECKOUT}"], check=True)
+        subprocess.run(["chroot", self.root, "useradd", "dev"], check=True)
+        subprocess.run(["chroot", self.root, "chown", "-R", "dev:", "/home/dev"], check=True)
 
 
 def _mirrors(release: str) -> list[Path]:
