@@ -19,6 +19,7 @@ from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir, config_dirs
 from fvhydra.core import extras
 from fvhydra.core.errors import FvhydraError
+from fvhydra.core.trust import trust_command
 from fvhydra.core.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def run(given: Sequence[str]) -> int:
             print(help_.text(line.dirs, line.settings.sweeps))
             return 0
         argv.refuse_what_hydra_ignores(line.words, line.dirs)
+        trust_command(given, [folder.path for folder in line.folders if folder.origin != "project"])
         return _compose_and_run(list(given), line)
     except ConfigError as error:
         hint = "`fvhydra --help` lists the groups and options, `--cfg job` every key."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,6 +167,8 @@ class Driver:
         """Remember a job's result."""
         if how == REUSED:  # what an earlier command suggested is a record, which may be anybody's
             result.next_commands = []
+            if result.change is not None:
+                result.change = replace(result.change, said=[], publish=None)
         self.jobs[job.number] = (job, result)
         if how:
             self.how[job.number] = how

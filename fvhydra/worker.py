@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -21,7 +22,7 @@ from types import FrameType
 from fvhydra.core import files
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import FvhydraError
-from fvhydra.core.progress import format_stage, format_step
+from fvhydra.core.progress import Silent, format_stage, format_step
 from fvhydra.core.project import config_folders, project_settings
 from fvhydra.core.result import RunResult
 from fvhydra.core.text import printable
@@ -49,6 +50,9 @@ def main(given: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except Exception:  # of its checks; what happens in a job is its verdict
+        traceback.print_exc()
+        return 4
 
 
 def _options(given: Sequence[str] | None) -> argparse.Namespace:
@@ -64,14 +68,16 @@ def _run(folder: Path, preflight: bool) -> RunResult:
     if earlier is not None:  # a scheduler started it again although it was done
         print(f"Already done: {earlier.verdict}.", flush=True)
         return earlier
-    set_aside(folder, keep=("job.json", "status"))
     shipped = read_record(folder)
+    job = read_job(folder)
     if Path(shipped["folder"]).is_dir():
         os.chdir(shipped["folder"])
-    job = read_job(folder)
     if not job.op.writes_run_folder:
         _make_choices_known(job)
-    result = run_job(job, Printed(), preflight=preflight)
+    if preflight:
+        job.check(job.context(Silent()))
+    set_aside(folder, keep=("job.json", "status"))
+    result = run_job(job, Printed(), preflight=False)
     if job.op.writes_run_folder:
         _note_differences(job, shipped["environment"])
         _note_tokens(job, result)

@@ -125,6 +125,13 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(autouse=True)
+def _trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classes of tests may be named in this process; what a command trusts ends with its test."""
+    monkeypatch.setenv("FVHYDRA_TRUSTED_CLASSES", "tests")
+    monkeypatch.setenv("FVHYDRA_TRUSTED_ENDPOINTS", "")
+
+
+@pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The suite must pass on an island."""
     connect = socket.socket.connect

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from fvhydra.config.schema import config_dirs, environment_of, groups, typed_only
 from fvhydra.core import untrusted
 from fvhydra.core.errors import UsageError
-from fvhydra.core.loading import is_registered
+from fvhydra.core.trust import is_registered
 
 CONFIG_DIR_VARIABLE = "FVHYDRA_CONFIG_DIR"
 """Environment variable with folders like ``conf/``, separated as those of ``PATH``."""

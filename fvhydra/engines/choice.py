@@ -27,7 +27,7 @@ def engine_class(config: EngineConfig) -> type[Engine]:
     Raises:
         UsageError: There is no such class, or it lacks methods of the contract.
     """
-    found: type[Engine] = load_class(config._target_, "engine", Engine)
+    found: type[Engine] = load_class(config._target_, "engine._target_", Engine)
     return found
 
 

@@ -17,7 +17,7 @@ def launcher_class(settings: LauncherConfig) -> type[Launcher]:
     Raises:
         UsageError: There is no such class, or it is no launcher.
     """
-    found: type[Launcher] = load_class(settings._target_, "launcher", Launcher)
+    found: type[Launcher] = load_class(settings._target_, "launcher._target_", Launcher)
     return found
 
 

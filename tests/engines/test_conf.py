@@ -39,7 +39,7 @@ def test_every_choice_is_valid_and_named_after_its_file(group: str, schema: type
 
 @pytest.mark.parametrize("name", ["mock", "diffusers", "fastvideo"])
 def test_every_engine_can_be_imported(name: str) -> None:
-    load_class(cases.engine_config(name)._target_, "engine", Engine)
+    load_class(cases.engine_config(name)._target_, "engine._target_", Engine)
 
 
 @pytest.mark.parametrize("name", MODELS)

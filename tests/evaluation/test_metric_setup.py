@@ -11,6 +11,7 @@ import pytest
 from fvhydra.config.metrics import Choice, MetricsConfig, choices
 from fvhydra.config.problems import ConfigError
 from fvhydra.core.errors import UsageError
+from fvhydra.core.trust import trust_classes
 from fvhydra.evaluation.metric_setup import build_metrics, load_metric
 from fvhydra.metrics.base import Metric
 from fvhydra.metrics.distance import FrechetMetric
@@ -32,7 +33,7 @@ def test_everything_that_is_wrong_is_listed() -> None:
         Choice("common.psnr", {"larges": 1}),
         Choice("toy.brightness", {"scale": -1, "shade": 2}, BRIGHTNESS),
         Choice("toy.other", {}, BRIGHTNESS),
-        Choice("toy.absent", {}, "nowhere.Absent"),
+        Choice("toy.absent", {}, "tests.nowhere.Absent"),
     ]
     with pytest.raises(UsageError) as caught:
         build_metrics(wrong, toys.NoAssets())
@@ -45,7 +46,7 @@ def test_everything_that_is_wrong_is_listed() -> None:
             "There is no parameter metrics.use.toy.brightness.shade.",
             "metrics.use.toy.brightness.scale=-1: should be greater than 0.",
             "metrics.use.toy.other._target_ is the metric toy.brightness; use that id.",
-            "metrics.use.toy.absent._target_=nowhere.Absent cannot be imported",
+            "metrics.use.toy.absent._target_=tests.nowhere.Absent cannot be imported",
         ),
         1,
     ):
@@ -86,6 +87,7 @@ def test_a_module_that_breaks_while_it_is_imported_is_the_persons_to_mend(
 ) -> None:
     (tmp_path / "breaks_on_import.py").write_text("class Sharp(\n")
     monkeypatch.syspath_prepend(tmp_path)
+    trust_classes(["breaks_on_import"])
     with pytest.raises(UsageError, match=r"cannot be imported \(SyntaxError: "):
         build_metrics([Choice("toy.sharp", {}, "breaks_on_import.Sharp")], toys.NoAssets())
 

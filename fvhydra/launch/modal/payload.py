@@ -16,6 +16,7 @@ from fvhydra.core.environment import FACTS_VARIABLE, git_state
 from fvhydra.core.errors import UsageError
 from fvhydra.core.machine import CPUS_VARIABLE
 from fvhydra.core.progress import Silent
+from fvhydra.core.trust import trusted_variables
 from fvhydra.launch.job import Job
 from fvhydra.launch.modal.resources import CACHE, facts, mounts
 from fvhydra.launch.tokens import withheld
@@ -91,6 +92,7 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
         "python": settings.python,
         "timeout_s": settings.timeout_s,
         "variables": {
+            **trusted_variables(),
             FACTS_VARIABLE: json.dumps(facts(settings) | git_state()),
             CPUS_VARIABLE: str(max(1, int(settings.cpus_per_job))),  # it sees those of its host
             **({} if settings.secrets else withheld(settings)),  # a Secret may hold one
