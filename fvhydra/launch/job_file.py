@@ -38,6 +38,7 @@ class JobRecord(TypedDict):
     fingerprint: str
     command: list[str]
     overrides: list[str]
+    added: Added
     folder: str
     environment: dict[str, str]
     types: dict[str, str]
@@ -83,7 +84,7 @@ def read_job(folder: Path) -> Job:
             folder=RunFolder(folder),
             command=record["command"],
             overrides=record["overrides"],
-            added=untrusted.typed(Added, record["added"], "added"),
+            added=record["added"],
         )
     except pydantic.ValidationError as error:
         raise _damaged(folder, first_problem(error)) from error

@@ -16,9 +16,10 @@ from fvhydra.config.load import build_config
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
-from fvhydra.core import loading
+from fvhydra.core import trust
 from fvhydra.core.errors import UsageError
 from fvhydra.core.project import ConfigFolder
+from fvhydra.core.trust import trust_config_dirs
 from fvhydra.launch import plugins
 from tests.launch.jobs import know_everything
 
@@ -58,6 +59,8 @@ def composed(folder: Path, *words: str, origin: Any = "command") -> Config:
     know_everything()
     register()
     plugins.register([ConfigFolder(folder, origin)])
+    if origin != "project":  # as the command line does
+        trust_config_dirs([folder])
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return build_config(compose("config", overrides=list(words)))
@@ -143,7 +146,7 @@ def test_a_file_of_a_projects_folder_gives_values_and_nothing_else(
 
 
 def test_a_registered_class_may_be_named_by_a_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "registered", lambda: {"own_module.Own", "own_module.OwnConfig"})
+    monkeypatch.setattr(trust, "registered", lambda: {"own_module.Own", "own_module.OwnConfig"})
     write(folder, "engine/own.yaml", OWN + "speed: 5\n")
     write(folder, "prompts/mine.yaml", "name: mine\nentries: [{text: A boat.}]\n")
     config = composed(folder, "engine=own", "prompts=mine", origin="project")
