@@ -19,7 +19,7 @@ from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import conf_dir, config_dirs
 from fvhydra.core import extras
 from fvhydra.core.errors import FvhydraError
-from fvhydra.core.trust import trust_command
+from fvhydra.core.trusted_words import trust_command
 from fvhydra.core.verdict import Verdict
 
 if TYPE_CHECKING:

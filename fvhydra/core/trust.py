@@ -10,18 +10,13 @@ environment, which a person who starts a worker by hand can set too.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib import metadata
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from fvhydra.config.root import Config
 from fvhydra.config.secrets import without_user_info
-from fvhydra.core import untrusted
 from fvhydra.core.errors import UsageError
 
 CLASSES_VARIABLE = "FVHYDRA_TRUSTED_CLASSES"
@@ -31,10 +26,6 @@ ENDPOINTS_VARIABLE = "FVHYDRA_TRUSTED_ENDPOINTS"
 REGISTRY = "fvhydra"
 """Entry point group by which an installed package registers its classes, so that data may name them."""
 PUBLIC_HUB = "https://huggingface.co"
-
-_TARGET = re.compile(r"_target_['\"]?\s*[:=]\s*['\"]?([\w.]+)")
-_SCHEMA = re.compile(r"schema/\w+(?:@[\w.]*)?['\"]?\s*:\s*['\"]?([\w.]+\.[\w.]+)")
-_ENDPOINT = re.compile(r"\+{0,2}store\.endpoint=(?P<given>.+)", re.DOTALL)
 
 
 @functools.cache
@@ -48,32 +39,14 @@ def is_registered(target: str) -> bool:
     return target.startswith(f"{__name__.partition('.')[0]}.") or target in registered()
 
 
-def trust_command(words: Sequence[str], folders: Iterable[Path] = ()) -> None:
-    """Trust what a command line says, for this process and all that it starts.
-
-    Args:
-        words: What was typed.
-        folders: Folders like ``conf/`` that it or the environment names; not those of a project's settings.
-    """
-    trust_classes(name for word in words for name in _TARGET.findall(word))
-    trust_config_dirs(folders)
-    typed = [found["given"] for word in words if (found := _ENDPOINT.fullmatch(word))]
-    _add(ENDPOINTS_VARIABLE, (_address(part) for given in typed for part in given.split(",")))
-
-
-def trust_config_dirs(folders: Iterable[Path]) -> None:
-    """Trust the classes that the choices in folders like ``conf/`` name."""
-    groups = [field.name for field in dataclasses.fields(Config)]
-    for folder in folders:
-        for path in (path for group in groups for path in (folder / group).rglob("*.yaml")):
-            with contextlib.suppress(UsageError):  # composing says what is wrong with it
-                text = untrusted.read_text(path, most_bytes=untrusted.YAML_BYTES)
-                trust_classes([*_TARGET.findall(text), *_SCHEMA.findall(text)])
-
-
 def trust_classes(names: Iterable[str]) -> None:
     """Trust classes by their dotted paths, for this process and all that it starts."""
     _add(CLASSES_VARIABLE, names)
+
+
+def trust_endpoints(addresses: Iterable[str]) -> None:
+    """Trust addresses of Hubs, for this process and all that it starts."""
+    _add(ENDPOINTS_VARIABLE, map(_address, addresses))
 
 
 def refuse_class(target: str, key: str) -> None:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
-from fvhydra.core.trust import trust_config_dirs
+from fvhydra.core.trusted_words import trust_config_dirs
 from fvhydra.launch import plugins
 
 

@@ -12,6 +12,7 @@ from fvhydra.core import trust
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.core.project import Settings, config_folders
+from fvhydra.core.trusted_words import trust_command
 from fvhydra.engines.base import Engine
 
 
@@ -45,9 +46,9 @@ def test_a_class_that_nobody_named_is_not_imported(module: str, tmp_path: Path) 
     ],
 )
 def test_a_class_that_was_typed_is_imported(module: str, tmp_path: Path, words: list[str]) -> None:
-    trust.trust_command([word.format(module) for word in words])
+    trust_command([word.format(module) for word in words])
     if words[0] == "-m":  # the first of two
-        trust.trust_command([f"engine._target_={module}.Thing"])
+        trust_command([f"engine._target_={module}.Thing"])
     load_class(f"{module}.Thing", "engine._target_", object)
     assert (tmp_path / "ran").exists()
 
@@ -62,7 +63,7 @@ def test_a_folder_that_was_typed_names_classes(
         f"# X\ndefaults:\n  - /schema/engine@_here_: {module}.Options\n_target_: {module}.Thing\n"
     )
     (tmp_path / "mine" / "other.yaml").write_text("_target_: elsewhere.Thing\n")
-    trust.trust_command(words, [folder.path for folder in config_folders(words, Settings())])
+    trust_command(words, [folder.path for folder in config_folders(words, Settings())])
     load_class(f"{module}.Thing", "engine._target_", object)
     load_class(f"{module}.Options", "engine", object)
     with pytest.raises(UsageError, match="named by a file"):
@@ -94,7 +95,7 @@ def test_a_token_goes_where_the_command_says(monkeypatch: pytest.MonkeyPatch) ->
     trust.refuse_endpoint("http://MIRROR/api/")
     with pytest.raises(UsageError, match="say http://mirror/api: no token"):
         trust.refuse_endpoint("https://huggingface.co")
-    trust.trust_command(["-m", "store.endpoint=http://one,'http://ada:secret@two'"])
+    trust_command(["-m", "store.endpoint=http://one,'http://ada:secret@two'"])
     for right in ("http://one", "http://two"):
         trust.refuse_endpoint(right)
     assert set(trust.trusted_variables()) == {trust.CLASSES_VARIABLE, trust.ENDPOINTS_VARIABLE}

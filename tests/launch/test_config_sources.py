@@ -19,7 +19,7 @@ from fvhydra.config.schema import conf_dir, register
 from fvhydra.core import trust
 from fvhydra.core.errors import UsageError
 from fvhydra.core.project import ConfigFolder
-from fvhydra.core.trust import trust_config_dirs
+from fvhydra.core.trusted_words import trust_config_dirs
 from fvhydra.launch import plugins
 from tests.launch.jobs import know_everything
 
