@@ -10,6 +10,7 @@ from fvhydra.config.op import CheckSsimConfig
 from fvhydra.core.case import Case
 from fvhydra.core.differences import telling
 from fvhydra.core.errors import Corrupt, FvhydraError
+from fvhydra.core.filesystem import check_names
 from fvhydra.core.result import CaseResult, ChangeStatus, NextCommand, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.choice import check_engine, engine_environment
@@ -39,7 +40,7 @@ class CheckSsim(Op):
     def preflight(self, context: Context) -> None:
         """Resolve the prompts; whether the store can be read shows at once, and asking twice would cost a request."""
         check_engine(context.config, here=context.config.launcher.same_environment)
-        _ = context.cases  # refuses what is no case
+        check_names(context.run.path / "artifacts", map(reference_path, context.cases))
         shown_metrics(context.config.metrics)
         store = context.store
         if self.config.bootstrap:

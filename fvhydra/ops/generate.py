@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fvhydra.core.filesystem import check_names
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine
@@ -20,7 +21,7 @@ class Generate(Op):
     def preflight(self, context: Context) -> None:
         """Resolve the prompts and images."""
         check_engine(context.config, here=context.config.launcher.same_environment)
-        _ = context.cases  # refuses what is no case
+        check_names(context.run.path / "artifacts", map(reference_path, context.cases))
 
     def run(self, context: Context) -> RunResult:
         """Leave one artifact for each case."""

@@ -14,6 +14,7 @@ from fvhydra.core import files
 from fvhydra.core.artifacts import Motion, PixelComparison
 from fvhydra.core.environment import now
 from fvhydra.core.errors import Corrupt, FvhydraError, UsageError
+from fvhydra.core.filesystem import check_names
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine
@@ -56,7 +57,8 @@ class ReseedSsim(Op):
         shown_metrics(context.config.metrics)
         context.store.check_writable()
         with TemporaryDirectory() as scratch:
-            self._current(context, Path(scratch))
+            _, paths = self._current(context, Path(scratch))
+        check_names(context.run.path / "artifacts", paths.values())
 
     def run(self, context: Context) -> RunResult:
         """Leave ``backup/``, the new artifacts, the comparison, ``change.json`` and ``pull_request.md``."""

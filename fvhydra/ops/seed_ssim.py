@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from fvhydra.config.op import SeedSsimConfig
 from fvhydra.core.errors import Exists
+from fvhydra.core.filesystem import check_names
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine
@@ -34,6 +35,7 @@ class SeedSsim(Op):
         context.store.check_writable()
         with TemporaryDirectory() as scratch:  # a refusal leaves no run folder
             _, paths, taken = self._look(context, Path(scratch))
+        check_names(context.run.path / "artifacts", paths.values())
         if taken and self._published(context, paths) is None:
             raise Exists(
                 taken,

@@ -125,6 +125,7 @@ class Store(ABC):
         Raises:
             Corrupt: The store's own bytes do not match their hash.
             NotFound: A path does not exist in that revision.
+            UsageError: The file system of ``to`` cannot hold a path, or not two of them at once.
         """
 
     @abstractmethod

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from fvhydra.config.store import HubStoreConfig
 from fvhydra.core import files
 from fvhydra.core.errors import Conflict, Corrupt, Exists, NotFound, StoreError, Unavailable
+from fvhydra.core.filesystem import check_names
 from fvhydra.stores.base import Content, Entry, FileCopy, LogEntry, Store, checked_path, checked_prefix
 from fvhydra.stores.commit_request import CommitRequest, below, checked_note, checked_request, conflict, in_the_way
 from fvhydra.stores.content import holds, is_content_of
@@ -22,7 +23,7 @@ from fvhydra.stores.hub.failures import Overtaken, Passing
 from fvhydra.stores.hub.history import History, describe
 from fvhydra.stores.hub.repository import Repository, paths_around
 from fvhydra.stores.hub.threads import each
-from fvhydra.stores.hub.trees import JOURNAL, Trees, check_names, checked_revision
+from fvhydra.stores.hub.trees import JOURNAL, Trees, checked_revision, refuse_taken
 from fvhydra.stores.patience import Patience
 from fvhydra.stores.verification import Tell, Verification, verify_newest
 
@@ -66,6 +67,7 @@ class HubStore(Store):
         at = revision or self.head()
         entries = self._ask(lambda: self._trees.look(wanted, at))
         self._check_there(wanted, entries)
+        check_names(to, wanted)
         each(partial(self._bring, to, at), entries.values(), _DOWNLOADS)
         return {path: to / path for path in wanted}
 
@@ -81,7 +83,7 @@ class HubStore(Store):
         provenance: Mapping[str, Any] | None = None,
     ) -> str:
         request = checked_request(adds, deletes, copies)
-        check_names(request.paths)
+        refuse_taken(request.paths)
         if parent is not None:
             checked_revision(parent, self.location)
         attempt = _Attempt(request, parent, must_be_absent, message, checked_note(message, provenance))

@@ -71,7 +71,7 @@ def checked_revision(revision: str, location: str) -> str:
     return revision
 
 
-def check_names(paths: Iterable[str]) -> None:
+def refuse_taken(paths: Iterable[str]) -> None:
     """Refuse paths that a data set cannot have.
 
     Raises:

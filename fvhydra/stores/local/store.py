@@ -13,6 +13,7 @@ from typing import Any
 from fvhydra.config.store import LocalStoreConfig, StoreConfig
 from fvhydra.core import files
 from fvhydra.core.errors import Conflict, Exists, NotFound, StoreError, UsageError
+from fvhydra.core.filesystem import check_names
 from fvhydra.stores.base import Content, Entry, FileCopy, LogEntry, Store, checked_path, checked_prefix
 from fvhydra.stores.commit_request import CommitRequest, below, checked_note, checked_request, conflict, in_the_way
 from fvhydra.stores.local.disk import check_folders, link_once, refusals, scratch_file
@@ -64,6 +65,7 @@ class LocalStore(Store):
     def fetch(self, paths: Iterable[str], to: Path, revision: str | None = None) -> dict[str, Path]:
         tree = self._tree(revision)
         blobs = {path: self._blob(tree, checked_path(path)) for path in paths}
+        check_names(to, blobs)
         with self._guarded():
             for path, blob in blobs.items():
                 if not _holds(to / path, blob):
@@ -201,8 +203,10 @@ class LocalStore(Store):
             try:
                 head = self._history.head()
                 ever = {path for entry in self._history.entries() for path in entry.paths}
-                self._view.show(self._history.tree(head), ever)
+                unshown = self._view.show(self._history.tree(head), ever)
                 if self._history.head() == head:
+                    for path, reason in unshown.items():
+                        _log.warning("%s is not in %s/current, which cannot hold it: %s", path, self._root, reason)
                     return
             except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
                 problem = error  # somebody is making folders that we remove, or the other way round

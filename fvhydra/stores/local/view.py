@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fvhydra.core.errors import Corrupt
 from fvhydra.core.files import sha256_file
+from fvhydra.core.filesystem import unholdable
 from fvhydra.stores.local.disk import scratch_file
 from fvhydra.stores.local.history import Tree
 from fvhydra.stores.local.objects import Blob, Objects
@@ -27,7 +28,7 @@ class View:
         self._objects = objects
         self._scratch = scratch
 
-    def show(self, tree: Tree, ever: Iterable[str]) -> None:
+    def show(self, tree: Tree, ever: Iterable[str]) -> dict[str, str]:
         """Make the folder look like ``tree``.
 
         Another process may be showing another tree; each file is whole at any time, and whoever finishes last with the
@@ -37,14 +38,20 @@ class View:
             tree: What is to be seen.
             ever: Every path that the store ever had. Those that are not in ``tree`` are removed; files that the store
                 does not know (a person's notes) are left alone.
+
+        Returns:
+            What is not shown since the file system cannot hold such a name, with the reasons.
         """
         gone = set(ever) - tree.keys()
         for folder in sorted({path.parent for path in map(self.path, [*tree, *gone])}):
             self._unlink_folder(folder)
         for path in gone:
             self._remove(self.path(path))
+        unshown = unholdable(self._folder, tree)
         for path, blob in tree.items():
-            self._copy(blob, self.path(path))
+            if path not in unshown:
+                self._copy(blob, self.path(path))
+        return unshown
 
     def path(self, path: str) -> Path:
         """Where a file is shown."""
@@ -53,10 +60,13 @@ class View:
     def differences(self, tree: Tree, ever: Iterable[str]) -> dict[str, str]:
         """What is not as :meth:`show` would have it, byte for byte: path to sentence.
 
-        What cannot be shown, since its object is lost, is not missed.
+        What cannot be shown, since its object is lost or the file system has no such names, is not missed.
         """
         found = {}
+        unshown = unholdable(self._folder, tree)
         for path, blob in tree.items():
+            if path in unshown:
+                continue
             target = self.path(path)
             if self._behind_link(target):
                 found[path] = "Is a symbolic link, or behind one"
