@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from fvhydra.testing.command_server import CommandServer
 
 
 @dataclass(frozen=True)
@@ -33,20 +38,49 @@ def run_cli(
     preexec: Callable[[], None] | None = None,
     **environment: str,
 ) -> Command:
-    """Run ``python -m fvhydra`` in ``folder``, with the store ``folder/store``."""
-    done = subprocess.run(
-        [sys.executable, "-m", "fvhydra", *words],
-        cwd=folder,
-        env=clean_environment(folder, cache_dir) | environment,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        preexec_fn=preexec,
-        check=False,
-    )
-    return Command(done.returncode, done.stdout, done.stderr)
+    """Run ``python -m fvhydra`` in ``folder``, with the store ``folder/store``.
+
+    Args:
+        folder: Where it runs.
+        cache_dir: For tiny weights, so that they are built once.
+        words: After the program's name.
+        stdin: What is typed; nothing by default.
+        timeout_s: When it is killed.
+        preexec: Called in the new process before the program starts.
+        environment: Variables beside those of :func:`clean_environment`.
+
+    Raises:
+        subprocess.TimeoutExpired: It took longer.
+    """
+    all_of_it = clean_environment(folder, cache_dir) | environment
+    with TemporaryFile() as keys, TemporaryFile() as out, TemporaryFile() as err:
+        keys.write((stdin or "").encode())
+        keys.seek(0)
+        if preexec is None:
+            code = _server().run(words, folder, all_of_it, (keys, out, err), timeout_s)
+        else:
+            code = subprocess.run(
+                [sys.executable, "-m", "fvhydra", *words],
+                cwd=folder,
+                env=all_of_it,
+                stdin=keys,
+                stdout=out,
+                stderr=err,
+                timeout=timeout_s,
+                preexec_fn=preexec,
+                check=False,
+            ).returncode
+        return Command(code, *(_text(stream) for stream in (out, err)))
+
+
+@functools.cache
+def _server() -> CommandServer:
+    return CommandServer()
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode().replace("\r\n", "\n")
 
 
 def clean_environment(folder: Path, cache_dir: Path) -> dict[str, str]:
