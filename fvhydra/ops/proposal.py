@@ -94,12 +94,12 @@ def prepare_change(
         verdict=Verdict.DONE,
         message=f"{len(prepared.paths)} file(s) prepared for {references.store.location}.",
         cases=list(results),
-        notes=[*told(prepared), *(originals.notes if originals else [])],
+        notes=[*removals(prepared), *(originals.notes if originals else [])],
         change=ChangeStatus(references.store.location, len(prepared.paths)),
     )
 
 
-def told(prepared: change.Change) -> list[str]:
+def removals(prepared: change.Change) -> list[str]:
     """The files that a change deletes, a line each."""
     moved = {item.source: item.path for item in prepared.copies}
     return [f"Moves {path} to {moved[path]}" if path in moved else f"Deletes {path}" for path in prepared.deletes]

@@ -16,7 +16,7 @@ from fvhydra.ops.base import Op
 from fvhydra.ops.cases import carried_words
 from fvhydra.ops.context import Context
 from fvhydra.ops.healing import still_damaged
-from fvhydra.ops.proposal import told
+from fvhydra.ops.proposal import removals
 from fvhydra.review import change
 from fvhydra.review.confirm import Ask, Confirmation, as_word, confirmed, refuse_wrong_words
 from fvhydra.review.kinds import KINDS
@@ -58,7 +58,7 @@ class Publish(Op):
             verdict=Verdict.DONE,
             message=f"{prepared.title}: {len(prepared.paths)} file(s) for {prepared.store}.",
             cases=earlier.cases,
-            notes=told(prepared),
+            notes=removals(prepared),
             change=ChangeStatus(prepared.store, len(prepared.paths)),
         )
 
@@ -111,7 +111,7 @@ def settle(context: Context, op: Op, ask: Ask | None, confirmation: Confirmation
 
 def _about(prepared: change.Change) -> dict[str, str]:
     """What is shown before the first question, of what is taken away."""
-    listed = "".join(f"    {line}\n" for line in told(prepared))
+    listed = "".join(f"    {line}\n" for line in removals(prepared))
     return dict.fromkeys(KINDS[prepared.kind].phrases[:1], listed) if listed else {}
 
 
