@@ -68,9 +68,9 @@ def prepare(folder: Path) -> tuple[str, str]:
         "from pathlib import Path\n"
         "from wrapping import loaded\n"
         "from fvhydra.core.progress import Silent\n"
-        "from fvhydra.engines.tiny.snapshot import build\n"
+        "from fvhydra.engines.tiny.snapshot import build_snapshot\n"
         "case, engine = loaded(Path('cache'), 4)\n"
-        "print(build('ltx2', Path('cache')).resolve())\n"
+        "print(build_snapshot('ltx2', Path('cache')).resolve())\n"
         "print(json.dumps(engine.generate(case, Silent()).arguments))\n"
     )
     done = subprocess.run([sys.executable, "-c", script, HERE], capture_output=True, text=True, check=True)

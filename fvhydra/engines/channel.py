@@ -26,7 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any
 
 PROTOCOL = 1
 """Raised when a message changes its meaning."""
@@ -189,14 +189,20 @@ def _written(arrays: list[Any]) -> Iterator[int | None]:
         return
     import numpy as np
 
-    # memory where there is such a thing; a file in /dev/shm would be bounded, and left behind by a kill
-    memory = hasattr(os, "memfd_create")
-    with os.fdopen(os.memfd_create("fvhydra"), "wb") if memory else tempfile.TemporaryFile() as file:
+    with _anonymous_file() as file:
         for array in arrays:
             np.save(file, array, allow_pickle=False)
         file.flush()
         file.seek(0)
         yield file.fileno()
+
+
+def _anonymous_file() -> IO[bytes]:
+    """In memory where there is such a thing; a file in /dev/shm would be bounded, and left behind by a kill."""
+    try:
+        return os.fdopen(os.memfd_create("fvhydra"), "wb")
+    except (AttributeError, OSError):
+        return tempfile.TemporaryFile()
 
 
 def _readable(end: socket.socket, timeout_s: float | None) -> bool:

@@ -40,6 +40,7 @@ _CANCEL_S = 10.0
 _TERMINATE_S = 5.0
 _KILL_S = 1.0
 _TICK_S = 0.5
+_MOST_READ = 1 << 16
 _SHOWN = 200
 """Most characters of an engine's last words that a message repeats."""
 
@@ -273,7 +274,7 @@ class EngineProcess:
     def _last_words(self) -> str:
         """The line of its output that says most about its end; nothing when it was silent."""
         with open(self._log, "rb") as output:
-            output.seek(self._said_from)
+            output.seek(max(self._said_from, output.seek(0, os.SEEK_END) - _MOST_READ))
             lines = output.read().decode(errors="replace").splitlines()
         fatal = [line for line in lines if line.startswith("Fatal Python error")]
         last = (fatal or [line for line in lines if line.strip()] or [""])[-1]

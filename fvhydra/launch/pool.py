@@ -105,7 +105,8 @@ class PoolLauncher(Launcher):
         if devices or jobs == 1:  # CUDA does not survive in a copy
             process = workers.program(worker_command(job), log, environment)
         else:
-            alike = (config.op._target_, config.engine._target_, config.model.pipeline, str(demand.cpus))
+            engine = f"{config.engine._target_} {config.engine.own_process}"
+            alike = (config.op._target_, engine, config.model.pipeline, str(demand.cpus))
             process = workers.fork(worker_command(job), log, environment, alike)
         return _Running(job, process, Follower(log, self.listen(job)), demand, devices)
 

@@ -23,6 +23,8 @@ from fvhydra.core.result import Criterion, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, find_token
 from fvhydra.core.verdict import Verdict
+from fvhydra.engines.choice import check_engine, engine_environment
+from fvhydra.engines.interpreter import interpreter
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
 from fvhydra.stores.local.store import LocalStore
@@ -41,7 +43,7 @@ class Doctor(Op):
     def run(self, context: Context) -> RunResult:
         """Make all checks; a failing one does not keep the others from being made."""
         findings: list[Criterion] = []
-        for look in (_versions, _device, _codecs, _tokens, _store, _disk, _settings, _groups, _last_run):
+        for look in (_versions, _engine, _device, _codecs, _tokens, _store, _disk, _settings, _groups, _last_run):
             try:
                 findings += look(context)
             except Exception as error:  # a doctor must survive every patient
@@ -75,6 +77,19 @@ def _versions(context: Context) -> Iterator[Criterion]:
         if lacking:
             given += f": {install_line(lacking)}"
         yield Criterion(f"extra {extra}", True, given, "any")
+
+
+def _engine(context: Context) -> Iterator[Criterion]:
+    """Whether the engine can do what the command asks of it, where it would run."""
+    config = context.config
+    try:
+        check_engine(config, here=config.launcher.same_environment)
+    except FvhydraError as error:
+        yield Criterion("engine", False, error.message, "can run")
+        return
+    facts = engine_environment(config.engine) if config.engine.own_process else {}
+    place = f" in Python {facts['python']} of {interpreter(config.engine)}" if facts else ""
+    yield Criterion("engine", True, f"{config.engine.name}{place}", "can run")
 
 
 def _device(context: Context) -> Iterator[Criterion]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from fvhydra.config.store import LocalStoreConfig
@@ -28,6 +29,13 @@ def test_folders_links_and_bytes_that_are_not_what_they_should_be(cli: Cli, tmp_
     assert "cannot be written" in bad[1] and "job.cache_dir" in bad[1]
     assert "damaged: a/bad.txt" in bad[0] and "good.txt" not in bad[0]
     assert "points to a run folder that is gone" in bad[2]
+
+
+def test_where_the_engine_would_run(cli: Cli) -> None:
+    command = cli("op=doctor", "engine=mock", "engine.isolate=true")
+    assert f"engine mock in Python 3.{sys.version_info.minor}" in " ".join(command.text.split()), command.text
+    gone = cli("op=doctor", "engine=mock", "engine.python=/opt/nowhere/python")
+    assert gone.code == 4 and "engine.python=/opt/nowhere/python is no program that can be run." in gone.text, gone.text
 
 
 def test_a_folder_that_cannot_be_made(cli: Cli) -> None:

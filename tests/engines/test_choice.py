@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from fvhydra.config.engine import EngineConfig
 from fvhydra.config.gpu import GpuConfig
+from fvhydra.config.launcher import LauncherConfig, ModalLauncherConfig, PoolLauncherConfig, SlurmLauncherConfig
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.tier import TierConfig
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
-from fvhydra.engines.choice import check_engine, engine_class
+from fvhydra.engines.choice import check_engine, engine_class, warm_engine
 from fvhydra.engines.mock import MockEngine
 from tests.conftest import Cli
 from tests.engines import cases
@@ -94,6 +95,37 @@ def test_of_an_engine_that_runs_elsewhere_only_the_declared_is_looked_at() -> No
 def test_an_engine_that_lacks_a_method_is_none() -> None:
     with pytest.raises(UsageError, match=r"Partial lacks facts, which fvhydra\.engines\.base\.Engine asks for"):
         engine_class(EngineConfig(_target_=f"{__name__}.Partial", name="partial"))
+
+
+class Warmed(MockEngine):
+    """Notes that it was warmed."""
+
+    seen: ClassVar[list[str]] = []
+
+    @classmethod
+    def warm(cls, model: ModelConfig) -> None:
+        cls.seen.append(model.name)
+
+
+def test_libraries_are_not_imported_for_an_engine_that_runs_elsewhere() -> None:
+    config = EngineConfig(_target_=f"{__name__}.Warmed", name="warmed")
+    for isolate in (True, False):
+        warm_engine(replace(config, isolate=isolate), cases.model("ltx2"))
+        assert bool(Warmed.seen) is not isolate
+
+
+@pytest.mark.parametrize(
+    ("launcher", "same"),
+    [
+        (LauncherConfig(name="local"), True),
+        (PoolLauncherConfig(name="pool"), True),
+        (SlurmLauncherConfig(name="slurm"), True),
+        (SlurmLauncherConfig(name="slurm", python="/opt/python"), False),
+        (ModalLauncherConfig(name="modal"), False),
+    ],
+)
+def test_what_is_installed_is_looked_at_only_where_jobs_find_it(launcher: LauncherConfig, same: bool) -> None:
+    assert launcher.same_environment is same
 
 
 def test_nothing_runs_and_nothing_is_left(cli: Cli, tmp_path: Path) -> None:

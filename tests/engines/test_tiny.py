@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,19 @@ def test_no_branch_of_a_family_is_dead(family: str, cache_dir: Path) -> None:
             assert np.any(weight), f"{path.parent.name}: {name} is all zeros"
 
 
+@pytest.mark.parametrize("family", snapshot.FAMILIES)
+def test_tokenizers_are_named_as_transformers_4_knows_them_too(family: str, cache_dir: Path) -> None:
+    folder = snapshot.build_snapshot(family, cache_dir)
+    index = json.loads((folder / "model_index.json").read_text())
+    for path in folder.glob("tokenizer*/tokenizer_config.json"):
+        settings = json.loads(path.read_text())
+        name = settings["tokenizer_class"]
+        assert index[path.parent.name] == ["transformers", name]
+        assert name.endswith("Fast") and name in snapshot.TOKENIZERS.values()
+        # what transformers 4 would otherwise take away
+        assert name != "PreTrainedTokenizerFast" or settings["add_prefix_space"] is True
+
+
 def test_a_snapshot_is_reused(cache_dir: Path) -> None:
     folder = snapshot.build_snapshot("wan21_t2v", cache_dir)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
@@ -87,8 +101,8 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.slow
 def test_two_processes_build_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from fvhydra.engines.tiny.snapshot import build\n"
-        "import diffusers; sys.stdin.readline(); print(build('hunyuan_i2v', Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from fvhydra.engines.tiny.snapshot import build_snapshot\n"
+        "import diffusers; sys.stdin.readline(); print(build_snapshot('hunyuan_i2v', Path(sys.argv[1])))"
     )
     racers = [
         subprocess.Popen(
