@@ -51,7 +51,7 @@ test-all: $(VENV)/.installed $(VENV)/.engine-environments ## The same with the s
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 mutants: $(VENV)/.installed ## Count the changes of the code that no unit test notices: make mutants ARGS="core review"
-	@$(VENV)/bin/python -c 'import mutmut' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check '$(MUTMUT)'
+	@$(VENV)/bin/python -c 'import mutmut' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt '$(MUTMUT)'
 	$(VENV)/bin/python scripts/mutants.py $(ARGS)
 
 lint: $(VENV)/.installed ## Style, types, import directions, licence headers

@@ -160,12 +160,9 @@ class RunFolder:
         """The inverse of :meth:`relative`.
 
         Raises:
-            UsageError: The path leads out of the folder (a tampered record).
+            UsageError: It is no path, or leads out of the folder (a tampered record).
         """
-        path = (self.path / relative).resolve()
-        if not path.is_relative_to(self.path.resolve()):
-            raise UsageError(f"{self.path} names a file outside of itself ({relative!r}); it was tampered with.")
-        return self.path / relative
+        return untrusted.inside(self.path, relative)
 
     # ------------------------------------------------------------------ status
     @property

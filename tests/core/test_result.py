@@ -61,3 +61,34 @@ def test_a_record_of_version_1_keeps_its_change_and_its_numbers() -> None:
 def test_a_record_of_a_newer_version_is_refused() -> None:
     with pytest.raises(UsageError, match=f"schema version {SCHEMA_VERSION + 1}; this fvhydra reads up to"):
         RunResult.from_json(_version_1(schema_version=SCHEMA_VERSION + 1))
+
+
+def test_what_a_record_of_version_1_lacks_or_has_otherwise_is_left_to_the_types() -> None:
+    found = RunResult.from_json({"op": "x", "verdict": "pass", "details": {"change": "prepared"}})
+    assert found.change == ChangeStatus("", 0) and found.details == {} and found.sides == ("reference", "generated")
+    latent = {"index": 0, "prompt": "a", "seed": 1, "fingerprint": "f", "verdict": "done"}
+    for numerics, read in (({}, None), (None, None), ({"reference": vars(NUMERICS)}, LatentNumerics(NUMERICS, None))):
+        [case] = RunResult.from_json(_version_1(cases=[latent | {"numerics": numerics}])).cases
+        assert (case.numerics, case.clip) == (read, None)
+    for wrong in ({"cases": [1]}, {"cases": 1}, {"details": 1}):
+        with pytest.raises(UsageError, match="The recorded result is not one: "):
+            RunResult.from_json(_version_1(**wrong))
+
+
+def test_what_a_newer_record_asks_for_is_said() -> None:
+    with pytest.raises(UsageError) as refused:
+        RunResult.from_json(_version_1(schema_version=9))
+    assert (
+        refused.value.message == f"The recorded result has schema version 9; this fvhydra reads up to {SCHEMA_VERSION}."
+    )
+    assert refused.value.hint == "Install the version that wrote it."
+    with pytest.raises(UsageError) as refused:
+        RunResult.from_json({"schema_version": SCHEMA_VERSION, "op": "x", "verdict": "zzz"})
+    assert refused.value.message.startswith("The recorded result is not one: verdict is 'zzz': Input should be 'done'")
+
+
+def test_numerics_of_the_present_version_are_not_those_of_an_old_one() -> None:
+    """A record of this version is not brought up to date: its `details` are the op's own."""
+    now = {"op": "x", "verdict": "pass", "details": {"change": "x"}, "schema_version": SCHEMA_VERSION}
+    found = RunResult.from_json(now)
+    assert found.details == {"change": "x"} and found.change is None

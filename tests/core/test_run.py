@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from fvhydra.core import files, untrusted
+from fvhydra.core import environment, files, untrusted
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import CaseResult, Criterion, Difference, RunResult
 from fvhydra.core.run import RunFolder, new_run_id
@@ -111,3 +113,182 @@ def test_a_damaged_record_is_named(run: RunFolder, content: object) -> None:
 def test_what_a_newer_version_added_to_a_result_is_dropped() -> None:
     found = RunResult.from_json({"op": "x", "verdict": "pass", "new": 1, "exit_code": 0})
     assert found == RunResult("x", Verdict.PASS)
+
+
+def test_a_run_id_sorts_by_time_and_is_unique() -> None:
+    before = datetime.now(UTC)
+    ids = [new_run_id() for _ in range(3)]
+    assert len(set(ids)) == 3
+    for name in ids:
+        time, _, rest = name.partition("-")
+        assert re.fullmatch(r"[0-9a-f]{6}", rest)
+        made = datetime.strptime(time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        assert before.replace(microsecond=0) <= made <= datetime.now(UTC)
+
+
+def test_a_run_folder_of_any_version_is_one_and_other_manifests_are_none(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    assert not RunFolder.is_at(tmp_path) and not RunFolder.is_at(tmp_path / "none")
+    for content, is_one in (
+        ({"schema_version": 99, "op": "x"}, True),
+        ({"schema_version": 1}, False),
+        ({"op": "x"}, False),
+        (["schema_version", "op"], False),
+    ):
+        files.write_json(manifest, content)
+        assert RunFolder.is_at(tmp_path) is is_one
+
+
+def test_a_folder_that_is_none_is_said_with_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        RunFolder.open(tmp_path)
+    assert refused.value.message == f"run={tmp_path} is not a run folder (it has no manifest.json)."
+    assert refused.value.hint == "Give the folder that an earlier command printed, or outputs/latest."
+
+
+def test_a_link_to_a_run_folder_is_followed(run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(run.path)
+    assert RunFolder.open(tmp_path / "link").path == run.path.resolve()
+
+
+def test_the_first_manifest_says_what_was_asked_for(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a" / "b")
+    before = environment.now()
+    for _ in range(2):  # a folder that is there is taken as well
+        run.start(op="eval", model="ltx2", title="seed=1", command=["fvhydra", "op=eval"], config={"seed": 1})
+    manifest = untrusted.read_json(run.path / "manifest.json")
+    assert before <= manifest.pop("created") <= environment.now()
+    assert manifest.pop("environment") == environment.environment()
+    assert manifest == {
+        "schema_version": 1,
+        "op": "eval",
+        "model": "ltx2",
+        "title": "seed=1",
+        "command": ["fvhydra", "op=eval"],
+        "config": {"seed": 1},
+        "cases": [],
+        "artifacts": [],
+    }
+    status = untrusted.read_json(run.path / "status" / "status.json")
+    assert before <= status.pop("updated") <= environment.now()
+    assert status == {"state": "running", "pid": os.getpid(), "host": socket.gethostname()}
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=f"Cannot write {tmp_path / 'file' / 'run'}"):
+        RunFolder(tmp_path / "file" / "run").start(op="x", model="", title="", command=[], config={})
+
+
+def test_latest_moves_on_and_leaves_nothing_beside_it(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = run.path.parent
+    other = RunFolder(root / "other")
+    other.path.mkdir()
+    other.point_latest(root)
+    run.point_latest(root)
+    assert os.readlink(root / "latest") == run.path.name
+    (root / "latest").unlink()
+    (root / "latest").symlink_to("gone")  # a link to nothing is replaced as well
+    run.point_latest(root)
+    assert os.readlink(root / "latest") == run.path.name
+    refuse: list[OSError] = [OSError("no links here")]
+    monkeypatch.setattr(Path, "symlink_to", lambda *_, **__: (_ for _ in ()).throw(refuse[0]))
+    other.point_latest(root)
+    assert os.readlink(root / "latest") == run.path.name
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(refuse[0]))
+    other.point_latest(root)
+    assert sorted(path.name for path in root.iterdir()) == sorted(["latest", "other", run.path.name])
+
+
+def test_artifacts_are_in_the_manifest_from_when_they_are_finished(run: RunFolder) -> None:
+    path = run.path / "artifacts" / "a.pt"
+    files.write_bytes(path, b"abc")
+    entry = run.add_artifact(path, 3, "f" * 8, seconds=1.5)
+    assert entry == {
+        "path": "artifacts/a.pt",
+        "sha256": files.sha256_bytes(b"abc"),
+        "bytes": 3,
+        "case": 3,
+        "fingerprint": "f" * 8,
+        "seconds": 1.5,
+    }
+    assert run.manifest["artifacts"] == [entry]
+    assert untrusted.read_json(run.path / "manifest.json")["artifacts"] == []
+    other = {"path": "artifacts/b.pt"}
+    run.update_manifest(artifacts=[entry], cases=[1])
+    run.record_artifact(other)
+    assert run.manifest["artifacts"] == [entry, other] and run.manifest["cases"] == [1]
+    with open(run.path / "artifacts.jsonl", "a") as log:
+        log.write('[1]\n{"path": "c"}\n{"pa')  # the last was cut off
+    assert run.manifest["artifacts"] == [entry, other, {"path": "c"}]
+    run.finish(RunResult("x", Verdict.PASS))
+    assert untrusted.read_json(run.path / "manifest.json")["artifacts"] == [entry, other, {"path": "c"}]
+    assert not (run.path / "artifacts.jsonl").exists()
+
+
+def test_a_manifest_with_other_things_for_artifacts_is_given_as_it_is(run: RunFolder) -> None:
+    run.record_artifact({"path": "a"})
+    run.update_manifest(artifacts="none")
+    assert run.manifest["artifacts"] == "none"
+    run.update_manifest(artifacts=["x", {"path": "a"}])
+    assert run.manifest["artifacts"] == ["x", {"path": "a"}]
+
+
+def test_a_manifest_of_another_version_is_refused(run: RunFolder) -> None:
+    run.update_manifest(schema_version=2)
+    with pytest.raises(UsageError) as refused:
+        run.update_manifest(title="x")
+    path = run.path / "manifest.json"
+    assert refused.value.message == f"{path} is not a manifest of this version (schema version 1)."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [
+        (Verdict.PASS, "finished"),
+        (Verdict.REGRESSION, "finished"),
+        (Verdict.NO_REFERENCE, "finished"),
+        (Verdict.INCONCLUSIVE, "finished"),
+        (Verdict.USAGE_ERROR, "failed"),
+        (Verdict.INFRASTRUCTURE, "failed"),
+        (Verdict.INTERRUPTED, "interrupted"),
+    ],
+)
+def test_the_state_of_a_run_that_ended_follows_its_verdict(run: RunFolder, verdict: Verdict, state: str) -> None:
+    run.finish(RunResult("x", verdict))
+    status = untrusted.read_json(run.path / "status" / "status.json")
+    assert (run.state, status["state"], status["verdict"]) == (state, state, verdict.value)
+    assert untrusted.read_json(run.path / "result.json")["exit_code"] == verdict.exit_code
+
+
+def test_only_processes_of_this_machine_can_be_looked_for(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run.path / "status" / "status.json"
+    dead = {"state": "running", "pid": 2**22 + 1, "host": socket.gethostname()}
+    files.write_json(path, dead)
+    assert run.state == "interrupted"
+    for facts in ({"host": "another"}, {"state": "failed"}):
+        files.write_json(path, dead | facts)
+        assert run.state == (dead | facts)["state"]
+    files.write_json(path, dead)
+
+    def somebody_elses(pid: int, signal: int) -> None:
+        assert (pid, signal) == (2**22 + 1, 0)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", somebody_elses)
+    assert run.state == "running"
+
+
+def test_stages_are_added_to_the_log_and_steps_are_not(run: RunFolder) -> None:
+    run.stage("load")
+    run.step(1, 2)
+    run.stage("generate", 0, "\u00e9")
+    log = run.path / "status" / "progress.log"
+    first, second = log.read_text(encoding="utf-8").splitlines()
+    assert first.endswith("Z | load | clip=- | msg=") and second.endswith("Z | generate | clip=0 | msg=\u00e9")
+    log.unlink()
+    log.mkdir()
+    with pytest.raises(UsageError, match=f"Cannot write {log}: Is a directory"):
+        run.stage("load")
+    assert run.engine_log == run.path / "status" / "engine_host.log"
