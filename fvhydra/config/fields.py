@@ -42,6 +42,7 @@ def doc(
     typed: bool = False,
     variable: str = "",
     example: str = "",
+    counts: str = "",
 ) -> Any:
     """A dataclass field with the one line that ``--help`` shows for it.
 
@@ -52,8 +53,9 @@ def doc(
         typed: Whether only a person may set it, on the command line: it runs a program, hands out a token, or confirms.
         variable: The environment variable that ``conf/`` reads it from.
         example: A value, for where one is needed only to see whether the rest is right.
+        counts: The key of parts whose number it is; a sweep over all of them sets it.
     """
-    metadata = {"help": text, "typed": typed, "variable": variable, "example": example}
+    metadata = {"help": text, "typed": typed, "variable": variable, "example": example, "counts": counts}
     if factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     if default is not dataclasses.MISSING:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from omegaconf import MISSING
+from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import Name, NonNegative, Positive, PositiveFloat, Words, doc
@@ -99,8 +100,18 @@ class EvalConfig(OpConfig):
     workers: NonNegative = doc("Clips at a time; 0: one for each CPU that the job has", 0)
     memory_mb: Positive = doc("Memory for the decoded frames of one clip and what it is compared with, MB", 64)
     shard: NonNegative | None = doc("Only this part of the clips, from 0; sweep it: op.shard=range(0,8)", None)
-    shards: NonNegative = doc("Number of parts; 0: as many as op.shard is swept over", 0)
+    shards: NonNegative = doc("Number of parts; 0: as many as op.shard is swept over", 0, counts="op.shard")
     resume_from: str | None = doc("Folder of an earlier evaluation, whose scores of the same content are kept", None)
+
+    @model_validator(mode="after")
+    def _knows_of_how_many(self) -> EvalConfig:
+        if self.shard is not None and not self.shards:
+            raise ValueError(
+                f"shard={self.shard} does not say of how many; add op.shards=8, or sweep all: -m op.shard='range(0,8)'"
+            )
+        if self.shard is not None and self.shard >= self.shards:
+            raise ValueError(f"shard={self.shard} must be less than op.shards={self.shards}; the first is 0")
+        return self
 
 
 @dataclass

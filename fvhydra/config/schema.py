@@ -80,6 +80,12 @@ def environment_of() -> dict[str, str]:
     return {key: field.metadata["variable"] for key, field in _every_field() if field.metadata.get("variable")}
 
 
+@functools.cache
+def counted() -> dict[str, str]:
+    """Keys that say how many parts there are, dotted, with the key of the parts."""
+    return {key: field.metadata["counts"] for key, field in _every_field() if field.metadata.get("counts")}
+
+
 def _every_field() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
     types = typing.get_type_hints(Config)
     for field in dataclasses.fields(Config):

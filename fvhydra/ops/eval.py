@@ -24,7 +24,7 @@ from fvhydra.evaluation import gate
 from fvhydra.evaluation.manifest import manifest_of
 from fvhydra.evaluation.metric_setup import build_metrics, require_packages
 from fvhydra.evaluation.samples import Samples, read_samples
-from fvhydra.evaluation.shards import number_of_shards, shard_of
+from fvhydra.evaluation.shards import shard_of
 from fvhydra.evaluation.vbench import standing
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Metric
@@ -60,7 +60,6 @@ class Eval(Op):
             require_packages(metrics)
         gate.refuse_unknown(self.config.gate, {metric.spec.id for metric in metrics})
         self._samples(context.prepared)
-        number_of_shards(self.config.shard, self.config.shards, context.command)
         if self.config.resume_from is not None and not RunFolder.is_at(Path(self.config.resume_from).expanduser()):
             raise UsageError(
                 f"op.resume_from={self.config.resume_from} is not the folder of a run.",
@@ -156,8 +155,8 @@ class Eval(Op):
 
     def _own(self, found: Samples, context: Context) -> tuple[list[Sample], int]:
         """The samples of this shard, and the number of shards."""
-        shards = number_of_shards(self.config.shard, self.config.shards, context.command)
         own = self.config.shard or 0
+        shards = self.config.shards if self.is_shard else 1
         return [sample for sample in found.samples if shards == 1 or shard_of(sample, shards) == own], shards
 
     def _provenance(self, found: Samples, samples: int, shards: int, device: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from fvhydra.evaluation import evaluate as module
 from fvhydra.evaluation.evaluate import evaluate, merge
 from fvhydra.evaluation.metric_run import Outcome
 from fvhydra.evaluation.scoring import Resources, score_all
-from fvhydra.evaluation.shards import number_of_shards, shard_of
+from fvhydra.evaluation.shards import shard_of
 from fvhydra.metrics.base import Metric
 from fvhydra.metrics.sample import Sample
 from tests.conftest import ROOT
@@ -236,26 +236,6 @@ def test_shards_go_by_content_and_leave_nothing_out(samples: list[Sample], make_
     copy = make_clip("renamed.mp4", 20)
     assert shard_of(Sample("z", {"video": copy}), 4) == homes[0]
     assert shard_of(Sample("z", {"video": copy.with_name("absent.mp4")}), 4) in range(4)
-
-
-@pytest.mark.parametrize(
-    ("shard", "shards", "command", "expected"),
-    [
-        (None, 0, [], 1),
-        (2, 4, [], 4),
-        (2, 0, ["-m", "op.shard=range(0,8)"], 8),
-        (0, 0, ["-m", "op.shard=0,1,2"], 3),
-        (0, 0, ["op.shard=0"], "does not say of how many"),
-        (3, 0, ["-m", "op.shard=3,5"], "does not say of how many"),
-        (4, 4, [], "must be less than"),
-    ],
-)
-def test_how_many_shards_there_are(shard: int | None, shards: int, command: list[str], expected: int | str) -> None:
-    if isinstance(expected, int):
-        assert number_of_shards(shard, shards, command) == expected
-    else:
-        with pytest.raises(UsageError, match=expected):
-            number_of_shards(shard, shards, command)
 
 
 def test_the_sound_of_a_clip_is_its_audio(tmp_path: Path, make_clip: Make) -> None:
