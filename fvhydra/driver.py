@@ -260,6 +260,8 @@ class Driver:
         if any(result.verdict in AGAIN for _, result in self.jobs.values()):
             words = [word for word in self.command[1:] if not word.startswith(("sweep=", "resume="))]
             again = shlex.join(["python", "-m", "fvhydra", *words, f"sweep={folder}"])
+            if self._attached is not None:  # it came to what another command had started
+                again = f"the command that started it, with sweep={folder}"
             said.append(f"To run only what has no verdict yet: {again}")
         return said
 

@@ -8,6 +8,6 @@ what they are given to the promises that ``fvhydra/engines/base.py``, ``stores/b
 
 import pytest
 
-pytest.register_assert_rewrite(
-    *(f"fvhydra.testing.{name}" for name in ("engines", "launchers", "metrics", "scores", "stores", "store_races"))
-)
+_WITH_ASSERTIONS = ("engines", "launchers", "metrics", "scores", "store_kills", "store_races", "stores")
+
+pytest.register_assert_rewrite(*(f"fvhydra.testing.{name}" for name in _WITH_ASSERTIONS))

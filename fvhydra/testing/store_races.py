@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
-import random
-import signal
 import threading
 import time
 from collections import Counter
@@ -19,8 +16,9 @@ import pytest
 
 from fvhydra.core.errors import Conflict, Exists
 from fvhydra.stores.base import Store
+from fvhydra.testing.store_kills import kill_before_calls, one_step
 from fvhydra.testing.store_sites import StoreFixtures, StoreSite, contents, messages
-from fvhydra.testing.store_writers import at_once, commit_for_ever, commit_in_step, compete, die_at, processes
+from fvhydra.testing.store_writers import at_once, commit_for_ever, commit_in_step, compete, processes
 
 
 class StoreRaces(StoreFixtures):
@@ -82,63 +80,16 @@ class StoreRaces(StoreFixtures):
         seen: set[str] = set()
         end = time.monotonic() + 20
         while len(seen) < 10 and time.monotonic() < end:
-            seen.add(_one_step(store, tmp_path))
+            seen.add(one_step(store, tmp_path))
         writer.kill()
         writer.join()
         assert len(seen) == 10
 
-    @pytest.mark.parametrize(
-        ("before", "stride"),
-        [
-            pytest.param(0, 5, id="first commit"),
-            pytest.param(1, 5, id="later commit"),
-            pytest.param(0, 1, id="first commit, every call", marks=pytest.mark.slow),
-            pytest.param(1, 1, id="later commit, every call", marks=pytest.mark.slow),
-        ],
-    )
-    def test_a_kill_before_any_call_to_the_system_leaves_all_or_nothing(
-        self, make_site: Callable[[Path], StoreSite], tmp_path: Path, before: int, stride: int
+    @pytest.mark.parametrize("before", [0, 1], ids=["first commit", "later commit"])
+    def test_a_kill_before_some_calls_to_the_system_leaves_all_or_nothing(
+        self, make_site: Callable[[Path], StoreSite], tmp_path: Path, before: int
     ) -> None:
-        for calls in itertools.count(step=stride):
-            site = make_site(tmp_path / str(calls))
-            for number in range(before):
-                commit_in_step(site.open, number)
-            victim = processes.Process(target=die_at, args=(site.open, before, calls))
-            victim.start()
-            victim.join()
-            assert victim.exitcode in (0, -signal.SIGKILL)
-
-            store = site.open()
-            done = messages(store, "step")
-            assert done in ([f"step {number}" for number in reversed(range(count))] for count in (before, before + 1))
-            if done:
-                assert _one_step(store, tmp_path) == str(len(done) - 1)
-            commit_in_step(site.open, before)
-            assert _one_step(store, tmp_path) == str(before)
-            assert len(messages(store, "step")) == before + 1
-            if victim.exitcode == 0:
-                break
-        assert calls > 20, "the kills did not happen"
-
-    @pytest.mark.slow
-    def test_a_kill_at_any_moment_leaves_all_or_nothing(self, site: StoreSite, tmp_path: Path) -> None:
-        clock = random.Random(7)
-        first = 0
-        for _ in range(50):
-            begun = processes.Event()
-            writer = processes.Process(target=commit_for_ever, args=(site.open, first, begun))
-            writer.start()
-            begun.wait(30)
-            time.sleep(clock.uniform(0.05, 0.4))
-            writer.kill()
-            writer.join()
-            store = site.open()
-            done = messages(store, "step")
-            assert done == [f"step {number}" for number in reversed(range(len(done)))]
-            if done:
-                assert _one_step(store, tmp_path) == str(len(done) - 1)
-            first = len(done)
-        assert first > 20, "the kills hit nothing"
+        kill_before_calls(make_site, tmp_path, before, stride=5)
 
 
 def _together(*works: Callable[[], object]) -> list[object]:
@@ -154,11 +105,3 @@ def _together(*works: Callable[[], object]) -> list[object]:
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
-
-
-def _one_step(store: Store, tmp_path: Path) -> str:
-    """The step that the store is at; fails when its files are of several."""
-    found = contents(store, tmp_path, "step", store.head())
-    steps = {data.split()[0] for data in found.values()}
-    assert len(found) == 3 and len(steps) == 1, found
-    return steps.pop().decode()

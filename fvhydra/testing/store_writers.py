@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -24,6 +25,10 @@ from fvhydra.core.errors import FvhydraError
 from fvhydra.stores.base import Store
 
 OpenStore = Callable[[], Store]
+
+_OUTWARD = (socket.socket, sqlite3.Connection, sqlite3.Cursor)
+_MOVING = ("send", "recv", "execute", "executemany", "executescript", "commit")
+"""Methods by which bytes leave this process without an event that Python audits."""
 
 processes = multiprocessing.get_context("forkserver")
 """Starts processes by a server that forks before it has threads: quick, and sound on every version of Python."""
@@ -84,7 +89,7 @@ def die_at(open_store: OpenStore, number: int, calls: int) -> None:
     """Like :func:`commit_in_step`, but killed right before the ``calls``-th call to the operating system.
 
     Those that Python audits (open, link, rename, remove, mkdir, chmod, listdir, connect, ...) and those that move bytes
-    over a connection; of every thread.
+    over a connection or to a database; of every thread.
     """
     counter = itertools.count()
 
@@ -97,7 +102,7 @@ def die_at(open_store: OpenStore, number: int, calls: int) -> None:
             count()
 
     def profiled(_: object, event: str, called: Any) -> None:
-        if event == "c_call" and called.__name__ in ("send", "recv") and isinstance(called.__self__, socket.socket):
+        if event == "c_call" and called.__name__ in _MOVING and isinstance(called.__self__, _OUTWARD):
             count()
 
     sys.addaudithook(audited)

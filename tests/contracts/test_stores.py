@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fvhydra.testing.store_sites import StoreSite
+from fvhydra.testing.store_kills import StoreEndurance
+from fvhydra.testing.store_sites import StoreFixtures, StoreSite
 from fvhydra.testing.stores import StoreContract
 from tests.contracts.store_sites import HubSite, LocalSite
 
 
-class TestLocal(StoreContract):
+class Local(StoreFixtures):
     choice = "local"
 
     @pytest.fixture
@@ -21,9 +22,23 @@ class TestLocal(StoreContract):
         return LocalSite
 
 
-class TestHub(StoreContract):
+class Hub(StoreFixtures):
     choice = "hub"
 
     @pytest.fixture
     def make_site(self) -> Callable[[Path], StoreSite]:
         return HubSite
+
+
+class TestLocal(Local, StoreContract): ...
+
+
+class TestHub(Hub, StoreContract): ...
+
+
+@pytest.mark.slow
+class TestLocalIsKilled(Local, StoreEndurance): ...
+
+
+@pytest.mark.slow
+class TestHubIsKilled(Hub, StoreEndurance): ...

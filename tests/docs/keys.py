@@ -57,8 +57,13 @@ def _choices(group: str, base: type) -> Rows:
 
 
 def _table(rows: typing.Iterable[tuple[str, dataclasses.Field[typing.Any]]]) -> list[str]:
-    lines = [f"| {key} | {field.metadata['help'].replace('|', chr(92) + '|')} |" for key, field in rows]
+    lines = [f"| {key} | {_line(field)} |" for key, field in rows]
     return ["| key | |", "|---|---|", *lines]
+
+
+def _line(field: dataclasses.Field[typing.Any]) -> str:
+    typed = " (typed only)" if field.metadata["typed"] else ""
+    return field.metadata["help"].replace("|", "\\|") + typed
 
 
 if __name__ == "__main__":

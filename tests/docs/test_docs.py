@@ -17,7 +17,14 @@ from tests.conftest import ROOT, clean_environment
 from tests.docs import keys
 from tests.docs.documents import DOCUMENTS, File, languages, links, steps, table_column
 
-WITH_COMMANDS = [document for document in DOCUMENTS if steps(document)]
+LONG = ("adding_a_launcher.md", "adding_a_store.md")
+"""Documents that run a whole contract with many processes."""
+
+WITH_COMMANDS = [
+    pytest.param(document, marks=pytest.mark.slow if document.name in LONG else ())
+    for document in DOCUMENTS
+    if steps(document)
+]
 
 
 @pytest.mark.parametrize("document", WITH_COMMANDS, ids=lambda document: document.name)

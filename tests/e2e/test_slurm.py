@@ -120,6 +120,7 @@ def test_another_command_comes_back_to_jobs_that_go_on(site: Site) -> None:
     command = driver.end()
     assert [site.result(number)["verdict"] for number in (0, 1)] == ["done", "infrastructure"], command.text
     assert command.code == 4 and "was cancelled in Slurm" in command.text, command.text
+    assert "no verdict yet: the command that started it, with sweep=" in command.text
     assert len(site.ids()) == 1 and len(site.diary()) == 2
 
 
