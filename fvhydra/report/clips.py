@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fvhydra.core.errors import FvhydraError, MediaError
 from fvhydra.report.curve import Curve, Motion, series
-from fvhydra.report.media import Media, clip_media, inside, relative_url
-from fvhydra.report.preview import needs_preview, preview
+from fvhydra.report.media import Media, clip_media, inside
+from fvhydra.report.preview import needs_preview, preview, preview_path
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def clip_view(
     found: Mapping[str, Sequence[float]],
     direction: str = "none",
     fps: float | None = None,
+    others: Sequence[Path] | None = None,
 ) -> ClipView:
     """Lay out one or two clips of a sample.
 
@@ -73,8 +74,10 @@ def clip_view(
         found: Values by frame or pair of frames, by name, the one that the player follows first.
         direction: Which way of that one is better: ``higher``, ``lower`` or ``none``.
         fps: Frames a second of clips that are folders of frames.
+        others: Run folders that named the clips. Nothing is read of these then, since a stranger may have named them:
+            only what those runs' own pages show is shown.
     """
-    media = [_playable(run_dir, clip_media(run_dir, label, path), fps) for label, path in clips.items()]
+    media = [_playable(run_dir, clip_media(run_dir, label, path), fps, others) for label, path in clips.items()]
     extent = _extent(run_dir, media)
     player, curve = None, None
     curves = [series(title, values, extent[1] if extent else len(values)) for title, values in found.items()]
@@ -91,16 +94,20 @@ def clip_view(
     return ClipView(name, media, player, curve, curves)
 
 
-def _playable(run_dir: Path, item: Media, fps: float | None) -> Media:
-    """The clip as a browser plays it: in place of a folder of frames or a GIF, a file of the report."""
+def _playable(run_dir: Path, item: Media, fps: float | None, others: Sequence[Path] | None) -> Media:
+    """The clip as a browser plays it: in place of a folder of frames or a GIF, a file of a report."""
     clip = run_dir / item.path
-    if (Path(item.path).is_absolute() or inside(run_dir, item.path)) and needs_preview(clip):
-        try:
-            path = preview(run_dir, clip, fps).relative_to(run_dir).as_posix()
-        except (FvhydraError, OSError):  # gone or damaged, which the scores say
-            return item
-        return replace(item, path=path, url=relative_url(path), kind="video", present=True)
-    return item
+    if not (Path(item.path).is_absolute() or inside(run_dir, item.path)) or not needs_preview(clip):
+        return item
+    try:
+        if others is None:
+            path = preview(run_dir, clip, fps).relative_to(run_dir)
+        else:
+            made = (preview_path(run.absolute(), clip, fps) for run in others)
+            path = next((file for file in made if file.is_file()), Path(item.path))
+    except (FvhydraError, OSError):  # gone or damaged, which the scores say
+        return item
+    return replace(clip_media(run_dir, item.label, path.as_posix()), role=item.role)
 
 
 def _extent(run_dir: Path, media: Sequence[Media]) -> tuple[float, int] | None:

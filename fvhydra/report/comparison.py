@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def render_comparison(run_dir: Path, result: RunResult, manifest: dict[str, Any]
     """The page of a comparison.
 
     Args:
-        run_dir: The run folder, with ``pairs.jsonl``; only read, but for ``report/clips/``.
+        run_dir: The run folder, with ``pairs.jsonl``; only read.
         result: With its ``comparisons`` and ``gates``; ``details["runs"]`` names the two.
         manifest: Its ``manifest.json``; every key is optional.
     """
@@ -53,7 +54,8 @@ def render_comparison(run_dir: Path, result: RunResult, manifest: dict[str, Any]
         own = [pair for pair in pairs if pair.metric == found.metric]
         differences = [pair.difference for pair in own if math.isfinite(pair.difference)]
         gates = [gate for gate in result.gates if gate.metric == found.metric]
-        cards = [_card(run_dir, pair, found.direction) for pair in own[:_SHOWN]]
+        runs = [Path(run) for run in result.details.get("runs") or []]
+        cards = [_card(run_dir, pair, found.direction, runs) for pair in own[:_SHOWN]]
         views.append(ComparisonView(found, change_cells(found), gates, histogram(differences, found.difference), cards))
     return page.render(
         "comparison.html",
@@ -64,10 +66,11 @@ def render_comparison(run_dir: Path, result: RunResult, manifest: dict[str, Any]
     )
 
 
-def _card(run_dir: Path, pair: Pair, direction: str) -> PairCard:
+def _card(run_dir: Path, pair: Pair, direction: str, runs: Sequence[Path]) -> PairCard:
     clips = {
         side: path
         for side in ("before", "after")
         if (found := pair.clips.get(side)) and (path := found.get("video") or next(iter(found.values())))
     }
-    return PairCard(pair, pair.outcome(direction), clip_view(run_dir, pair.sample, clips, {}, fps=pair.fps))
+    view = clip_view(run_dir, pair.sample, clips, {}, fps=pair.fps, others=runs)
+    return PairCard(pair, pair.outcome(direction), view)

@@ -58,7 +58,7 @@ def clip_media(run_dir: Path, label: str, path: str) -> Media:
     located = Path(path) if Path(path).is_absolute() else inside(run_dir, path)
     url = relative_url(path) if located is None or not Path(path).is_absolute() else located.as_uri()
     kind = _KINDS.get(PurePosixPath(path).suffix.lower(), "file")
-    return Media(label, label, path, url, kind, located is not None and located.is_file())
+    return Media(label, label, path, url, kind, located is not None and located.exists())
 
 
 def relative_url(path: str) -> str:

@@ -19,6 +19,12 @@ def needs_preview(clip: Path) -> bool:
     return clip.is_dir() or clip.suffix.lower() == ".gif"
 
 
+def preview_path(run_dir: Path, clip: Path, fps: float | None) -> Path:
+    """Where a run folder has the preview of a clip, if it has one. ``OSError``: the clip is gone."""
+    name = sha256_bytes(f"{clip.absolute()} {clip.stat().st_mtime_ns} {fps}".encode(errors="surrogatepass"))
+    return run_dir / "report" / "clips" / f"{name[:16]}.mp4"
+
+
 def preview(run_dir: Path, clip: Path, fps: float | None) -> Path:
     """Write a clip as ``report/clips/<hash>.mp4``, unless it is there.
 
@@ -37,8 +43,7 @@ def preview(run_dir: Path, clip: Path, fps: float | None) -> Path:
     from fvhydra.media.encode import QUALITY, write_mp4
     from fvhydra.media.video import Frame, decode, probe
 
-    name = sha256_bytes(f"{clip.absolute()} {clip.stat().st_mtime_ns} {fps}".encode(errors="surrogatepass"))
-    path = run_dir / "report" / "clips" / f"{name[:16]}.mp4"
+    path = preview_path(run_dir, clip, fps)
     if path.is_file():
         return path
     info = probe(clip, fps)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fvhydra.core.comparison import MetricComparison, Pair, write_pairs
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Silent
 from fvhydra.core.result import RunResult
@@ -177,6 +178,29 @@ def test_the_page_plays_folders_of_frames_and_gifs(tmp_path: Path, size: tuple[i
     assert {(frame.shape[0], frame.shape[1]) for clip in clips for frame in decode(clip)} == {even}
     assert all(probe(clip).pix_fmt == "yuv420p" for clip in clips)
     assert page.count('class="player"') == 2
+
+
+def test_a_comparison_shows_what_the_pages_of_both_show_and_makes_nothing_itself(tmp_path: Path) -> None:
+    """Who wrote the two evaluations may be a stranger, and a folder that is named there may be private."""
+    clips = {}
+    for side, level in (("before", 100), ("after", 102)):
+        frames_of(tmp_path / side / "cat", ramp(level))
+        _, result = scored(read(videos=tmp_path / side, fps=8.0), tmp_path / f"{side}_run")
+        if side == "before":
+            write_report(tmp_path / "before_run", result, {})
+        clips[side] = {"video": str(tmp_path / side / "cat")}
+    pair = Pair("toy.brightness", "cat", 102.5, 104.5, clips, fps=8.0)
+    write_pairs(tmp_path / "run" / "pairs.jsonl", [pair])
+    found = MetricComparison("toy.brightness", "", "higher", "1", 1, difference=2.0)
+    runs = [str(tmp_path / f"{side}_run") for side in ("before", "after")]
+    result = RunResult(op="eval_compare", verdict=Verdict.DONE, comparisons=[found], details={"runs": runs})
+    page = write_report(tmp_path / "run", result, {}).read_text()
+    [made] = (tmp_path / "before_run" / "report" / "clips").iterdir()
+    assert made.as_uri() in page
+    assert (tmp_path / "after" / "cat").as_uri() in page
+    assert "<b>missing</b>" not in page
+    assert not (tmp_path / "run" / "report" / "clips").exists()
+    assert list((tmp_path / "after_run").glob("report/*")) == []
 
 
 def test_what_would_be_waited_for_is_one_row_without_a_value(tmp_path: Path) -> None:

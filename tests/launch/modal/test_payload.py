@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from PIL import Image
 
 from fvhydra.config.launcher import ModalLauncherConfig
 from fvhydra.config.load import build_config
@@ -160,6 +161,17 @@ def test_a_shard_without_clips_is_one_there_too(home: Path) -> None:
         there.op.preflight(there.context(Silent()))
         found.append(len(packed.files))
     assert sorted(found) == [1, 2]  # the manifest of each, and the clip
+
+
+def test_a_folder_of_frames_is_sent_frame_by_frame(home: Path) -> None:
+    (home / "frames").mkdir()
+    for index in range(3):
+        Image.new("RGB", (16, 16)).save(home / "frames" / f"{index:03}.png")
+    job = _job(home, "op=eval", "videos=frames", "op.fps=8", "metrics=temporal")
+    packed = job.op.job_inputs(job.context(Silent()))
+    [manifest] = [data for data in packed.files.values() if data is not None]
+    assert json.loads(manifest)["fps"] == 8
+    assert sorted(path.name for path, data in packed.files.items() if data is None) == ["000.png", "001.png", "002.png"]
 
 
 def test_too_much_for_one_job_is_refused(home: Path) -> None:
