@@ -40,6 +40,7 @@ from fvhydra.testing import cases
 from fvhydra.testing.store_writers import processes
 from tests.contracts.store_sites import hub_config, open_store
 from tests.servers.hub import ALICE, ALICE_READS, BOB, HubServer
+from tests.servers.hub.connection import Connection
 from tests.servers.hub.git import Repo
 from tests.servers.hub.xet import Xet
 
@@ -448,6 +449,45 @@ def test_a_commit_with_the_name_of_another_file_is_refused(
     monkeypatch.setattr(Repo, "files", lambda *_: {})
     with pytest.raises(Corrupt, match=r"names a commit .*evil', which is none"):
         make_store().head()
+
+
+@pytest.mark.parametrize("header", ["ETag", "X-Linked-ETag", "X-Repo-Commit"])
+def test_no_file_of_the_cache_is_named_by_what_leads_elsewhere(
+    make_store: Open, hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str
+) -> None:
+    """huggingface_hub would write to it."""
+    make_store().commit(CHANGE, message="m")
+    send = Connection._head
+
+    def hostile(self: Connection, status: int, length: int, headers: Any) -> None:
+        known = {name.lower(): name for name in headers}
+        send(
+            self,
+            status,
+            length,
+            headers | ({known[header.lower()]: '"../../../pwned"'} if header.lower() in known else {}),
+        )
+
+    monkeypatch.setattr(Connection, "_head", hostile)
+    with pytest.raises(Corrupt, match=f"sends .*pwned.* as {header}"):
+        make_store().fetch(["ref/a.pt", "ref/a.pt.json"], tmp_path / "to")
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_file_that_does_not_end_is_not_taken_to_its_end(
+    make_store: Open, hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store().commit(CHANGE, message="m")
+    monkeypatch.setattr("fvhydra.stores.hub.repository._HEADROOM_BYTES", 1000)
+    answer = Connection.answer_file
+
+    def endless(self: Connection, data: bytes, headers: Any) -> None:
+        answer(self, data * 100 if self.command == "GET" else data, headers)
+
+    monkeypatch.setattr(Connection, "answer_file", endless)
+    with pytest.raises(Corrupt, match="more bytes than it says"):
+        make_store().fetch(["ref/a.pt"], tmp_path / "to")
+    assert not (tmp_path / "to" / "ref").exists() or list((tmp_path / "to" / "ref").iterdir()) == []
 
 
 @pytest.mark.parametrize(

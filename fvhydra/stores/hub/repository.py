@@ -22,7 +22,7 @@ from fvhydra.core.token import Token, find_token
 from fvhydra.stores.base import Entry, checked_path
 from fvhydra.stores.commit_request import CommitRequest
 from fvhydra.stores.hub.failures import HOW_TO_GET_ONE, explained
-from fvhydra.stores.hub.session import asking
+from fvhydra.stores.hub.session import MOST_BYTES, asking
 
 PAGE = 1000
 """Most entries of a tree that the Hub sends at once."""
@@ -34,6 +34,9 @@ _PATHS = 500
 
 _MOST = 1_000_000
 """Files of a listing. A Hub that has more in one data set advises against it; one without end lists for ever."""
+
+_HEADROOM_BYTES = 2**20
+"""Of a download beside the file: compressed text can be longer, and an error has a page of its own."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|git:[0-9a-f]{40}")
@@ -158,13 +161,13 @@ class Repository:
             )
         return str(made.oid)
 
-    def download(self, path: str, revision: str, again: bool) -> Path:
+    def download(self, entry: Entry, revision: str, again: bool) -> Path:
         """Have a file in the cache of huggingface_hub; ``again``: whatever is there already."""
-        with disk_explained(self.cache), self._asking():
+        with disk_explained(self.cache), self._asking(most_bytes=entry.size + _HEADROOM_BYTES):
             return Path(
                 self._api.hf_hub_download(
                     self._name,
-                    path,
+                    entry.path,
                     repo_type="dataset",
                     revision=revision,
                     cache_dir=self.cache,
@@ -190,8 +193,8 @@ class Repository:
             self._api.auth_check(self._name, repo_type="dataset", write=True)
 
     @contextlib.contextmanager
-    def _asking(self, writing: bool = False) -> Iterator[None]:
-        bounded = asking(self._config.timeout_s, self._config.xet == "auto")
+    def _asking(self, writing: bool = False, most_bytes: int = MOST_BYTES) -> Iterator[None]:
+        bounded = asking(self._config.timeout_s, self._config.xet == "auto", most_bytes)
         with bounded, explained(self.location, self._token, writing):
             yield
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but
     hf_raise_for_status,
 )
 
+from fvhydra.core.errors import Corrupt
 from fvhydra.stores.hub.http import httpx
 
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504)
@@ -25,12 +27,21 @@ BROKEN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 
 _XET_PATIENCE = {"HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "2", "HF_XET_CLIENT_RETRY_BASE_DELAY": "200ms"}
 
+MOST_BYTES = 256 * 2**20
+"""Of an answer that is no file: a listing, a history."""
+
+_NAMING = ("ETag", "X-Linked-ETag", "X-Repo-Commit")
+"""Headers that huggingface_hub names files by."""
+
+_TAG = re.compile(r'(W/)?"?[\w.:-]*"?', re.ASCII)
+
 
 class _Asking:
     """How many questions of stores are being asked in this process, and what was set before the first."""
 
     count = 0
     lock = threading.Lock()
+    here = threading.local()
     xet_disabled = False
 
 
@@ -58,7 +69,9 @@ class _Client(httpx.Client):
         with _reported():
             response = super().send(request, **settings)
         if not response.is_stream_consumed and isinstance(response.stream, httpx.SyncByteStream):
-            response.stream = _Body(response.stream)
+            response.stream = _Body(response.stream, getattr(_Asking.here, "most_bytes", MOST_BYTES))
+        if request.method == "HEAD":  # by which files of the cache are named
+            _check_names(response.headers)
         if response.status_code in PASSING:
             response.read()
             hf_raise_for_status(response)
@@ -66,17 +79,36 @@ class _Client(httpx.Client):
 
 
 class _Body(httpx.SyncByteStream):
-    """What arrives after the headers: a download that breaks off or stalls is reported like any other request."""
+    """What arrives after the headers: a download that breaks off or stalls is reported like any other request.
 
-    def __init__(self, stream: httpx.SyncByteStream) -> None:
+    It ends: more than was announced is not taken.
+    """
+
+    def __init__(self, stream: httpx.SyncByteStream, most_bytes: int) -> None:
         self._stream = stream
+        self._left = most_bytes
 
     def __iter__(self) -> Iterator[bytes]:
         with _reported():
-            yield from self._stream
+            for part in self._stream:
+                self._left -= len(part)
+                if self._left < 0:
+                    raise Corrupt("The Hub sends more bytes than it says that there are.")
+                yield part
 
     def close(self) -> None:
         self._stream.close()
+
+
+def _check_names(headers: httpx.Headers) -> None:
+    """Let huggingface_hub name no file of its cache by what leads elsewhere.
+
+    Raises:
+        Corrupt: A hash in the headers is none.
+    """
+    for header in _NAMING:
+        if not _TAG.fullmatch(headers.get(header, "")):
+            raise Corrupt(f"The Hub sends {headers[header]!r} as {header}, which is none.")
 
 
 @contextlib.contextmanager
@@ -89,12 +121,13 @@ def _reported() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def asking(timeout_s: float, xet: bool) -> Iterator[None]:
+def asking(timeout_s: float, xet: bool, most_bytes: int = MOST_BYTES) -> Iterator[None]:
     """Bound what huggingface_hub does in this block, in the whole process.
 
     Args:
         timeout_s: Longest wait for the network to move.
         xet: False keeps it to plain HTTP.
+        most_bytes: Of one answer, in this thread.
     """
     for name, value in _XET_PATIENCE.items():  # by default an unreachable Xet server takes six minutes to fail
         os.environ.setdefault(name, value)
@@ -106,9 +139,11 @@ def asking(timeout_s: float, xet: bool) -> Iterator[None]:
             _Asking.xet_disabled = constants.HF_HUB_DISABLE_XET
         _Asking.count += 1
         constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET or not xet
+    _Asking.here.most_bytes = most_bytes
     try:
         yield
     finally:
+        _Asking.here.most_bytes = MOST_BYTES
         with _Asking.lock:
             _Asking.count -= 1
             if _Asking.count == 0:

@@ -160,7 +160,7 @@ class HubStore(Store):
 
     def _downloaded(self, entry: Entry, revision: str) -> None:
         for _ in range(2):  # once more: what was damaged may only have been on its way
-            file = self._ask(partial(self._repository.download, entry.path, revision, True))
+            file = self._ask(partial(self._repository.download, entry, revision, True))
             if holds(file, entry):
                 return
         raise self._damaged(entry, file)
@@ -171,7 +171,7 @@ class HubStore(Store):
         if cached.is_file():
             yield cached
         for again in (cached.is_file(), True):
-            yield self._ask(partial(self._repository.download, entry.path, revision, again))
+            yield self._ask(partial(self._repository.download, entry, revision, again))
 
     def _commit(self, attempt: _Attempt) -> str:
         head = self._repository.head()
