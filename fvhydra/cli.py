@@ -46,13 +46,13 @@ def run(given: Sequence[str]) -> int:
     line = None
     try:
         line = CommandLine.read(_completed(given))
+        trust_command(given, [folder.path for folder in line.folders if folder.origin != "project"])
         if any(word in ("--help", "-h") for word in given):
             from fvhydra import help as help_
 
-            print(help_.text(line.dirs, line.settings.sweeps))
+            print(help_.text(line.dirs[1:], line.settings.sweeps))
             return 0
         argv.refuse_what_hydra_ignores(line.words, line.dirs)
-        trust_command(given, [folder.path for folder in line.folders if folder.origin != "project"])
         return _compose_and_run(list(given), line)
     except ConfigError as error:
         hint = "`fvhydra --help` lists the groups and options, `--cfg job` every key."

@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fvhydra.config import op
 from fvhydra.config.op import OpConfig
 from fvhydra.config.root import Config
+from fvhydra.config.schema import conf_dir
+from fvhydra.core.errors import UsageError
+from fvhydra.core.loading import load_class
+
+_SCHEMA = re.compile(r"/schema/op@_here_:\s*(?P<dotted>\w+(\.\w+)+)")
 
 _EXAMPLES = """\
 Examples:
@@ -26,13 +33,14 @@ Shell completion: eval "$(fvhydra -sc install=bash)"    Version: --version    Hy
 Exit codes: 0 pass or done, 1 regression, 2 usage, 3 nothing comparable, 4 infrastructure, 5 inconclusive, 130 Ctrl-C"""
 
 
-def text(dirs: Sequence[Path], sweeps: Mapping[str, Sequence[str]]) -> str:
+def text(folders: Sequence[Path], sweeps: Mapping[str, Sequence[str]]) -> str:
     """The whole help.
 
     Args:
-        dirs: The folders of YAML files, the main one first.
+        folders: Those of YAML files beside our own.
         sweeps: Words by the name that the project gives them.
     """
+    dirs = [conf_dir(), *folders]
     fields = {field.name: field for field in dataclasses.fields(Config)}
     groups = [name for name in fields if any((folder / name).is_dir() for folder in dirs)]
     lines = ["Usage: fvhydra [-m] op=... model=... [group=option ...] [key=value ...]", ""]
@@ -53,7 +61,7 @@ def text(dirs: Sequence[Path], sweeps: Mapping[str, Sequence[str]]) -> str:
         "",
         "Options of the ops:",
     ]
-    for name, schema in _op_schemas().items():
+    for name, schema in (_op_schemas() | _added_op_schemas(folders)).items():
         own = [field for field in dataclasses.fields(schema) if field not in dataclasses.fields(OpConfig)]
         lines += [
             f"    {name}: op.{field.name}=   {field.metadata['help']}"
@@ -67,6 +75,18 @@ def _op_schemas() -> dict[str, type[OpConfig]]:
     from fvhydra.config.schema import SCHEMAS
 
     return {name: schema for name, schema in SCHEMAS["schema/op"].items() if schema is not op.OpConfig}
+
+
+def _added_op_schemas(folders: Sequence[Path]) -> dict[str, type[OpConfig]]:
+    """Those of ops from outside that name one; what may not or cannot be imported is said when the op is chosen."""
+    found = {}
+    for folder in folders:
+        for file in sorted((folder / "op").glob("*.yaml")):
+            named = _SCHEMA.search(file.read_text(encoding="utf-8", errors="replace"))
+            with contextlib.suppress(UsageError):
+                if named:
+                    found[file.stem] = load_class(named["dotted"], "op", OpConfig)
+    return found
 
 
 def _options(group: str, dirs: Sequence[Path]) -> list[tuple[str, str]]:

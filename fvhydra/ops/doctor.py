@@ -27,7 +27,7 @@ from fvhydra.engines.choice import check_engine, engine_environment
 from fvhydra.engines.interpreter import interpreter
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
-from fvhydra.stores.local.store import LocalStore
+from fvhydra.stores.base import Store
 
 _PACKAGES = ("hydra-core", "omegaconf", "huggingface-hub", "av", "numpy")
 _LITTLE_SPACE_GB = 5
@@ -139,11 +139,11 @@ def _store(context: Context) -> Iterator[Criterion]:
     except FvhydraError as error:
         yield Criterion("store", False, str(error.message), "writable")
         return
-    if isinstance(store, LocalStore):
+    if store.local_files([""]):  # it is on this machine
         yield _content(store)
 
 
-def _content(store: LocalStore) -> Criterion:
+def _content(store: Store) -> Criterion:
     """Whether the newest files are what their hashes say; of a large store only the size."""
     entries = store.files()
     megabytes = sum(entry.size for entry in entries.values()) / 1e6

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from fvhydra.config.load import build_config
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir, register
+from fvhydra.core.project import ConfigFolder
 from fvhydra.core.trusted_words import trust_config_dirs
 from fvhydra.launch import plugins
 
@@ -22,12 +23,11 @@ def chosen(group: str, choice: str, config_dir: Path | None = None, *overrides: 
     Raises:
         ConfigError, HydraException: There is no such choice, or its file is wrong.
     """
+    folders = [] if config_dir is None else [ConfigFolder(config_dir, "command")]
     register()
-    plugins.register()
+    plugins.register(folders)
+    trust_config_dirs(folder.path for folder in folders)
     OmegaConf.register_new_resolver("fvhydra.sweep_dir", lambda *_: "unused", replace=True)
     GlobalHydra.instance().clear()
-    if config_dir is not None:
-        trust_config_dirs([config_dir])
-    added = [] if config_dir is None else [f"hydra.searchpath=['file://{config_dir.absolute()}']"]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return build_config(compose("config", overrides=[*added, f"{group}={choice}", *overrides]))
+        return build_config(compose("config", overrides=[f"{group}={choice}", *overrides]))

@@ -149,7 +149,8 @@ def test_all_wrong_keys_are_named_at_once_as_for_ours(cli: Cli, outside: dict[st
 
 
 def test_help_doctor_and_configuration_know_them(cli: Cli, outside: dict[str, str]) -> None:
-    assert cli("--config-dir=conf", "--help", **outside).out.count("of somebody else") == 4
+    helped = cli("--config-dir=conf", "--help", **outside).out
+    assert helped.count("of somebody else") == 4 and "own: op.at_most=   Cases" in helped
     shown = cli(*ALL, "op=own", "--cfg", "job", **outside)
     assert "speed: 3" in shown.out and "at_most: 3" in shown.out
     looked = cli("op=doctor", **outside, FVHYDRA_CONFIG_DIR="conf")

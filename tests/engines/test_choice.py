@@ -19,8 +19,8 @@ from fvhydra.core.progress import Progress
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
 from fvhydra.engines.choice import check_engine, engine_class, warm_engine
 from fvhydra.engines.mock import MockEngine
+from fvhydra.testing import cases
 from tests.conftest import Cli
-from tests.engines import cases
 
 
 class Whole(MockEngine):

@@ -13,7 +13,7 @@ from fvhydra.config.engine import EngineConfig
 from fvhydra.core.case import Case
 from fvhydra.core.progress import Silent
 from fvhydra.engines.mock import MockEngine
-from tests.engines import cases
+from fvhydra.testing import cases
 
 
 def made(case: Case) -> str:
