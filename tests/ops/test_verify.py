@@ -39,6 +39,15 @@ def test_a_store_that_was_never_written_is_whole(command: Cli, tmp_path: Path) -
     assert not (tmp_path / "store").exists()
 
 
+def test_a_folder_that_is_no_store_is_not_called_whole(command: Cli, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    shown = command("op=verify", f"store.path={tmp_path / 'thesis'}", "op.repair=true")
+    assert shown.code == 2 and "is no store and not empty: it holds chapter.tex" in shown.text, shown.text
+    shown = command("op=verify", f"store.path={tmp_path / 'thesis'}")
+    assert shown.code == 2 and "is no store" in shown.text, shown.text
+
+
 def test_harm_is_named_with_what_to_do(command: Cli, store: LocalStore, tmp_path: Path) -> None:
     for content in (b"first", b"second"):
         _object(tmp_path, content).unlink()

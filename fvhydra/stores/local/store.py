@@ -139,6 +139,7 @@ class LocalStore(Store):
         """
         parts = Parts(self._history, self._objects, self._view, self._show)
         with self._guarded():
+            self._check_ours()
             return Walk(parts, repair=repair, grace_s=grace_s)(tell)
 
     @contextlib.contextmanager
