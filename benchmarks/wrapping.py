@@ -74,7 +74,7 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
     from fvhydra.core.progress import Silent
     from fvhydra.engines.base import LoadRequest
     from fvhydra.engines.choice import open_engine
-    from fvhydra.ops.cases import cases
+    from fvhydra.ops.context import Prepared
 
     register()
     ConfigStore.instance().store(group="hydra/launcher", name="fvhydra", node={})
@@ -84,7 +84,7 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
     request = LoadRequest(config.model, config.sampling, config.backend, config.tier, config.gpu, folder)
     engine = open_engine(config.engine, folder / "engine_host.log")
     engine.load(request, Silent())
-    [case] = cases(config)
+    [case] = Prepared(config).cases
     return case, engine
 
 
