@@ -30,6 +30,15 @@ from typing import IO, Any
 
 PROTOCOL = 1
 """Raised when a message changes its meaning."""
+FROM_HOST: dict[str, set[str]] = {
+    "hello": {"protocol", "python"},
+    "progress": {"method", "arguments"},
+    "beat": set(),
+    "result": {"value"},
+    "error": {"kinds", "text", "message", "hint"},
+    "cancelled": set(),
+}
+"""What a host says, and what is in it."""
 MAGIC = b"FVHE"
 MOST_BYTES = 1 << 26
 """No message is longer; arrays are not part of it."""

@@ -63,7 +63,7 @@ class Host:
         """Until ``close`` was called, or the driver is gone."""
         from fvhydra.engines.channel import PROTOCOL
 
-        self._channel.send("hello", protocol=PROTOCOL, python=platform.python_version(), executable=sys.executable)
+        self._channel.send("hello", protocol=PROTOCOL, python=platform.python_version())
         while (message := self._channel.receive()) is not None:
             kind, content = message
             if kind != "call":

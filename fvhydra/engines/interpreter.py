@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvhydra.core.errors import UsageError
+from fvhydra.core.trust import CLASSES_VARIABLE, refuse_class
 
 if TYPE_CHECKING:
     from fvhydra.config.engine import EngineConfig
@@ -45,7 +46,8 @@ def process_environment(config: EngineConfig) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not (config.python and key in _OF_OUR_ENVIRONMENT)}
     if config.python:  # as activating its environment would
         kept["PATH"] = os.pathsep.join([str(Path(interpreter(config)).parent), kept.get("PATH", os.defpath)])
-    kept |= {"PYTHONUNBUFFERED": "1"} | config.env
+    refuse_class(config._target_, "engine")  # decided here: what is installed there vouches for nothing
+    kept |= {"PYTHONUNBUFFERED": "1", CLASSES_VARIABLE: config._target_} | config.env
     if config.path is not None:  # in the environment, so that processes of the engine's own have it too
         first = str(Path(config.path).expanduser().absolute())
         kept["PYTHONPATH"] = os.pathsep.join(filter(None, [first, kept.get("PYTHONPATH")]))

@@ -29,6 +29,7 @@ from fvhydra.core.files import explained
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.text import printable
 from fvhydra.engines import channel, host
+from fvhydra.engines.endings import SHOWN, doing, last_words, signal_name
 from fvhydra.engines.interpreter import check_version, interpreter, not_an_interpreter, process_environment
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ _CANCEL_S = 10.0
 _TERMINATE_S = 5.0
 _KILL_S = 1.0
 _TICK_S = 0.5
-_MOST_READ = 1 << 16
-_SHOWN = 200
-"""Most characters of an engine's last words that a message repeats."""
 
 _KINDS: dict[str, type[FvhydraError]] = {
     kind.__name__: kind for kind in (UsageError, InfrastructureError, MediaError, FvhydraError)
@@ -67,7 +65,7 @@ class EngineProcess:
         self._config, self._log = config, log
         self._python = interpreter(config)
         self._calls = 0
-        self._answered = True
+        self._answered, self._ended = True, False
         self._start()
         try:
             self._greet()
@@ -100,9 +98,10 @@ class EngineProcess:
         try:
             with contextlib.suppress(OSError):  # it is gone: whatever it left is heard first
                 self._channel.send("call", call=self._calls, name=name, arguments=arguments)
-            for kind, content in self._messages(name, until):
+            for kind, content in self._messages(name, until, self._config.silence_s):
                 if kind == "progress":
-                    getattr(progress or Silent(), str(content["method"]))(*content["arguments"])
+                    listener = progress or Silent()
+                    (listener.step if content["method"] == "step" else listener.stage)(*content["arguments"])
                 elif kind != "beat":
                     return self._answer(name, kind, content)
         finally:
@@ -121,7 +120,9 @@ class EngineProcess:
 
     def stop(self) -> None:
         """End the process and its group: ask first, then kill."""
-        self._answered = True
+        if self._ended:
+            return
+        self._answered = self._ended = True
         try:
             if self.alive:
                 self._signal(signal.SIGTERM)
@@ -143,28 +144,28 @@ class EngineProcess:
 
     # ------------------------------------------------------------------ starting
     def _start(self) -> None:
+        environment = process_environment(self._config)
+        with explained(self._log):
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            output = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         ours, theirs = socket.socketpair()
         watched, lifeline = os.pipe()
-        self._lifeline = os.fdopen(lifeline, "wb")
-        self._channel = channel.Channel(ours)
-        beat_s = min(1.0, self._config.silence_s / 4)
+        self._channel, self._lifeline = channel.Channel(ours), os.fdopen(lifeline, "wb")
         descriptors = (theirs.fileno(), watched)
+        beat_s = min(1.0, self._config.silence_s / 4)
         command = [self._python, host.__file__, *map(str, descriptors), str(beat_s)]
         try:
-            with explained(self._log):
-                self._log.parent.mkdir(parents=True, exist_ok=True)
-            with open(self._log, "ab", buffering=0) as output:
-                output.write(f"{now()} | {' '.join(command)}\n".encode())
-                self._said_from = output.tell()
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=process_environment(self._config),
-                    pass_fds=descriptors,
-                    start_new_session=True,
-                )
+            os.write(output, f"{now()} | {' '.join(command)}\n".encode())
+            self._said_from = os.fstat(output).st_size
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                pass_fds=descriptors,
+                start_new_session=True,
+            )
         except OSError as error:
             self._channel.close()
             self._lifeline.close()
@@ -172,16 +173,16 @@ class EngineProcess:
         finally:
             theirs.close()
             os.close(watched)
+            os.close(output)
 
     def _greet(self) -> None:
         try:
-            kind, hello = next(self._messages("start", time.monotonic() + _START_S))
+            _, hello = next(self._messages("start", None, _START_S))
         except EngineError as error:
             if (reason := not_an_interpreter(self._python)) is not None:
                 raise reason from error
             raise
-        if kind != "hello" or hello.get("protocol") != channel.PROTOCOL:
-            spoken = hello.get("protocol", f"none, but {kind}")
+        if (spoken := hello.get("protocol")) != channel.PROTOCOL:
             self.stop()
             raise EngineProtocolError(
                 f"{self._who} speaks version {spoken} of the protocol, and this fvhydra version {channel.PROTOCOL}.",
@@ -190,19 +191,21 @@ class EngineProcess:
         self._answered = True
 
     # ------------------------------------------------------------------ hearing
-    def _messages(self, name: str, until: float | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _messages(self, name: str, until: float | None, silence_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
         """What the host says, as long as it does."""
         heard = time.monotonic()
         while True:
             alive = self.alive  # asked first: what it said before it ended is still there
             try:
                 message = self._channel.receive(_TICK_S)
+                if message is not None and not channel.FROM_HOST.get(message[0], {"-"}) <= message[1].keys():
+                    raise channel.ProtocolError(f"a message {message[0]!r} with {', '.join(message[1]) or 'nothing'}")
             except EOFError:
                 raise self._died(name) from None
             except channel.ProtocolError as error:
                 self.stop()
                 raise EngineProtocolError(
-                    f"{self._who} said what is not of the protocol while {_doing(name)}: {printable(str(error))}.",
+                    f"{self._who} said what is not of the protocol while {doing(name)}: {printable(str(error))}.",
                     f"Something in it writes where it should not; its output is in {self._log}.",
                 ) from error
             if message is not None:
@@ -211,10 +214,11 @@ class EngineProcess:
             elif not alive:
                 raise self._died(name)
             if until is not None and time.monotonic() > until:
-                raise self._hung(f"took too long for {_doing(name)}", "engine.timeout_s")
-            if time.monotonic() - heard > self._config.silence_s:
-                silent = f"gave no sign of life for {self._config.silence_s:g} s while {_doing(name)}"
-                raise self._hung(silent, "engine.silence_s")
+                key = "engine.timeout_s" if name in ("load", "generate", "trace") else ""
+                raise self._hung(f"took too long for {doing(name)}", key)
+            if time.monotonic() - heard > silence_s:
+                key = "" if name == "start" else "engine.silence_s"
+                raise self._hung(f"gave no sign of life for {silence_s:g} s while {doing(name)}", key)
 
     def _answer(self, name: str, kind: str, content: dict[str, Any]) -> Any:
         self._answered = True
@@ -222,15 +226,15 @@ class EngineProcess:
             return content["value"]
         if kind == "error":
             raise self._raised(name, content)
-        raise InfrastructureError(f"{self._who} was interrupted while {_doing(name)}.")
+        raise InfrastructureError(f"{self._who} was interrupted while {doing(name)}.")
 
     def _raised(self, name: str, content: dict[str, Any]) -> FvhydraError:
         kinds = [str(kind) for kind in content["kinds"]]
         ours = next((_KINDS[kind] for kind in kinds if kind in _KINDS), None)
         if ours is not None:
             return ours(str(content["message"]), str(content["hint"]))
-        text = " ".join(printable(f"{kinds[0]}: {content['text']}").split()).rstrip(":.")[:_SHOWN]
-        return EngineFailed(f"{self._who} failed while {_doing(name)}: {text}.", f"The traceback is in {self._log}.")
+        text = " ".join(printable(f"{kinds[0]}: {content['text']}").split()).rstrip(":.")[:SHOWN]
+        return EngineFailed(f"{self._who} failed while {doing(name)}: {text}.", f"The traceback is in {self._log}.")
 
     def _cancel(self) -> None:
         """Let the engine end the call at its next step; one that does not is ended."""
@@ -253,32 +257,22 @@ class EngineProcess:
             self._process.wait(_TERMINATE_S)
         code = self._process.poll()
         self.stop()
-        words = self._last_words()
+        words = last_words(self._log, self._said_from)
         hint = f"Its output is in {self._log}."
         if code is None:
             how = "closed its end of the channel"
         elif code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
+            how = f"was killed by {signal_name(-code)}"
         else:
             how = f"exited with code {code}"
         if code == -signal.SIGKILL:
             hint = f"If nobody killed it, memory ran out: look at `dmesg`. {hint}"
-        return EngineDied(f"{self._who} {how} while {_doing(name)}{words and f': {words}'}.", hint)
+        return EngineDied(f"{self._who} {how} while {doing(name)}{words and f': {words}'}.", hint)
 
     def _hung(self, how: str, key: str) -> EngineHung:
         self.stop()
-        return EngineHung(
-            f"{self._who} {how}, and was ended.", f"Raise {key} if it needs longer. Its output is in {self._log}."
-        )
-
-    def _last_words(self) -> str:
-        """The line of its output that says most about its end; nothing when it was silent."""
-        with open(self._log, "rb") as output:
-            output.seek(max(self._said_from, output.seek(0, os.SEEK_END) - _MOST_READ))
-            lines = output.read().decode(errors="replace").splitlines()
-        fatal = [line for line in lines if line.startswith("Fatal Python error")]
-        last = (fatal or [line for line in lines if line.strip()] or [""])[-1]
-        return printable(last.strip()).rstrip(".")[:_SHOWN]
+        longer = f"Raise {key} if it needs longer. " if key else ""
+        return EngineHung(f"{self._who} {how}, and was ended.", f"{longer}Its output is in {self._log}.")
 
     def _signal(self, number: signal.Signals) -> bool:
         """Send a signal to the group; whether anything of it is still there."""
@@ -291,8 +285,3 @@ class EngineProcess:
     @property
     def _who(self) -> str:
         return f"engine={self._config.name} in a process of its own"
-
-
-def _doing(name: str) -> str:
-    known = {"start": "starting", "load": "loading", "generate": "generating", "trace": "tracing", "close": "closing"}
-    return known.get(name, f"telling its {name}")

@@ -38,7 +38,7 @@ class Stub(Engine):
         return {"first": np.arange(6, dtype=np.float32).reshape(2, 3), "second": np.asfortranarray(np.eye(3))}
 
     def facts(self) -> dict[str, Any]:
-        loaded = sorted({name.partition(".")[0] for name in sys.modules})
+        loaded = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
         ours = {name: os.environ.get(name) for name in ("STUB", "PYTHONPATH")}
         return {"engine": self.config.name, "loaded": loaded, "path": sys.path, "environ": ours}
 

@@ -17,14 +17,17 @@ import pytest
 from fvhydra.config.engine import EngineConfig
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Silent
+from fvhydra.core.trust import trust_classes
 from fvhydra.engines.hosted import HostedEngine, describe
 from fvhydra.testing import cases
 from tests.conftest import ROOT, Cli
 
 IMPORTED_THERE = (
-    *("__init__.py", "config/__init__.py", "config/problems.py"),
-    *(f"core/{name}.py" for name in ("__init__", "environment", "errors", "files", "loading", "progress", "text")),
-    *("core/token.py", "engines/**/*.py"),
+    "__init__.py",
+    *(f"config/{name}.py" for name in ("__init__", "problems", "secrets")),
+    *(f"core/{name}.py" for name in ("__init__", "environment", "errors", "extras", "files", "loading", "progress")),
+    *(f"core/{name}.py" for name in ("text", "token", "trust")),
+    "engines/**/*.py",
 )
 """What an engine in another environment may import of this package."""
 
@@ -166,7 +169,7 @@ def test_what_is_no_interpreter_is_said_before_anything_runs(
     ("target", "message"),
     [
         ("fvhydra.engines.mock.MockEngine", "cannot be imported (No module named 'numpy')"),
-        ("fvhydra_absent.Engine", "cannot be imported (No module named 'fvhydra_absent')"),
+        ("tests.absent.Engine", "cannot be imported (No module named 'tests.absent')"),
         ("tests.engines.stubs.Unfinished", "lacks facts, generate, load, which fvhydra.engines.base.Engine asks for"),
         ("tests.engines.stubs.HOW", "is not a class derived from fvhydra.engines.base.Engine"),
     ],
@@ -174,7 +177,7 @@ def test_what_is_no_interpreter_is_said_before_anything_runs(
 def test_a_class_that_is_none_there_is_said_with_the_place(bare: Path, target: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         describe(config(target, python=str(bare)))
-    assert caught.value.message.startswith(f"In {bare}: engine._target_={target} ")
+    assert caught.value.message.startswith(f"In {bare}: engine={target} ")
     assert message in caught.value.message
 
 
@@ -202,6 +205,9 @@ def test_a_module_of_the_persons_own_runs_in_another_environment(
     )
     (tmp_path / "json.py").write_text("raise RuntimeError('its neighbours are not for that environment')")
     monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="was named by a file, and neither by this command line nor"):
+        describe(config("lonely_engine.Lonely", python=str(bare)))
+    trust_classes(["lonely_engine.Lonely"])
     engine = HostedEngine(config("lonely_engine.Lonely", python=str(bare)))
     engine.load(cases.request("ltx2", tmp_path), Silent())
     assert engine.generate(cases.case("ltx2"), Silent()).arguments == {"prompt": cases.PROMPT}
