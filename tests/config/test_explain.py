@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from fvhydra.config import explain as explain_module
 from fvhydra.config.explain import explain
 from fvhydra.config.load import build_config
 from fvhydra.config.problems import ConfigError
@@ -15,9 +18,13 @@ from fvhydra.config.schema import conf_dir, register
 from fvhydra.launch import plugins
 
 
-def problems(*overrides: str) -> list[str]:
+@pytest.fixture(autouse=True)
+def registered() -> None:
     register()
     plugins.register()
+
+
+def problems(*overrides: str) -> list[str]:
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             build_config(compose("config", overrides=list(overrides)))
@@ -73,3 +80,57 @@ def test_a_sweep_without_its_flag_is_told_what_is_missing() -> None:
     found = explain(["model=ltx2,foo", "seed=x"], [conf_dir()], error).problems
     assert found[0] == "model=ltx2,foo: several values are a sweep; add -m."
     assert [problem.partition(":")[0] for problem in found[1:]] == ["model=foo", "seed=x"]
+
+
+ENGINES = "there is no such engine.{} Allowed: diffusers, fastvideo, mock."
+WRONG = {
+    "engine=": "engine=: " + ENGINES.format(""),
+    "engine=mocc": "engine=mocc: " + ENGINES.format(" Did you mean 'mock'?"),
+    "model=[ltx2]": "model=[ltx2]: Error resolving interpolation '${model}'",
+    "metrics=[pixel, pixl, x.y]": "metrics=[pixel, pixl, x.y]: there is no such metrics. Did you mean 'pixel'?",
+    "metrics=common.ssim": "metrics=common.ssim: this chooses sets (audio, fvd, ",
+    "a=[": "'a=[' cannot be read as key=value; quote a value that has special characters.",
+    "op.confirm": "'op.confirm' cannot be read as key=value; quote a value that has special characters.",
+    "seed=null": "seed=null: field 'seed' is not Optional.",
+    "hydra/launcher=none": "hydra/launcher=none: In 'hydra/config': Could not find 'hydra/launcher/none'.",
+    "engine.options.deep.x=1": "engine.options has no entry 'deep' yet. To add it, write +engine.options.deep.x=1.",
+    "engine.timeout_s=x": "engine.timeout_s=x: Value 'x' of type 'str' could not be converted to Float.",
+    "nothing.here=1": "There is no key 'nothing'. The top level has: op, model, sampling,",
+    "engine/foo=1": "There is no key 'engine/foo'. Did you mean 'engine'? The top level has: op, model,",
+}
+"""Overrides, choices of groups first, and how the sentence on each begins."""
+
+
+def test_each_override_has_its_sentence_and_is_looked_at_on_top_of_those_that_are_fine() -> None:
+    given = ["seed=3", *(word for word in WRONG if "[" not in word), "engine=mock"]
+    found = explain([*given, *(word for word in WRONG if "[" in word)], [conf_dir()], HydraException("x")).problems
+    assert len(found) == len(WRONG) and all(problem.endswith(".") for problem in found)
+    for begins in WRONG.values():
+        assert [problem for problem in found if problem.startswith(begins)]
+    assert [problem.partition("=")[0] for problem in found[:2]] == ["engine"] * 2
+
+
+def test_choices_of_a_second_folder_are_allowed_too(tmp_path: Path) -> None:
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "mocha.yaml").write_text("name: mocha\n")
+    (tmp_path / "engine" / "notes.txt").write_text("")
+    [problem] = explain(["engine=mochi"], [conf_dir(), tmp_path], HydraException("x")).problems
+    assert problem == (
+        "engine=mochi: there is no such engine. Did you mean 'mocha'? Allowed: diffusers, fastvideo, mocha, mock."
+    )
+
+
+def test_of_a_sweep_the_first_values_are_looked_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain_module, "_LOOKED_AT", 2)
+    found = explain(["engine=a,b,c", "seed=1,x,y"], [conf_dir()], HydraException("x")).problems
+    assert [problem.partition(":")[0] for problem in found] == ["engine=a", "engine=b", "seed=x"]
+
+
+def test_where_no_override_is_at_fault_hydras_first_line_is_the_answer() -> None:
+    for said, sentence in (
+        ("It is off.\nBecause.", "It is off."),
+        ("In 'x':\nCould not find 'y'\nz", "In 'x': Could not find 'y'."),
+        ("In 'x':", "In 'x':."),
+        ("", "HydraException."),
+    ):
+        assert explain([], [conf_dir()], HydraException(said)).problems == [sentence]
