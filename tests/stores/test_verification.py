@@ -144,6 +144,9 @@ def test_litter_is_named_and_removed_after_a_day(
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"nobody's")
     (root / "log" / "notes.txt").write_text("a person's")
+    (root / "tmp" / ".tmp-folder").mkdir()
+    (root / "tmp" / "link").symlink_to("/etc")
+    (root / "objects" / "ab" / ("ab" * 32)).mkdir()
     young = _verify(store, repair=True)
     assert sorted(_listed(young)) == sorted(
         [
@@ -151,6 +154,9 @@ def test_litter_is_named_and_removed_after_a_day(
             (Kind.LITTER, ".tmp-x1", False),
             (Kind.STRANGE, "notes", False),
             (Kind.STRANGE, "notes.txt", False),
+            (Kind.STRANGE, ".tmp-folder", False),
+            (Kind.STRANGE, "link", False),
+            (Kind.STRANGE, "ab" * 32, False),
         ]
     )
     assert all("may still be in use" in item.message for item in young.findings if item.kind is Kind.LITTER)

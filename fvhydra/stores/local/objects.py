@@ -93,10 +93,7 @@ class Objects:
     def is_there(self, blob: Blob) -> bool:
         """Whether there is such a file; its bytes may be damaged."""
         path = self.path(blob)
-        try:
-            return S_ISREG(path.lstat().st_mode) and not path.parent.is_symlink()
-        except FileNotFoundError:
-            return False
+        return _is_file(path) and not path.parent.is_symlink()
 
     def copy(self, blob: Blob, target: Path) -> None:
         """Write an object's bytes into the existing file ``target``, and verify them on the way.
@@ -159,15 +156,16 @@ class Objects:
 
     def all(self) -> list[Path]:
         """Every object there is."""
-        return [path for path in self._lying() if _NAME.fullmatch(path.name)]
+        return [path for path in self._lying() if _NAME.fullmatch(path.name) and not path.is_dir()]
 
     def others(self) -> list[Path]:
-        """What lies among the objects and is none."""
-        return [path for path in self._lying() if not _NAME.fullmatch(path.name)]
+        """What lies among the objects, or where they are written, and is none."""
+        ours = {*self.all(), *self.unfinished()}
+        return [path for path in [*self._lying(), *sorted(self._scratch.glob("*"))] if path not in ours]
 
     def unfinished(self) -> list[Path]:
         """What is being written just now, or was when a process died."""
-        return sorted(self._scratch.glob(f"{SCRATCH_PREFIX}*"))
+        return sorted(path for path in self._scratch.glob(f"{SCRATCH_PREFIX}*") if _is_file(path))
 
     def _lying(self) -> list[Path]:
         check_folders(*self._folder.glob("??"))
@@ -178,6 +176,13 @@ _REPAIR = (
     "op=verify op.repair=true puts it back where a copy is left, op=reseed_ssim makes the reference anew; "
     "committing the right bytes again heals it too."
 )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:  # perhaps a moment ago
+        return False
 
 
 def _opened(content: Content) -> BinaryIO:
