@@ -51,6 +51,8 @@ class TestMockInAProcessOfItsOwn(EngineContract):
 
 @pytest.mark.slow
 class TestDiffusersInAProcessOfItsOwn(TestDiffusers):
+    models = ("hunyuan_i2v", "ltx2")
+
     @pytest.fixture(scope="class")
     @classmethod
     def engine_config(cls) -> EngineConfig:
@@ -59,7 +61,7 @@ class TestDiffusersInAProcessOfItsOwn(TestDiffusers):
 
 @pytest.mark.slow
 class TestDiffusersOfAnotherVersion(TestDiffusers):
-    models = ("cogvideox15_5b_i2v", "stable_audio_open", "wan21_t2v_1_3b", "wan22_ti2v_5b")
+    models = ("stable_audio_open", "wan21_t2v_1_3b")
 
     @pytest.fixture(scope="class")
     @classmethod
