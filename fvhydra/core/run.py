@@ -11,9 +11,12 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from fvhydra.core import files, untrusted
 from fvhydra.core.environment import environment, now
@@ -177,12 +180,16 @@ class RunFolder:
 
     @property
     def state(self) -> str:
-        """The recorded state; ``interrupted`` when it says ``running`` but its process is gone."""
-        status = untrusted.read_json(self.path / "status" / "status.json")
-        same_host = status.get("host") == socket.gethostname()
-        if status["state"] == "running" and same_host and not _alive(int(status["pid"])):
+        """The recorded state; ``interrupted`` when it says ``running`` but its process is gone.
+
+        Raises:
+            UsageError: There is none, or it was damaged.
+        """
+        path = self.path / "status" / "status.json"
+        status = untrusted.typed(_Status, untrusted.read_json(path), f"{path} is not the status of a run")
+        if status.state == "running" and status.host == socket.gethostname() and not _alive(status.pid):
             return "interrupted"
-        return str(status["state"])
+        return status.state
 
     def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
         """Append a line to ``status/progress.log``, see :func:`~fvhydra.core.progress.format_stage`."""
@@ -208,6 +215,13 @@ class RunFolder:
     def result(self) -> RunResult:
         """The recorded result."""
         return RunResult.from_json(untrusted.read_json(self.path / "result.json"))
+
+
+@dataclass(frozen=True)
+class _Status:
+    state: str
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
+    host: str
 
 
 def _alive(pid: int) -> bool:

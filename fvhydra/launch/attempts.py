@@ -30,7 +30,7 @@ def wait_for(folder: RunFolder) -> None:
         try:
             if folder.state != "running":
                 return
-        except (UsageError, KeyError, TypeError):
+        except UsageError:
             return
         time.sleep(0.05)
 

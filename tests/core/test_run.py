@@ -292,3 +292,22 @@ def test_stages_are_added_to_the_log_and_steps_are_not(run: RunFolder) -> None:
     with pytest.raises(UsageError, match=f"Cannot write {log}: Is a directory"):
         run.stage("load")
     assert run.engine_log == run.path / "status" / "engine_host.log"
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ([], "it is []: "),
+        ({}, "state is {}: Field required"),
+        ({"state": "running", "pid": None, "host": "h"}, "pid is None: "),
+        ({"state": "running", "pid": 0, "host": "h"}, "pid is 0: "),
+        ({"state": "running", "pid": 2**31, "host": "h"}, "pid is 2147483648: "),
+        ({"state": 1, "pid": 1, "host": "h"}, "state is 1: "),
+    ],
+)
+def test_a_damaged_status_is_named(run: RunFolder, status: object, says: str) -> None:
+    path = run.path / "status" / "status.json"
+    files.write_json(path, status)
+    with pytest.raises(UsageError) as refused:
+        _ = run.state
+    assert refused.value.message.startswith(f"{path} is not the status of a run: {says}")
