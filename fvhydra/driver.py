@@ -22,6 +22,7 @@ from fvhydra.config.root import Config
 from fvhydra.config.secrets import words_without_user_info
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import FvhydraError, UsageError
+from fvhydra.core.files import given_path
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.core.project import Added
 from fvhydra.core.result import RunResult, SweepJob
@@ -131,17 +132,17 @@ class Driver:
     def _folder(self, config: Config, root: Path) -> RunFolder:
         op = op_class(config)
         if op.resumable and config.run is not None:
-            return interrupted_run(Path(config.run).expanduser(), config.op.name)
+            return interrupted_run(given_path(config.run), config.op.name)
         if op.writes_run_folder:
             return RunFolder(job_folder(config, root, self.run_id))
-        given = Path(config.run).expanduser() if config.run is not None else root / "latest"
+        given = given_path(config.run) if config.run is not None else root / "latest"
         return RunFolder(given.resolve())
 
     # ------------------------------------------------------------------ a sweep
     def _sweep_dir(self, root: str, op: str, name: str | None) -> str:
         """Where a sweep goes: ``<root>/<op>/<name>``; a name with a slash is a path already."""
         if name is not None and "/" in name:
-            return str(Path(name).expanduser())
+            return str(given_path(name))
         return str(Path(root) / op / (name or self.run_id))
 
     def begin(self, folder: Path, dry_run: bool = False) -> None:

@@ -30,7 +30,7 @@ from fvhydra.core.token import WITHHELD_VARIABLE
 from fvhydra.core.verdict import AGAIN
 from fvhydra.launch.attempts import set_aside
 from fvhydra.launch.job import Job, record, run_job
-from fvhydra.launch.job_file import read_job, read_record
+from fvhydra.launch.job_file import read_job, read_record, refuse_settings
 from fvhydra.launch.resume import settled
 
 _STEP_EVERY_S = 2.0
@@ -70,6 +70,7 @@ def _run(folder: Path, preflight: bool) -> RunResult:
         return earlier
     shipped = read_record(folder)
     job = read_job(folder)
+    refuse_settings(job.config, folder / "job.json")
     if Path(shipped["folder"]).is_dir():
         os.chdir(shipped["folder"])
     if not job.op.writes_run_folder:

@@ -10,6 +10,9 @@ from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import Threads, doc, one_of
 
+USUAL_CACHE = "~/.cache/fvhydra"
+"""What ``conf/job/default.yaml`` says where ``FVHYDRA_CACHE`` is not set."""
+
 
 @dataclass
 class JobConfig:

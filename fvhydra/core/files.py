@@ -22,6 +22,9 @@ from typing import Any
 
 from fvhydra.core.errors import FvhydraError, UsageError
 
+PATH_BYTES = 4096
+"""Longest path."""
+
 _REFUSALS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
     *(errno.ENAMETOOLONG, errno.ELOOP),
@@ -151,6 +154,24 @@ def append_line(path: Path, line: str) -> None:
         handle.write(f"{line}\n".encode())
         handle.flush()
         os.fsync(handle.fileno())
+
+
+def given_path(text: str | Path) -> Path:
+    """A path that somebody gave, with ``~`` replaced.
+
+    Raises:
+        UsageError: No file system could have it, or it begins at the home of nobody whom this machine knows.
+    """
+    try:
+        name = os.fsencode(text)
+        if b"\0" not in name and len(name) <= PATH_BYTES and all(len(part) <= 255 for part in name.split(b"/")):
+            return Path(text).expanduser()
+        why = "it holds a NUL, or a name of more than 255 bytes"
+    except UnicodeEncodeError:
+        why = "it holds half of a surrogate pair"
+    except RuntimeError:
+        why = "nobody of that name has a home here"
+    raise UsageError(f"{str(text)[:80]!r} is no path: {why}.")
 
 
 def copy(source: Path, target: Path) -> None:

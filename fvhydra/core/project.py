@@ -20,6 +20,7 @@ from typing import Any, Literal
 from fvhydra.config.schema import config_dirs, environment_of, groups, typed_only
 from fvhydra.core import untrusted
 from fvhydra.core.errors import UsageError
+from fvhydra.core.files import given_path
 from fvhydra.core.trust import is_registered
 
 CONFIG_DIR_VARIABLE = "FVHYDRA_CONFIG_DIR"
@@ -144,7 +145,7 @@ def _checked(file: Path, values: Any) -> Settings:
         raise UsageError(f"{file}: sweeps.{wrong[0]} must be letters, digits, '.', '_' and '-'.")
     return Settings(
         file,
-        tuple(file.parent / Path(path).expanduser() for path in written.config_dirs),
+        tuple(file.parent / given_path(path) for path in written.config_dirs),
         tuple(written.overrides),
         {name: tuple(words) for name, words in written.sweeps.items()},
     )
@@ -288,6 +289,6 @@ def config_folders(given: Sequence[str], settings: Settings) -> list[ConfigFolde
     found = [ConfigFolder(Path(path), "command") for path in config_dirs(given)]
     found += [ConfigFolder(Path(path), "environment") for path in named if path]
     found += [ConfigFolder(path, "project") for path in settings.config_dirs]
-    if missing := [folder for folder in found if not folder.path.expanduser().is_dir()]:
+    if missing := [folder for folder in found if not given_path(folder.path).is_dir()]:
         raise UsageError(f"{missing[0].named}: there is no such folder.")
-    return [ConfigFolder(folder.path.expanduser(), folder.origin) for folder in found]
+    return [ConfigFolder(given_path(folder.path), folder.origin) for folder in found]

@@ -11,18 +11,16 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from fvhydra.core import files, untrusted
 from fvhydra.core.environment import environment, now
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import format_stage
 from fvhydra.core.result import RunResult
+from fvhydra.core.run_records import Artifact, Manifest, Status
 
 SCHEMA_VERSION = 1
 
@@ -32,6 +30,18 @@ _ARTIFACTS = "artifacts.jsonl"
 def new_run_id() -> str:
     """A name that sorts by time and is unique: ``20261121T031500Z-3f9a1c``."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a run folder in which links would take what is written elsewhere; nothing here makes any.
+
+    Raises:
+        UsageError: Names the link.
+    """
+    for place in (folder, folder / "status", folder / "attempts"):
+        links = [path for path in (place, *place.iterdir()) if path.is_symlink()] if place.is_dir() else []
+        if links:
+            raise UsageError(f"{links[0]} is a link: what is written to a run folder stays in it.", "Remove it.")
 
 
 class RunFolder:
@@ -55,11 +65,16 @@ class RunFolder:
         Raises:
             UsageError: There is no run folder at ``path``.
         """
-        if not (path / "manifest.json").is_file():
+        try:
+            there = (path / "manifest.json").is_file()
+        except (OSError, ValueError):  # a name that none can have
+            there = False
+        if not there:
             raise UsageError(
                 f"run={path} is not a run folder (it has no manifest.json).",
                 "Give the folder that an earlier command printed, or outputs/latest.",
             )
+        refuse_links(path.resolve())
         return cls(path.resolve())
 
     def start(
@@ -68,6 +83,7 @@ class RunFolder:
         """Write the first manifest, with further facts ``more`` of the command, and become ``running``."""
         with files.explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+        refuse_links(self.path)
         manifest = {
             "schema_version": SCHEMA_VERSION,
             "op": op,
@@ -105,18 +121,17 @@ class RunFolder:
             UsageError: It was damaged, or written by another version.
         """
         manifest = self._written_manifest()
-        artifacts = manifest.get("artifacts")
-        if isinstance(artifacts, list) and (newer := list(self._newer_artifacts())):
-            known = {entry.get("path") for entry in artifacts if isinstance(entry, dict)}
-            manifest["artifacts"] = artifacts + [entry for entry in newer if entry.get("path") not in known]
+        known = {entry["path"] for entry in manifest["artifacts"]}
+        manifest["artifacts"] += [entry for entry in self._newer_artifacts() if entry["path"] not in known]
         return manifest
 
     def _written_manifest(self) -> dict[str, Any]:
         path = self.path / "manifest.json"
         manifest = untrusted.read_json(path)
+        wrong = f"{path} is not a manifest of this version (schema version {SCHEMA_VERSION})"
         if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
-            raise UsageError(f"{path} is not a manifest of this version (schema version {SCHEMA_VERSION}).")
-        return manifest
+            raise UsageError(f"{wrong}.")
+        return dict(untrusted.typed(Manifest, manifest, wrong))
 
     def update_manifest(self, **changes: Any) -> None:
         """Replace top-level keys of the manifest."""
@@ -148,12 +163,11 @@ class RunFolder:
         if not path.is_file():
             return
         for number, line in untrusted.read_lines(path):
+            where = f"{path} line {number}"
             try:
-                entry = untrusted.parse_json(line, f"{path} line {number}")
+                yield dict(untrusted.typed(Artifact, untrusted.parse_json(line, where), f"{where} is no artifact"))
             except UsageError:  # of a process that was killed while it wrote
                 return
-            if isinstance(entry, dict):
-                yield entry
 
     def relative(self, path: Path) -> str:
         """``path`` as it is written into files of the folder."""
@@ -185,11 +199,22 @@ class RunFolder:
         Raises:
             UsageError: There is none, or it was damaged.
         """
-        path = self.path / "status" / "status.json"
-        status = untrusted.typed(_Status, untrusted.read_json(path), f"{path} is not the status of a run")
-        if status.state == "running" and status.host == socket.gethostname() and not _alive(status.pid):
+        status = self.status
+        same_host = status.get("host") == socket.gethostname()
+        if status["state"] == "running" and same_host and not _alive(status["pid"]):
             return "interrupted"
-        return status.state
+        return status["state"]
+
+    @property
+    def status(self) -> Status:
+        """What ``status/status.json`` says.
+
+        Raises:
+            UsageError: There is none, or it was damaged.
+        """
+        path = self.path / "status" / "status.json"
+        found: Status = untrusted.typed(Status, untrusted.read_json(path), f"{path} is not the status of a run")
+        return found
 
     def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
         """Append a line to ``status/progress.log``, see :func:`~fvhydra.core.progress.format_stage`."""
@@ -215,13 +240,6 @@ class RunFolder:
     def result(self) -> RunResult:
         """The recorded result."""
         return RunResult.from_json(untrusted.read_json(self.path / "result.json"))
-
-
-@dataclass(frozen=True)
-class _Status:
-    state: str
-    pid: Annotated[int, Field(gt=0, lt=2**31)]
-    host: str
 
 
 def _alive(pid: int) -> bool:

@@ -3,7 +3,7 @@
 
 Classes of this package and those that installed packages announce (entry points of the group ``fvhydra``) may
 be imported by name. Beyond that a command trusts the classes that its words and the folders of its ``--config-dir``
-name, and the address of a Hub that its words or ``HF_ENDPOINT`` name. It tells its workers by two variables of their
+name, and the address of a Hub that its words or ``HF_ENDPOINT`` name. It tells its workers by variables of their
 environment, which a person who starts a worker by hand can set too.
 """
 
@@ -23,6 +23,8 @@ CLASSES_VARIABLE = "FVHYDRA_TRUSTED_CLASSES"
 """Environment variable: dotted paths of classes, or of whole modules, separated by commas."""
 ENDPOINTS_VARIABLE = "FVHYDRA_TRUSTED_ENDPOINTS"
 """Environment variable: addresses of Hubs, separated by commas."""
+SETTINGS_VARIABLE = "FVHYDRA_TRUSTED_SETTINGS"
+"""Environment variable: settings of shipped jobs that only a person gives, as ``key:digest``, separated by commas."""
 REGISTRY = "fvhydra"
 """Entry point group by which an installed package registers its classes, so that data may name them."""
 PUBLIC_HUB = "https://huggingface.co"
@@ -47,6 +49,16 @@ def trust_classes(names: Iterable[str]) -> None:
 def trust_endpoints(addresses: Iterable[str]) -> None:
     """Trust addresses of Hubs, for this process and all that it starts."""
     _add(ENDPOINTS_VARIABLE, map(_address, addresses))
+
+
+def trust_settings(names: Iterable[str]) -> None:
+    """Trust settings of jobs, as ``key:digest``, for this process and all that it starts."""
+    _add(SETTINGS_VARIABLE, names)
+
+
+def is_trusted_setting(name: str) -> bool:
+    """Whether a setting, as ``key:digest``, is one that this command gave."""
+    return name in _listed(SETTINGS_VARIABLE)
 
 
 def refuse_class(target: str, key: str) -> None:
@@ -86,7 +98,8 @@ def refuse_endpoint(endpoint: str) -> None:
 
 def trusted_variables() -> dict[str, str]:
     """What a worker that does not have this process's environment must be told."""
-    return {name: os.environ[name] for name in (CLASSES_VARIABLE, ENDPOINTS_VARIABLE) if os.environ.get(name)}
+    names = (CLASSES_VARIABLE, ENDPOINTS_VARIABLE, SETTINGS_VARIABLE)
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def _address(endpoint: str) -> str:

@@ -22,7 +22,7 @@ import yaml
 
 from fvhydra.config.problems import first_problem
 from fvhydra.core.errors import FvhydraError, UsageError
-from fvhydra.core.files import regular_file
+from fvhydra.core.files import PATH_BYTES, regular_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,8 +44,6 @@ INTEGER_DIGITS = 19
 """Digits of an integer: those of 64 bits."""
 ARRAY_BYTES = 2**30
 """All arrays of a file, in memory."""
-PATH_BYTES = 4096
-"""Longest path, in UTF-8."""
 
 
 # ---------------------------------------------------------------------------------------------------- bytes and text

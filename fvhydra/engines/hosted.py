@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fvhydra.core.environment import ENGINE_PACKAGES, environment, git_state_of
 from fvhydra.core.errors import EngineFailed, UsageError
+from fvhydra.core.files import given_path
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
 from fvhydra.engines.interpreter import interpreter
@@ -143,7 +144,7 @@ class HostedEngine(Engine):
             self._known = dict(self._process.call("facts"))
         place = {"python": interpreter(self.config)}
         if self.config.path is not None:
-            checkout = Path(self.config.path).expanduser().absolute()
+            checkout = given_path(self.config.path).absolute()
             place |= {"path": str(checkout)} | git_state_of(checkout)
         return self._known | {f"engine.{key}": value for key, value in place.items()}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvhydra.core.errors import UsageError
+from fvhydra.core.files import given_path
 from fvhydra.core.trust import CLASSES_VARIABLE, refuse_class
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ def interpreter(config: EngineConfig) -> str:
     Raises:
         UsageError: There is none, or ``engine.path`` is no folder.
     """
-    if config.path is not None and not Path(config.path).expanduser().is_dir():
+    if config.path is not None and not given_path(config.path).is_dir():
         raise UsageError(f"engine.path={config.path} is not a folder.", "Give the folder that holds the package.")
     if config.python is None:
         return sys.executable
-    given = Path(config.python).expanduser()
+    given = given_path(config.python)
     found = shutil.which(str(given))
     if found is None:
         inside = given / "bin" / "python"
@@ -49,7 +50,7 @@ def process_environment(config: EngineConfig) -> dict[str, str]:
     refuse_class(config._target_, "engine")  # decided here: what is installed there vouches for nothing
     kept |= {"PYTHONUNBUFFERED": "1", CLASSES_VARIABLE: config._target_} | config.env
     if config.path is not None:  # in the environment, so that processes of the engine's own have it too
-        first = str(Path(config.path).expanduser().absolute())
+        first = str(given_path(config.path).absolute())
         kept["PYTHONPATH"] = os.pathsep.join(filter(None, [first, kept.get("PYTHONPATH")]))
     return kept
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.errors import UsageError
-from fvhydra.core.files import canonical_json
+from fvhydra.core.files import canonical_json, given_path
 from fvhydra.metrics.sample import Sample
 
 PATHS = ("video", "reference", "audio", "reference_audio", "image")
@@ -91,7 +91,7 @@ def _sample(line: str, folder: Path, path_keys: Iterable[str]) -> Sample:
         raise ValueError("it has neither id, video nor audio to be known by")
     for key in path_keys:
         if isinstance(keys.get(key), str):
-            keys[key] = (folder / Path(keys[key]).expanduser()).absolute()
+            keys[key] = (folder / given_path(keys[key])).absolute()
         elif key in keys and key in PATHS:
             raise ValueError(f"{key} must be a path, not {keys[key]!r}")
     return Sample(name, keys, role, tags_of(keys))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.errors import UsageError
+from fvhydra.core.files import given_path
 from fvhydra.core.run import RunFolder
 from fvhydra.core.untrusted import read_json
 from fvhydra.evaluation.manifest import PATHS, read_manifest, tags_of
@@ -80,17 +81,15 @@ def read_samples(
     if references is not None and videos is None:
         raise UsageError("references= goes with videos= only; a manifest names each sample's reference itself.")
     if manifest is not None:
-        return _some_paired(
-            _with_rate(read_manifest(Path(manifest).expanduser(), path_keys, may_be_empty=of_shard), fps)
-        )
+        return _some_paired(_with_rate(read_manifest(given_path(manifest), path_keys, may_be_empty=of_shard), fps))
     paths = {*PATHS, *path_keys}
     if run is not None:
-        return _some_paired(_of_run(RunFolder.open(Path(run).expanduser()), paths))
+        return _some_paired(_of_run(RunFolder.open(given_path(run)), paths))
     found = _found("videos", str(videos), paths, fps)
     if references is None:
         return _some_paired(_with_rate(found, fps))
     approved = {sample.id: _clip(sample) for sample in _found("references", references, paths, fps)}
-    one_each = all(_is_clip(Path(given).expanduser()) for given in (str(videos), references))
+    one_each = all(_is_clip(given_path(given)) for given in (str(videos), references))
     paired = _paired(found, approved, {found[0].id: next(iter(approved))} if one_each else {})
     return replace(paired, samples=_with_rate(paired.samples, fps))
 
@@ -154,7 +153,7 @@ def _clip(sample: Sample) -> Path:
 
 def _found(key: str, given: str, path_keys: Collection[str], fps: float | None) -> list[Sample]:
     """Those of a run folder, or clips by their path relative to the folder, or to what comes before a wildcard."""
-    path = Path(given).expanduser()
+    path = given_path(given)
     if RunFolder.is_at(path):
         return _of_run(RunFolder.open(path), path_keys)
     base, files, folders = _clips_at(path, glob.has_magic(given))

@@ -17,7 +17,7 @@ def remember(job: Job) -> None:
     """Keep how long a job took that has ended, below ``job.cache_dir``. Nothing is lost when this cannot be kept."""
     try:
         began = datetime.fromisoformat(job.folder.manifest["created"])
-        ended = datetime.fromisoformat(untrusted.read_json(job.folder.path / "status" / "status.json")["updated"])
+        ended = datetime.fromisoformat(job.folder.status["updated"])
         files.write_json(_path(job), {"seconds": max((ended - began).total_seconds(), 1.0)})
     except (UsageError, KeyError, ValueError):
         return
@@ -49,4 +49,4 @@ def _work(job: Job) -> float:
 
 
 def _path(job: Job) -> Path:
-    return Path(job.config.job.cache_dir).expanduser() / "durations" / f"{job.fingerprint}.json"
+    return files.given_path(job.config.job.cache_dir) / "durations" / f"{job.fingerprint}.json"

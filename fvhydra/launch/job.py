@@ -15,7 +15,7 @@ from fvhydra.core import extras, files
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.core.memo import Memo
-from fvhydra.core.progress import Fanout, Progress, Silent
+from fvhydra.core.progress import Fanout, Progress
 from fvhydra.core.project import Added
 from fvhydra.core.result import NextCommand, RunResult
 from fvhydra.core.run import RunFolder
@@ -133,18 +133,6 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
             result.next_commands.append(NextCommand("To go on from here", command))
     result.title = job.title
     return record(job.folder, result) if started else result
-
-
-def refused(job: Job) -> RunResult | None:
-    """Why a job of a sweep cannot succeed, known before anything is paid for; None when it may run.
-
-    Runs on the machine of the person. The refusal is recorded: a sweep has a report for every job.
-    """
-    try:
-        job.check(job.context(Silent()))
-    except (Exception, SystemExit) as error:
-        return failed(job, error)
-    return None
 
 
 def failed(job: Job, error: BaseException) -> RunResult:

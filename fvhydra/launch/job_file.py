@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import typing
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,17 @@ from typing import Any
 import pydantic
 from typing_extensions import TypedDict
 
+from fvhydra.config.job import USUAL_CACHE
 from fvhydra.config.problems import first_problem
 from fvhydra.config.root import Config
+from fvhydra.config.schema import environment_of, typed_only
 from fvhydra.core import files, untrusted
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.core.project import Added
-from fvhydra.core.run import RunFolder
+from fvhydra.core.run import RunFolder, refuse_links
+from fvhydra.core.trust import SETTINGS_VARIABLE, is_trusted_setting, trust_settings
 from fvhydra.launch.job import Job
 
 SCHEMA_VERSION = 1
@@ -66,7 +70,38 @@ def write_job(job: Job) -> Path:
     }
     path = job.folder.path / "job.json"
     files.write_json(path, record)
+    vouch_for(job.config)
     return path
+
+
+def vouch_for(config: Config) -> None:
+    """Trust what of a configuration only a person gives, which this command was given: its workers may do it."""
+    trust_settings(_settings(config))
+
+
+def refuse_settings(config: Config, where: Path) -> None:
+    """Refuse a shipped job that would run a program, or write, where neither this command nor its environment says.
+
+    Raises:
+        UsageError: Names the setting.
+    """
+    for name, (key, value) in _settings(config).items():
+        if not is_trusted_setting(name) and value != os.environ.get(environment_of().get(key, "")):
+            raise UsageError(
+                f"{where} sets {key}={value}, which only a command line or its environment may: it is a file.",
+                f"Start it from its own command, or, if you trust it, with {SETTINGS_VARIABLE}={name}",
+            )
+
+
+def _settings(config: Config) -> dict[str, tuple[str, Any]]:
+    """Settings of a job that only a person gives, and that are not the usual ones, by ``key:digest``."""
+    found = {}
+    for key in typed_only():
+        group, _, name = key.partition(".")
+        value = getattr(getattr(config, group), name, None) if group in ("engine", "job") else None
+        if value and value != USUAL_CACHE:
+            found[f"{key}:{files.sha256_bytes(files.canonical_json(value).encode())[:16]}"] = key, value
+    return found
 
 
 def read_job(folder: Path) -> Job:
@@ -98,6 +133,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: It is missing, damaged, or of another version.
     """
+    refuse_links(folder)
     record = untrusted.read_json(folder / "job.json")
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         raise _damaged(folder, f"its schema version is not {SCHEMA_VERSION}")

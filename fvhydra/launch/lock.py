@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,26 +25,38 @@ def locked(folder: Path) -> Iterator[None]:
         UsageError: Another process holds it, or it cannot be written.
     """
     path = folder / ".lock"
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = open(path, "a+", encoding="utf-8")  # noqa: SIM115  closed below
+        lock = open(path, "rb+", buffering=0, opener=_no_link)  # noqa: SIM115  closed below
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
-            raise _in_use(folder, lock.read().strip()) from error
+            raise _in_use(folder, (lock.read() or b"").decode(errors="replace").strip()) from error
         if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
             raise _in_use(folder, "")  # whoever held it has just removed it
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        lock.flush()
         try:
+            with files.explained(path):
+                lock.truncate(0)
+                lock.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
             yield
         finally:
             if list(folder.iterdir()) == [path]:
                 path.unlink()
-                folder.rmdir()
+                with contextlib.suppress(OSError):  # others came there
+                    for place in made:
+                        place.rmdir()
+
+
+def _no_link(name: str, flags: int) -> int:
+    """Open a file for the lock, made if need be; what is none is refused: it will be emptied."""
+    found = os.open(name, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(found).st_mode):
+        os.close(found)
+        raise UsageError(f"{name} is no regular file, so no command can take this folder.", "Remove it.")
+    return found
 
 
 def _in_use(folder: Path, whom: str) -> UsageError:

@@ -7,7 +7,7 @@ Hydra knows one launcher, which composes every job and hands those that have no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,20 @@ from omegaconf import DictConfig
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
 from fvhydra.config.secrets import words_without_user_info
-from fvhydra.core.errors import UsageError
+from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.memo import Memo
+from fvhydra.core.progress import Silent
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.launch import attempts, resume
 from fvhydra.launch.base import REUSED, Launcher, SweepObserver
 from fvhydra.launch.choice import open_launcher
 from fvhydra.launch.compose import Composer
-from fvhydra.launch.job import Job, completed, failed, op_class, refused
+from fvhydra.launch.job import Job, completed, failed, op_class
 from fvhydra.launch.job_file import write_job
 from fvhydra.launch.tokens import passed
+
+_LISTED = 20
 
 
 class SweepLauncher(HydraLauncher):
@@ -73,12 +76,16 @@ class SweepLauncher(HydraLauncher):
         if dry:
             self.observer.plan(jobs, kept, launcher.describe(todo) if todo else [])
             return []
+        new = [job for job in todo if job.number not in launcher.running]
+        refusals = _refusals(new)
+        if len(new) == len(jobs):
+            _refuse_all(new, refusals)
         if todo:
             launcher.check(todo)
         for job in jobs:
             if job.number in kept:
                 self.observer.ended(job, completed(job, kept[job.number]), REUSED)
-        _run(launcher, todo)
+        _run(launcher, todo, refusals)
         return [_job_return(job, kept.get(job.number) or launcher.results[job.number]) for job in jobs]
 
     def _configs(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Config]:
@@ -113,10 +120,37 @@ class SweepLauncher(HydraLauncher):
         return jobs
 
 
-def _run(launcher: Launcher, jobs: Sequence[Job]) -> None:
-    """Let it run the jobs; whatever happens, each has a result then."""
+def _refusals(jobs: Sequence[Job]) -> dict[int, Exception | SystemExit]:
+    """Why jobs cannot succeed, by number, known before anything is paid for or written."""
+    found: dict[int, Exception | SystemExit] = {}
+    for job in jobs:
+        try:
+            job.check(job.context(Silent()))
+        except (Exception, SystemExit) as error:
+            found[job.number] = error
+    return found
+
+
+def _refuse_all(jobs: Sequence[Job], refusals: Mapping[int, BaseException]) -> None:
+    """End a command none of whose jobs can run, before anything is written.
+
+    Raises:
+        UsageError: The reasons of all.
+    """
+    errors = [error for error in refusals.values() if isinstance(error, FvhydraError) and error.exit_code == 2]
+    if not jobs or len(errors) < len(jobs):
+        return
+    if len(jobs) == 1:
+        raise UsageError(errors[0].message, errors[0].hint)
+    listed = "".join(f"\n    job {job.number} ({job.title}): {refusals[job.number]}" for job in jobs[:_LISTED])
+    more = f"\n    and {len(jobs) - _LISTED} more" if len(jobs) > _LISTED else ""
+    raise UsageError(f"None of the {len(jobs)} jobs can run, so nothing was written:{listed}{more}")
+
+
+def _run(launcher: Launcher, jobs: Sequence[Job], refusals: Mapping[int, BaseException]) -> None:
+    """Let it run the jobs that are not refused; whatever happens, each has a result then."""
     try:
-        ready = [job for job in jobs if job.number in launcher.running or _prepare(launcher, job)]
+        ready = [job for job in jobs if job.number in launcher.running or _prepare(launcher, job, refusals)]
         if ready:
             launcher.run(ready)
     except KeyboardInterrupt:
@@ -128,15 +162,14 @@ def _run(launcher: Launcher, jobs: Sequence[Job]) -> None:
     launcher.interrupted(jobs)
 
 
-def _prepare(launcher: Launcher, job: Job) -> bool:
-    """Make the folder ready, and ask the op whether the job can succeed; otherwise that is its result."""
+def _prepare(launcher: Launcher, job: Job, refusals: Mapping[int, BaseException]) -> bool:
+    """Make the folder ready; whether the job can succeed. Where it cannot, that is its result."""
     attempts.wait_for(job.folder)
     attempts.set_aside(job.folder.path)
     write_job(job)
-    result = refused(job)
-    if result is not None:
-        launcher.ended(job, result)
-    return result is None
+    if (error := refusals.get(job.number)) is not None:
+        launcher.ended(job, failed(job, error))
+    return error is None
 
 
 def _refuse_alone(config: Config) -> None:

@@ -151,11 +151,11 @@ def image_of(config: Config, prompt: Prompt) -> Path | None:
         UsageError: It is not there.
     """
     if config.image is not None:
-        given, path = f"image={config.image}", Path(config.image).expanduser()
+        given, path = f"image={config.image}", files.given_path(config.image)
     elif prompt.image is None:
         return None
     else:
         folder = Path(config.prompt_file).parent if config.prompt_file else conf_dir() / "prompts"
-        given, path = f"the image {prompt.image} of {source(config)}", folder / Path(prompt.image).expanduser()
+        given, path = f"the image {prompt.image} of {source(config)}", folder / files.given_path(prompt.image)
     files.regular_file(path, f"first frame ({given})", most_bytes=IMAGE_BYTES)
     return path

@@ -18,6 +18,7 @@ from fvhydra.config.schema import SCHEMAS, conf_dir
 from fvhydra.core.environment import package_version
 from fvhydra.core.errors import FvhydraError, StoreError
 from fvhydra.core.extras import EXTRAS, install_line, missing
+from fvhydra.core.files import given_path
 from fvhydra.core.project import TOML_NAME, YAML_NAME, config_folders, project_settings
 from fvhydra.core.result import Criterion, RunResult
 from fvhydra.core.run import RunFolder
@@ -164,7 +165,7 @@ def _content(store: Store) -> Criterion:
 def _disk(context: Context) -> Iterator[Criterion]:
     job = context.config.job
     for name, folder in (("job.output_dir", job.output_dir), ("job.cache_dir", job.cache_dir)):
-        path = Path(folder).expanduser().absolute()
+        path = given_path(folder).absolute()
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
         try:
             TemporaryDirectory(dir=existing).cleanup()  # permissions do not tell it all: /proc, quotas, network disks
@@ -253,7 +254,7 @@ def _needed(trial: list[str]) -> list[str]:
 
 def _last_run(context: Context) -> Iterator[Criterion]:
     """Whether the last run folder could be moved elsewhere: every path in its records is relative and is there."""
-    link = Path(context.config.job.output_dir).expanduser() / "latest"
+    link = given_path(context.config.job.output_dir) / "latest"
     if link.is_symlink() and not link.exists():
         yield Criterion("last run", False, f"{link} points to a run folder that is gone", "portable")
         return

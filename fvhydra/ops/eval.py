@@ -60,7 +60,7 @@ class Eval(Op):
             require_packages(metrics)
         gate.refuse_unknown(self.config.gate, {metric.spec.id for metric in metrics})
         self._samples(context.prepared)
-        if self.config.resume_from is not None and not RunFolder.is_at(Path(self.config.resume_from).expanduser()):
+        if self.config.resume_from is not None and not RunFolder.is_at(files.given_path(self.config.resume_from)):
             raise UsageError(
                 f"op.resume_from={self.config.resume_from} is not the folder of a run.",
                 "Give the folder of one evaluation, as op.resume_from=outputs/latest; a sweep goes on with sweep=<it>.",
@@ -106,7 +106,7 @@ class Eval(Op):
             context.run.path,
             context.progress,
             resources=Resources(workers, self.config.memory_mb, context.config.job.threads),
-            earlier=[Path(self.config.resume_from).expanduser()] if self.config.resume_from else [],
+            earlier=[files.given_path(self.config.resume_from)] if self.config.resume_from else [],
         )
         if device != "cpu":  # what it is shows only now that torch is loaded
             context.run.update_manifest(environment=environment())
@@ -208,8 +208,8 @@ def assets_of(config: Config) -> HubAssets:
     """The source of the metrics' weights, as ``metrics`` configures it."""
     return HubAssets(
         device=config.metrics.device,
-        cache_dir=Path(config.job.cache_dir).expanduser(),
-        overrides={name: Path(path).expanduser() for name, path in config.metrics.assets.items() if path is not None},
+        cache_dir=files.given_path(config.job.cache_dir),
+        overrides={name: files.given_path(path) for name, path in config.metrics.assets.items() if path is not None},
         tiny=config.metrics.tiny,
     )
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fvhydra.config.op import EvalCompareConfig
 from fvhydra.core import files
 from fvhydra.core.comparison import write_pairs
@@ -83,5 +81,5 @@ def _evaluations(context: Context) -> tuple[Evaluation, Evaluation]:
             f"op=eval_compare needs two evaluations, and runs= has {len(runs)}.",
             "Give the folders that op=eval left behind: runs=[<before>,<after>]",
         )
-    before, after = (read_evaluation(Path(run).expanduser().resolve()) for run in runs)
+    before, after = (read_evaluation(files.given_path(run).resolve()) for run in runs)
     return before, after

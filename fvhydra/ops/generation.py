@@ -75,7 +75,7 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
                 backend=config.backend,
                 tier=config.tier,
                 gpu=config.gpu,
-                cache_dir=Path(config.job.cache_dir).expanduser(),
+                cache_dir=files.given_path(config.job.cache_dir),
                 threads=config.job.threads,
                 with_image=any(case.image is not None for case in cases),
             ),

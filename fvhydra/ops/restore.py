@@ -87,7 +87,7 @@ class Restore(Op):
         references = References(context.store, wanted[0], scratch)
         store = references.store
         if context.config.run is not None:
-            run = RunFolder.open(Path(context.config.run).expanduser())
+            run = RunFolder.open(files.given_path(context.config.run))
             earlier, model = change.load_change(run), run.manifest["model"]
             if model != context.config.model.name:
                 raise UsageError(
@@ -124,7 +124,7 @@ def _backup(context: Context, path: str) -> Path | None:
     if context.config.run is None:
         return None
     try:
-        return RunFolder(Path(context.config.run).expanduser()).inside(f"backup/{path}")
+        return RunFolder(files.given_path(context.config.run)).inside(f"backup/{path}")
     except UsageError:
         return None
 

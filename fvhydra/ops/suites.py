@@ -12,6 +12,7 @@ from typing import Any
 
 from fvhydra.config.prompts import Prompt, SuiteConfig
 from fvhydra.core.errors import InfrastructureError, UsageError
+from fvhydra.core.files import given_path
 from fvhydra.core.token import find_token
 from fvhydra.core.untrusted import read_json, read_text
 
@@ -51,7 +52,7 @@ def suite_file(config: SuiteConfig) -> Path:
         UsageError: There is no copy, or the file is not in it.
         InfrastructureError: The Hub cannot be asked.
     """
-    given = Path(config.path).expanduser() if config.path is not None else _downloaded(config)
+    given = given_path(config.path) if config.path is not None else _downloaded(config)
     if given is None:
         raise UsageError(
             f"prompts={config.name} needs a copy of its data: {config.source}",

@@ -251,3 +251,17 @@ def test_how_something_else_than_a_file_is_called(tmp_path: Path) -> None:
         files.regular_file(tmp_path / "a", "clip", most_bytes=1000)
     assert refused.value.message == f"The clip {tmp_path / 'a'} has 1,001 bytes; at most 1,000 are read."
     assert files.regular_file(tmp_path / "a", most_bytes=1001) == 1001
+
+
+def test_a_path_that_none_can_have_is_one_sentence() -> None:
+    assert files.given_path("~") == Path.home()
+    assert files.given_path("a/" * 100) == Path("a/" * 100)
+    for text, why in (
+        ("~nobody-here/x", "nobody of that name has a home here"),
+        ("a" * 256, "more than 255 bytes"),
+        ("a/" * 2100, "more than 255 bytes"),
+        ("a\0b", "holds a NUL"),
+        ("\ud800", "half of a surrogate pair"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            files.given_path(text)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -311,3 +312,38 @@ def test_a_damaged_status_is_named(run: RunFolder, status: object, says: str) ->
     with pytest.raises(UsageError) as refused:
         _ = run.state
     assert refused.value.message.startswith(f"{path} is not the status of a run: {says}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"artifacts": 5},
+        {"artifacts": [{"path": 5, "case": 0}]},
+        {"artifacts": [[]]},
+        {"cases": [1]},
+        {"cases": {"a": 1}},
+        {"environment": {"a": {}}},
+        {"command": "fvhydra"},
+        {"created": None},
+        {"config": []},
+        {"schema_version": "1"},
+    ],
+)
+def test_a_manifest_has_the_types_of_one(run: RunFolder, changes: dict[str, object]) -> None:
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    (run.path / "manifest.json").write_text(json.dumps(manifest | changes))
+    with pytest.raises(UsageError, match="not a manifest of this version"):
+        _ = run.manifest
+
+
+@pytest.mark.parametrize("link", ["status", "report", "status/progress.log", "attempts", "result.json"])
+def test_links_do_not_take_what_is_written_elsewhere(run: RunFolder, tmp_path: Path, link: str) -> None:
+    place = run.path / link
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.unlink(missing_ok=True)
+    place.symlink_to(tmp_path)
+    with pytest.raises(UsageError, match="is a link"):
+        RunFolder.open(run.path)
+    with pytest.raises(UsageError, match="is a link"):
+        run.start(op="generate", model="m", title="", command=[], config={})

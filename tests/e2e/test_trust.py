@@ -154,3 +154,56 @@ def test_a_draft_is_uploaded_only_where_this_command_says_so(command: Cli, tmp_p
     assert not (tmp_path / "elsewhere").exists()
     assert "Published" in command("op=attach", "run=ci", "op.bootstrap=true").out
     assert list((tmp_path / "elsewhere" / "current").iterdir()) == [tmp_path / "elsewhere" / "current" / "drafts"]
+
+
+def test_no_record_starts_a_program(
+    command: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    program.chmod(0o755)
+    sweep = _stranger(command, tmp_path)
+    _strange_job(sweep, engine={"python": str(program)})
+    (sweep / "0" / "result.json").unlink()
+    assert worker.main([str(sweep / "0")]) == 2
+    said = capsys.readouterr().err
+    assert f"sets engine.python={program}, which only a command line or its environment may" in said
+    assert not (tmp_path / "ran").exists()
+    monkeypatch.setenv(*said.split()[-1].split("="))  # what it suggests to whom trusts it
+    worker.main([str(sweep / "0")])
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("words", [("prompt_file=none.txt",), ("prompt_index=8,9",), ("op=publish", "run=none")])
+def test_a_sweep_none_of_whose_jobs_can_run_writes_nothing(command: Cli, tmp_path: Path, words: tuple[str]) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    shown = command("-m", "op=generate", "engine=mock", "model=wan22_ti2v_5b", "seed=1,2", *words)
+    assert shown.code == 2 and shown.err.startswith("error: "), shown.text
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_gpu_that_is_not_there_leaves_no_folder(command: Cli, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for words in (("op=generate", "gpu=l40s"), ("op=check_ssim", "engine=fastvideo", "tier=default", "gpu=l40s")):
+        shown = command(*words, "model=wan22_ti2v_5b")
+        assert shown.code == 2 and ("GPU" in shown.text or "needs" in shown.text), shown.text
+        assert "no_reference" not in shown.text and "seed_ssim" not in shown.text
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_worker_by_hand_prints_the_refusal_that_it_met(
+    command: Cli, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = _stranger(command, tmp_path)
+    _strange_job(sweep, model={"artifact": "latent", "latent": None})
+    (sweep / "0" / "result.json").unlink()
+    before = sorted(path.name for path in (sweep / "0").iterdir())
+    assert worker.main([str(sweep / "0")]) == 2
+    assert "error: " in capsys.readouterr().err
+    record = json.loads((sweep / "0" / "job.json").read_text())
+    record["config"]["model"] |= {"artifact": "pixel"}
+    record["config"] |= {"prompt": None, "prompt_file": "gone.txt"}
+    (sweep / "0" / "job.json").write_text(json.dumps(record))
+    assert worker.main([str(sweep / "0")]) == 2
+    assert "There is no prompt file gone.txt" in capsys.readouterr().err
+    assert sorted(path.name for path in (sweep / "0").iterdir()) == before

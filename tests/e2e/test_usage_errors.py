@@ -25,7 +25,7 @@ from tests.conftest import Cli
         (["model=wan21_t2v_1_3b", "sampling.num_frames=46"], ["sampling.num_frames=46", "45", "49"]),
         (["sampling.height=100"], ["sampling.height=100", "96", "128"]),
         (["prompt="], ["Prompt 0 of prompt= is empty"]),
-        (["prompt_file=none.txt"], ["none.txt", "no such file"]),
+        (["prompt_file=none.txt"], ["There is no prompt file none.txt"]),
         (["prompt_file=none.doc"], ["unknown extension", ".jsonl"]),
         (["prompt_index=7"], ["prompt_index=7 is out of range", "1 prompt(s)"]),
         (["model=hunyuan_i2v", "prompt=x"], ["animates a first frame", "image="]),
@@ -54,7 +54,7 @@ def test_an_empty_prompt_file_and_a_broken_one(cli: Cli, tmp_path: Path) -> None
     (tmp_path / "empty.txt").write_text("\n\n")
     assert "has no prompts" in cli("engine=mock", "prompt_file=empty.txt").text
     (tmp_path / "broken.jsonl").write_text('{"text": "a"}\n{nope\n')
-    assert "not JSON" in cli("engine=mock", "prompt_file=broken.jsonl").text
+    assert "line 2 is not valid JSON" in cli("engine=mock", "prompt_file=broken.jsonl").text
     (tmp_path / "wrong.json").write_text('[{"prompt": "a"}]')
     assert "neither a text nor an object" in cli("engine=mock", "prompt_file=wrong.json").text
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")

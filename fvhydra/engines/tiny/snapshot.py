@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.errors import UsageError, nearest
-from fvhydra.core.files import canonical_json, explained, sha256_bytes
+from fvhydra.core.files import canonical_json, explained, given_path, sha256_bytes
 from fvhydra.engines.quiet import quiet_libraries
 
 FAMILIES = {
@@ -55,7 +55,7 @@ def build_snapshot(family: str, cache_dir: Path, seed: int = 0) -> Path:
             f"{nearest(family, FAMILIES)}",
             "tier=default loads the real weights.",
         )
-    target = cache_dir.expanduser() / "tiny" / f"{family}-{key(family, seed)[:16]}"
+    target = given_path(cache_dir) / "tiny" / f"{family}-{key(family, seed)[:16]}"
     if target.exists():
         return target
     with explained(target):

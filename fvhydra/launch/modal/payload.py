@@ -18,6 +18,7 @@ from fvhydra.core.machine import CPUS_VARIABLE
 from fvhydra.core.progress import Silent
 from fvhydra.core.trust import trusted_variables
 from fvhydra.launch.job import Job
+from fvhydra.launch.job_file import vouch_for
 from fvhydra.launch.modal.resources import CACHE, facts, mounts
 from fvhydra.launch.tokens import withheld
 
@@ -73,6 +74,7 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
     """
     packed = job.op.job_inputs(job.context(Silent()))
     config = replace(packed.config, job=replace(packed.config.job, cache_dir=CACHE))
+    vouch_for(config)
     folder = job.folder.path.resolve()
     record = untrusted.read_json(folder / "job.json") | {"config": files.plain(config)}
     record["types"] = record["types"] | {

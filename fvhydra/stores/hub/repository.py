@@ -18,6 +18,7 @@ from fvhydra import __version__
 from fvhydra.config.store import HubStoreConfig
 from fvhydra.core.errors import Corrupt, Denied, UsageError
 from fvhydra.core.files import explained as disk_explained
+from fvhydra.core.files import given_path
 from fvhydra.core.token import Token, find_token
 from fvhydra.stores.base import Entry, checked_path
 from fvhydra.stores.commit_request import CommitRequest
@@ -66,7 +67,7 @@ class Repository:
             library_version=__version__,
         )
         self.location = f"hf://datasets/{config.repo_id}" + ("" if config.revision == "main" else f"@{config.revision}")
-        self.cache = Path(config.cache_dir or constants.HF_HUB_CACHE).expanduser()
+        self.cache = given_path(config.cache_dir or constants.HF_HUB_CACHE)
 
     def head(self) -> str:
         """The newest commit of the branch."""

@@ -41,7 +41,7 @@ class LocalStore(Store):
 
     def __init__(self, config: LocalStoreConfig) -> None:
         super().__init__(config)
-        self._root = Path(config.path).expanduser().absolute()
+        self._root = files.given_path(config.path).absolute()
         self._scratch = self._root / "tmp"
         self._objects = Objects(self._root / "objects", self._scratch)
         self._history = History(self._root / "log", self._scratch)
@@ -108,7 +108,7 @@ class LocalStore(Store):
             return [*self._history.files(head), *there]
 
     def config_elsewhere(self) -> StoreConfig:
-        return replace(self.config, path=str(Path(self.config.path).expanduser()))
+        return replace(self.config, path=str(files.given_path(self.config.path)))
 
     def check_writable(self) -> None:
         with self._guarded():
