@@ -4,11 +4,23 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from fvhydra.core.errors import UsageError
 
 CPUS_VARIABLE = "FVHYDRA_CPUS"
 """Environment variable of a job that shares its machine with others: how many CPUs it may keep busy."""
+
+
+_GPU_NODES = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
+"""What the drivers of GPUs leave in ``/dev``: NVIDIA's on servers and boards, AMD's, Windows' for its Linux."""
+
+
+def surely_without_gpu() -> bool:
+    """Whether this machine has no GPU that torch could use; False where that takes torch to say."""
+    devices = Path("/dev")
+    return sys.platform == "linux" and not any(next(devices.glob(name), None) for name in _GPU_NODES)
 
 
 def cpus() -> int:

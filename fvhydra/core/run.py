@@ -7,6 +7,7 @@ it, so the folder can be moved, packed and opened elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -165,9 +166,11 @@ class RunFolder:
         for number, line in untrusted.read_lines(path):
             where = f"{path} line {number}"
             try:
-                yield dict(untrusted.typed(Artifact, untrusted.parse_json(line, where), f"{where} is no artifact"))
+                entry = untrusted.parse_json(line, where)
             except UsageError:  # of a process that was killed while it wrote
                 return
+            with contextlib.suppress(UsageError):
+                yield dict(untrusted.typed(Artifact, entry, f"{where} is no artifact"))
 
     def relative(self, path: Path) -> str:
         """``path`` as it is written into files of the folder."""

@@ -6,7 +6,7 @@ Keys that are not named here are kept as they are.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import pydantic
 from typing_extensions import TypedDict
@@ -30,7 +30,8 @@ class Artifact(TypedDict):
     __pydantic_config__ = _OPEN  # type: ignore[misc]
 
     path: str
-    case: int
+    case: NotRequired[int]
+    dropped: NotRequired[dict[str, Any]]
 
 
 class Manifest(TypedDict):
@@ -57,5 +58,5 @@ class Status(TypedDict):
 
     state: str
     pid: Annotated[int, pydantic.Field(gt=0, lt=2**31)]
-    host: str
-    updated: str
+    host: NotRequired[str]
+    updated: NotRequired[str]

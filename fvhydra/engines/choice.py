@@ -11,6 +11,7 @@ from fvhydra.core import extras
 from fvhydra.core.environment import environment
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
+from fvhydra.core.machine import surely_without_gpu
 from fvhydra.engines.base import Capabilities, Engine
 from fvhydra.engines.hosted import HostedEngine, describe, overlaid
 from fvhydra.media import latent
@@ -69,6 +70,7 @@ def check_engine(config: Config, here: bool) -> None:
         description = describe(engine)
         _refuse_job(config, description.capabilities)
         _refuse_missing(engine, description.capabilities, description.missing, engine.python or "its interpreter")
+        _refuse_absent_gpu(config, description.capabilities)
         return
     try:
         can = engine_class(engine).capabilities
@@ -79,6 +81,7 @@ def check_engine(config: Config, here: bool) -> None:
     _refuse_job(config, can)
     if here:
         extras.require(f"engine={engine.name}", can.packages, can.install)
+        _refuse_absent_gpu(config, can)
 
 
 def _refuse_job(config: Config, can: Capabilities) -> None:
@@ -102,6 +105,14 @@ def _refuse_job(config: Config, can: Capabilities) -> None:
         )
     if config.gpu.count == 0 and not can.cpu:
         raise UsageError(f"engine={engine} needs a GPU, but gpu={config.gpu.name}.", "Name one, as in gpu=l40s.")
+
+
+def _refuse_absent_gpu(config: Config, can: Capabilities) -> None:
+    if config.gpu.count and not can.procedural and surely_without_gpu():
+        raise UsageError(
+            f"gpu={config.gpu.name} needs {config.gpu.count} GPU(s), and this machine has none.",
+            "Run it on a machine with that GPU (launcher=slurm, launcher=modal), or with gpu=cpu tier=smoke.",
+        )
 
 
 def _refuse_missing(config: EngineConfig, can: Capabilities, missing: Iterable[str], interpreter: str) -> None:

@@ -23,6 +23,12 @@ from fvhydra.testing import cases
 from tests.conftest import Cli
 
 
+@pytest.fixture(autouse=True)
+def _any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on one with a GPU."""
+    monkeypatch.setattr("fvhydra.engines.choice.surely_without_gpu", lambda: False)
+
+
 class Whole(MockEngine):
     """Can everything."""
 
@@ -126,6 +132,13 @@ def test_libraries_are_not_imported_for_an_engine_that_runs_elsewhere() -> None:
 )
 def test_what_is_installed_is_looked_at_only_where_jobs_find_it(launcher: LauncherConfig, same: bool) -> None:
     assert launcher.same_environment is same
+
+
+def test_a_gpu_that_this_machine_lacks_is_named_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fvhydra.engines.choice.surely_without_gpu", lambda: True)
+    with pytest.raises(UsageError, match=r"gpu=b200 needs 1 GPU\(s\), and this machine has none"):
+        check_engine(job("Whole"), here=True)
+    check_engine(job("Whole"), here=False)
 
 
 def test_nothing_runs_and_nothing_is_left(cli: Cli, tmp_path: Path) -> None:
