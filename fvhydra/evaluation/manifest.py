@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-import json
+import os
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fvhydra.core import untrusted
 from fvhydra.core.errors import UsageError
 from fvhydra.core.files import canonical_json, given_path
 from fvhydra.metrics.sample import Sample
@@ -18,6 +20,11 @@ PATHS = ("video", "reference", "audio", "reference_audio", "image")
 _TAGGING = ("dimension", "action", "scenario", "view")
 _ROLES = ("generated", "reference")
 _SHOWN = 10
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+_PROBLEM = "_problem"
+"""Of a sample that cannot be read, in the manifest of a shard: why."""
+
+MOST_SAMPLES = 1_000_000
 
 
 def read_manifest(path: Path, path_keys: Iterable[str], *, may_be_empty: bool = False) -> list[Sample]:
@@ -29,19 +36,18 @@ def read_manifest(path: Path, path_keys: Iterable[str], *, may_be_empty: bool = 
         may_be_empty: Whether no lines are fine.
 
     Raises:
-        UsageError: No such file, no lines, or lines that are no samples: all of them are listed.
+        UsageError: No such file, no lines, or lines that are no samples: all of them are listed. A line with odd
+            values is a sample with a :attr:`~fvhydra.metrics.sample.Sample.problem`.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"manifest={path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     samples: dict[str, Sample] = {}
     problems = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for number, line in untrusted.read_lines(path, "manifest"):
+        if not line.strip(_BLANK):
             continue
+        if len(samples) == MOST_SAMPLES:
+            raise UsageError(f"manifest={path} has more than {MOST_SAMPLES:,} samples, the most of an evaluation.")
         try:
-            sample = _sample(line, path.parent, {*PATHS, *path_keys})
+            sample = _sample(line, number, path.parent, {*PATHS, *path_keys})
             if sample.id in samples:
                 raise ValueError(f"the id {sample.id!r} is there already; give each sample an id of its own")
             samples[sample.id] = sample
@@ -58,7 +64,10 @@ def read_manifest(path: Path, path_keys: Iterable[str], *, may_be_empty: bool = 
 
 def manifest_of(samples: Iterable[Sample]) -> bytes:
     """The inverse of :func:`read_manifest`: lines of JSON with absolute paths."""
-    lines = [{**sample.keys, "id": sample.id, "role": sample.role, "tags": sample.tags} for sample in samples]
+    lines = [
+        {**sample.keys, "id": sample.id, "role": sample.role, "tags": sample.tags, _PROBLEM: sample.problem or None}
+        for sample in samples
+    ]
     return "".join(f"{canonical_json(line)}\n" for line in lines).encode()
 
 
@@ -73,11 +82,16 @@ def _listed(value: Any) -> list[str]:
     return [str(item) for item in (value if isinstance(value, list) else [value]) if isinstance(item, (str, int))]
 
 
-def _sample(line: str, folder: Path, path_keys: Iterable[str]) -> Sample:
+def _sample(line: bytes, number: int, folder: Path, path_keys: set[str]) -> Sample:
+    """The sample of a line. One whose values are odd is a sample that cannot be read: the others are scored.
+
+    Raises:
+        ValueError: The line is no sample at all.
+    """
     try:
-        given = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error})") from error
+        given = untrusted.parse_json(line, "it")
+    except UsageError as error:
+        raise ValueError(f"not JSON ({error.message.partition('(')[2].rstrip('.)') or error.message})") from error
     if not isinstance(given, dict):
         raise ValueError("not a JSON object")
     keys = {key: value for key, value in given.items() if value is not None}
@@ -86,12 +100,42 @@ def _sample(line: str, folder: Path, path_keys: Iterable[str]) -> Sample:
     role = keys.pop("role", "generated")
     if role not in _ROLES:
         raise ValueError(f"role is {role!r}; it must be generated or reference")
-    name = keys.pop("id", None) or keys.get("video") or keys.get("audio")
-    if not isinstance(name, str):
+    name = keys.pop("id", None)
+    name = keys.get("video") or keys.get("audio") if name is None else name
+    if name is None:
         raise ValueError("it has neither id, video nor audio to be known by")
-    for key in path_keys:
-        if isinstance(keys.get(key), str):
-            keys[key] = (folder / given_path(keys[key])).absolute()
-        elif key in keys and key in PATHS:
-            raise ValueError(f"{key} must be a path, not {keys[key]!r}")
-    return Sample(name, keys, role, tags_of(keys))
+    told = keys.pop(_PROBLEM, "")
+    odd = []
+    if isinstance(name, (int, float)) and not isinstance(name, bool):
+        name = str(name)
+    if not _is_text(name) or not name:
+        odd, name = [f"its id is {reprlib.repr(name)}, which is no text"], f"line {number}"
+    if not _is_text(keys.get("text_prompt", "")):
+        odd.append(f"its prompt is {reprlib.repr(keys.pop('text_prompt'))}, which is no text")
+    odd += _located(keys, folder, path_keys)
+    return Sample(name, keys, role, tags_of(keys), f"line {number}: {'; '.join(odd)}" if odd else str(told))
+
+
+def _located(keys: dict[str, Any], folder: Path, path_keys: set[str]) -> list[str]:
+    """Make paths of the values that are files; those that cannot be are taken out, and what is wrong is the answer."""
+    odd = []
+    for key in sorted(path_keys & keys.keys()):
+        value = keys.pop(key)
+        if isinstance(value, str):
+            try:
+                keys[key] = (folder / given_path(value)).absolute()
+            except UsageError as error:
+                odd.append(f"{key} {error.message.rstrip('.')}")
+        elif key in PATHS:
+            odd.append(f"{key} is {reprlib.repr(value)}, which is no path")
+        else:
+            keys[key] = value
+    return odd
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that can be shown: no half of a surrogate pair but those that stand for a byte."""
+    try:
+        return isinstance(value, str) and os.fsencode(value) is not None
+    except UnicodeEncodeError:
+        return False

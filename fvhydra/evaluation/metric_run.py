@@ -67,6 +67,8 @@ class MetricRun:
         """Skip or fail the sample before anything is decoded, where that is known already."""
         if self._loaded.error is not None:
             self._fail(self._loaded.error)
+        elif self._sample.problem:
+            self._skip(Skip("unreadable", self._sample.problem))
         elif skip := self._loaded.skip or self._guarded(self._metric.check, self._sample) or self._lost_file():
             self._skip(skip)
 

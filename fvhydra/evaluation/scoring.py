@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
@@ -218,4 +218,4 @@ def with_sound(sample: Sample) -> Sample:
             with contextlib.suppress(MediaError):  # whoever needs the pictures says so
                 if has_sound(path):
                     heard[audio] = path
-    return Sample(sample.id, heard, sample.role, sample.tags)
+    return replace(sample, keys=heard)

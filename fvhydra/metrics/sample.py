@@ -25,12 +25,14 @@ class Sample:
             :class:`~pathlib.Path`. ``fps`` is the rate of those folders.
         role: ``generated``, or ``reference`` for a sample that only feeds the reference side of set metrics.
         tags: What results are grouped by, such as ``dimension=color``.
+        problem: Why nothing of it can be scored: what is odd in its line of a manifest. Empty for most.
     """
 
     id: str
     keys: Mapping[str, Any]
     role: str = "generated"
     tags: tuple[str, ...] = ()
+    problem: str = ""
 
     def content(self, keys: Iterable[str]) -> str:
         """Hex SHA-256 of what the given keys hold: the bytes of files, the canonical JSON of values.

@@ -207,3 +207,17 @@ def test_a_worker_by_hand_prints_the_refusal_that_it_met(
     assert worker.main([str(sweep / "0")]) == 2
     assert "There is no prompt file gone.txt" in capsys.readouterr().err
     assert sorted(path.name for path in (sweep / "0").iterdir()) == before
+
+
+def test_an_odd_row_of_a_manifest_costs_itself_alone(command: Cli, tmp_path: Path) -> None:
+    command(*SWEEP[1:])
+    [clip] = (tmp_path / "outputs" / "latest" / "artifacts").rglob("*.mp4")
+    rows = [{"id": "fine", "video": str(clip)}, {"id": "odd", "video": "a\0.mp4"}, {"id": "lone", "video": "\ud800"}]
+    (tmp_path / "samples.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    scored = command("op=eval", "manifest=samples.jsonl", "metrics=temporal")
+    assert scored.code == 0, scored.text
+    lines = (tmp_path / "outputs" / "latest" / "scores.jsonl").read_text().splitlines()
+    found = {row["sample"]: row for row in map(json.loads, lines)}
+    assert found["fine"]["status"] == "ok"
+    assert [found[name]["code"] for name in ("odd", "lone")] == ["unreadable"] * 2
+    assert found["odd"]["message"].startswith("line 2: video 'a\\x00.mp4' is no path")

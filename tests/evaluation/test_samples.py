@@ -10,7 +10,7 @@ import pytest
 
 from fvhydra.core.errors import UsageError
 from fvhydra.core.run import RunFolder
-from fvhydra.evaluation.manifest import read_manifest, tags_of
+from fvhydra.evaluation.manifest import manifest_of, read_manifest, tags_of
 from fvhydra.evaluation.samples import Samples, pairs, read_samples
 
 
@@ -149,13 +149,13 @@ def test_a_manifest_has_any_keys_and_paths_of_its_own_folder(tmp_path: Path) -> 
 
 def test_every_bad_line_of_a_manifest_is_listed(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
-    bad = ["{", "[1]", '{"prompt": "x"}', '{"video": 3, "id": "a"}', '{"video": "a", "role": "other"}']
+    bad = ["{", "[1]", '{"prompt": "x"}', '["\\xff"]', '{"video": "a", "role": "other"}']
     path.write_text("\n".join(['{"video": "a"}', *bad, '{"video": "a"}']))
     with pytest.raises(UsageError) as caught:
         read_manifest(path, [])
     said = caught.value.message
     assert said.startswith("6 line(s)")
-    for line, part in ((2, "not JSON"), (3, "not a JSON object"), (4, "neither id"), (5, "must be a path, not 3")):
+    for line, part in ((2, "not JSON"), (3, "not a JSON object"), (4, "neither id"), (5, "not a JSON object")):
         assert f"line {line}: {part}" in said or (f"line {line}: " in said and part in said)
     assert "line 6: role is 'other'" in said
     assert "line 7: the id 'a' is there already" in said
@@ -166,7 +166,7 @@ def test_a_manifest_without_samples_is_refused(tmp_path: Path, content: str | No
     path = tmp_path / "samples.jsonl"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(UsageError, match=r"has no samples|cannot be read"):
+    with pytest.raises(UsageError, match=r"has no samples|There is no manifest"):
         read_manifest(path, [])
     if content is not None:  # that of a shard, in which no sample fell
         assert read_samples([], manifest=str(path), of_shard=True).samples == []
@@ -176,3 +176,34 @@ def test_tags_are_said_once_and_nested_values_are_none() -> None:
     assert tags_of({"tags": ["a", "a"], "dimension": ["x", "y"], "scenario": {"deep": 1}, "view": 2}) == (
         *("a", "dimension=x", "dimension=y", "view=2"),
     )
+
+
+def test_an_odd_line_of_a_manifest_is_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
+    lines = {
+        '{"id": "fine", "video": "a.mp4"}': "",
+        '{"id": 1, "video": "a.mp4"}': "",
+        '{"id": 1.5, "video": "a.mp4"}': "",
+        '{"id": "nan", "video": "a.mp4", "prompt": NaN}': "",
+        '{"id": "nul", "video": "a\\u0000.mp4"}': "video 'a\\x00.mp4' is no path: it holds a NUL",
+        '{"id": "half", "video": "a\\ud800.mp4"}': "is no path: it holds half of a surrogate pair",
+        '{"id": "long", "video": "a.mp4", "reference": "%s"}' % ("a/" * 3000): "reference 'a/a/",
+        '{"id": "name", "video": "%s"}' % ("a" * 300): "a name of more than 255 bytes",
+        '{"id": "home", "video": "~nobody-here/a.mp4"}': "nobody of that name has a home here",
+        '{"id": "list", "video": ["a.mp4"]}': "video is ['a.mp4'], which is no path",
+        '{"id": "object", "video": "a.mp4", "reference": {"a": 1}}': "reference is {'a': 1}, which is no path",
+        '{"id": "prompt", "video": "a.mp4", "prompt": 5}': "its prompt is 5, which is no text",
+        '{"id": ["a"], "video": "a.mp4"}': "its id is ['a'], which is no text",
+        '{"id": "\\ud800", "video": "a.mp4"}': "which is no text",
+        '{"id": true, "video": "a.mp4"}': "its id is True",
+        '{"video": 3}': "video is 3, which is no path",
+    }
+    path = tmp_path / "samples.jsonl"
+    path.write_text("\n".join(lines))
+    found = {sample.id: sample for sample in read_manifest(path, [])}
+    assert len(found) == len(lines) and found["1"].problem == found["1.5"].problem == ""
+    assert "text_prompt" not in found["nan"].keys
+    for number, says in enumerate(lines.values(), 1):
+        odd = [sample.problem for sample in found.values() if sample.problem.startswith(f"line {number}: ")]
+        assert [says in problem for problem in odd] == ([True] if says else []), (number, odd)
+    path.write_bytes(manifest_of(found.values()))
+    assert {sample.id: sample for sample in read_manifest(path, [])} == found, "the same in a shard"
