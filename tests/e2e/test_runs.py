@@ -61,31 +61,6 @@ def test_mock_seeds_and_checks_every_model(cli: Cli, tmp_path: Path, model: str)
     assert verdicts == ["pass", "regression"]
 
 
-def test_generate_takes_an_odd_prompt_as_it_is(cli: Cli, tmp_path: Path) -> None:
-    prompt = "A cat, sitting = happy (1.2)"
-    command = cli("op=generate", "model=wan22_ti2v_5b", "engine=mock", f"prompt={prompt}", "seed=7")
-    assert command.code == 0, command.text
-    [case] = _latest(tmp_path)["cases"]
-    assert (case["prompt"], case["seed"]) == (prompt, 7)
-    assert (tmp_path / "outputs" / "latest" / case["artifact"]).stat().st_size > 1000
-
-
-def test_generate_with_the_real_pipeline(cli: Cli, tmp_path: Path) -> None:
-    command = cli("op=generate", "model=wan22_ti2v_5b", "prompt=A cat, sitting = happy (1.2)", "seed=7")
-    assert command.code == 0, command.text
-    [case] = _latest(tmp_path)["cases"]
-    assert case["artifact"].endswith(".mp4") and case["seconds"]["dit_time_s"] > 0
-
-
-def test_prompt_files_of_each_kind(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("one\n\ntwo, with = signs\n")
-    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n"two, with = signs"\n')
-    (tmp_path / "a.yaml").write_text("- one\n- text: two, with = signs\n")
-    for name in ("a.txt", "a.jsonl", "a.yaml"):
-        assert cli("op=generate", "engine=mock", f"prompt_file={name}").code == 0
-        assert [case["prompt"] for case in _latest(tmp_path)["cases"]] == ["one", "two, with = signs"]
-
-
 @pytest.mark.slow
 def test_hostile_prompts_neither_collide_nor_escape(cli: Cli, tmp_path: Path) -> None:
     shared = "The same first hundred characters, which is what other tools look at when they search a reference. " * 2
@@ -198,41 +173,6 @@ def test_a_killed_run_reads_as_interrupted(tmp_path: Path, cache_dir: Path, brok
     process.wait()
     [log] = tmp_path.glob(pattern)
     assert RunFolder.open(log.parent.parent).state == "interrupted"
-
-
-@pytest.mark.slow
-def test_doctor_finds_what_is_wrong_and_keeps_tokens_to_itself(cli: Cli, tmp_path: Path) -> None:
-    well = cli("op=doctor", HF_TOKEN="hf_planted_secret")
-    assert well.code == 0, well.text
-    for part in (
-        "python",
-        "torch",
-        "encoder libx264",
-        "from HF_TOKEN",
-        "free disk",
-        "choices compose",
-        "writable",
-    ):
-        assert part in well.out
-    assert "hf_planted_secret" not in well.text
-    (tmp_path / "file").write_text("x")
-    ill = cli("op=doctor", "store.path=file/store")
-    assert ill.code == 4 and "BAD  store" in ill.out
-
-
-def test_plain_lines_without_a_terminal(cli: Cli) -> None:
-    command = cli("op=generate", "engine=mock")
-    assert "generate | load" in command.err and "\x1b[" not in command.text
-    assert cli("op=generate", "engine=mock", "job.progress=none").err == ""
-
-
-def test_settings_without_effect_are_named(cli: Cli, tmp_path: Path) -> None:
-    command = cli("op=generate", "engine=mock", "model=wan21_t2v_1_3b", "prompt_index=0", "sampling.audio_s=3")
-    assert command.code == 0 and "Without effect with engine=mock: audio_s=3" in command.out
-    plain = cli("op=generate", "engine=mock", "model=wan21_t2v_1_3b", "prompt_index=0")
-    assert "Without effect" not in plain.out
-    [artifact] = json.loads((tmp_path / "outputs" / "latest" / "manifest.json").read_text())["artifacts"]
-    assert artifact["arguments"]["seed"] == 1024 and artifact["dropped"] == {}
 
 
 def test_suggested_commands_ask_for_the_same_recipe(cli: Cli) -> None:

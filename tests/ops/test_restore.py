@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from fvhydra.config.store import LocalStoreConfig
 from fvhydra.stores.local import LocalStore
 from tests.conftest import Cli
+from tests.ops.folders import store_of, tree_of
 
+MOCK = ("engine=mock",)
+BOTH = "op.confirm=[confirm reseed, upload]"
+# another kernel: the same recipe, other pixels
+MOVED = "tier.perturb_weights=0.5"
+ACCEPT = "op.accept=undisturbed_weights"
+DELETE = "op.confirm=[confirm delete, upload]"
 WAN = ("engine=mock", "model=wan21_t2v_1_3b")
-
-
-def _store(folder: Path) -> LocalStore:
-    return LocalStore(LocalStoreConfig(_target_="", name="local", path=str(folder / "store")))
 
 
 def _without_sidecars(store: LocalStore) -> None:
@@ -32,7 +34,7 @@ def test_a_seed_that_nobody_knows_is_null_and_one_that_is_known_is_not(
 ) -> None:
     draft = ["op.draft=true"] if op == "promote" else []
     assert command("op=seed_ssim", *WAN, *draft, "op.confirm=upload").code == 0
-    store = _store(tmp_path)
+    store = store_of(tmp_path)
     if not sidecars:
         _without_sidecars(store)
     undo = []
@@ -54,3 +56,31 @@ def test_a_seed_that_nobody_knows_is_null_and_one_that_is_known_is_not(
         everything = "".join((shown.out, page, summary, *names))
         assert "case 0: done" in shown.out and names[0].startswith("#0: ")
         assert "seed 0" not in everything and "seed None" not in everything and "None |" not in everything
+
+
+@pytest.mark.slow
+def test_restore_to_a_revision(cli: Cli, tmp_path: Path) -> None:
+    cli("op=seed_ssim", *MOCK, "op.confirm=upload")
+    revision, before = store_of(tmp_path).head(), tree_of(tmp_path)
+    cli("op=reseed_ssim", *MOCK, MOVED, ACCEPT, "op.reason=why", BOTH)
+    cli("op=seed_ssim", *MOCK, "prompt=another", "op.confirm=upload")
+    command = cli("op=restore", *MOCK, f"op.revision={revision}", DELETE)
+    assert command.code == 0, command.text
+    assert tree_of(tmp_path) == before
+    assert cli("op=restore", *MOCK).code == 2
+    assert "op=log" in cli("op=restore", *MOCK).text
+    assert cli("op=restore", *MOCK, "op.revision=nonsense").code in (2, 4)
+
+
+def test_a_seed_can_be_undone(cli: Cli, tmp_path: Path) -> None:
+    cli("op=seed_ssim", *MOCK, "op.confirm=upload")
+    run = (tmp_path / "outputs" / "latest").resolve()
+    added = sorted(tree_of(tmp_path))
+    for words in (("op.confirm=upload",), ()):  # the first is not enough
+        command = cli("op=restore", *MOCK, f"run={run}", *words)
+        assert (command.code, len(tree_of(tmp_path))) == (2 if words else 0, len(added)), command.text
+    for path in added:
+        assert f"Deletes {path}" in command.out
+        assert f"Deletes {path}" in (tmp_path / "outputs" / "latest" / "report" / "index.html").read_text()
+    assert cli("op=restore", *MOCK, f"run={run}", DELETE).code == 0
+    assert tree_of(tmp_path) == {}

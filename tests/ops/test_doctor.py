@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from fvhydra.config.store import LocalStoreConfig
 from fvhydra.stores.local import LocalStore
 from tests.conftest import Cli
@@ -43,3 +45,23 @@ def test_a_folder_that_cannot_be_made(cli: Cli) -> None:
     assert command.code == 4 and "/proc/x cannot be written" in command.text, command.text
     refused = cli("op=generate", "engine=mock", "job.output_dir=/proc/x")
     assert refused.code == 2 and "Cannot write /proc/x" in refused.text, refused.text
+
+
+@pytest.mark.slow
+def test_doctor_finds_what_is_wrong_and_keeps_tokens_to_itself(cli: Cli, tmp_path: Path) -> None:
+    well = cli("op=doctor", HF_TOKEN="hf_planted_secret")
+    assert well.code == 0, well.text
+    for part in (
+        "python",
+        "torch",
+        "encoder libx264",
+        "from HF_TOKEN",
+        "free disk",
+        "choices compose",
+        "writable",
+    ):
+        assert part in well.out
+    assert "hf_planted_secret" not in well.text
+    (tmp_path / "file").write_text("x")
+    ill = cli("op=doctor", "store.path=file/store")
+    assert ill.code == 4 and "BAD  store" in ill.out

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""References that are damaged, of another kind, or dangerous: each is named, and costs only its own case."""
+"""``op=check_ssim``: odd references are named and cost only their own case; CI makes drafts of what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from fvhydra.config.store import LocalStoreConfig
 from fvhydra.media import video
 from fvhydra.stores.local import LocalStore
 from tests.conftest import Cli
+from tests.ops.folders import latest_of, tree_of
 
+MOCK = ("engine=mock", "model=wan21_t2v_1_3b")
 FOLDER = "reference_videos/smoke/CPU_reference_videos"
 WAN = f"{FOLDER}/Wan2.1-T2V-1.3B-Diffusers/TORCH_SDPA"
 LTX2 = f"{FOLDER}/LTX2-Distilled-Diffusers/TORCH_SDPA"
@@ -116,3 +118,15 @@ def test_one_damaged_reference_costs_only_its_own_case(cli: Cli, tmp_path: Path)
     assert command.code == 2, command.text
     cases = json.loads((tmp_path / "outputs" / "latest" / "result.json").read_text())["cases"]
     assert [case["verdict"] for case in cases] == ["pass", "usage_error"]
+
+
+def test_ci_bootstraps_drafts_and_still_fails(cli: Cli, tmp_path: Path) -> None:
+    cli("op=seed_ssim", *MOCK, "prompt_index=0", "op.confirm=upload")
+    command = cli("op=check_ssim", *MOCK, "op.bootstrap=true")
+    assert command.code == 3, command.text
+    drafts = [path for path in tree_of(tmp_path) if path.startswith("drafts/")]
+    assert len(drafts) == 2 and all("A lone hiker" in path for path in drafts)
+    assert [case["verdict"] for case in latest_of(tmp_path)["cases"]] == ["pass", "no_reference"]
+    assert cli("op=check_ssim", *MOCK, "op.bootstrap=true").code == 3, "the draft stays"
+    assert cli("op=promote", *MOCK, "op.confirm=upload").code == 0
+    assert cli("op=check_ssim", *MOCK).code == 0
