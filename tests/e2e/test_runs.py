@@ -194,7 +194,8 @@ def test_a_report_that_fails_is_recorded(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import fvhydra.report.write as w\ndef broken(*_): raise RuntimeError('no ink')\nw.render_html = broken\n"
     )
-    command = cli("op=seed_ssim", "engine=mock", "op.confirm=upload", PYTHONPATH=str(tmp_path))
+    words = ("op=seed_ssim", "engine=mock", "op.confirm=upload")
+    command = cli(*words, PYTHONPATH=str(tmp_path), preexec=os.getpid)  # a start of its own, which reads that file
     assert command.code == 4 and "The report failed: RuntimeError: no ink" in command.out, command.text
     assert _latest(tmp_path)["verdict"] == "infrastructure" and not (tmp_path / "store").exists()
     assert "no ink" in (tmp_path / "outputs" / "latest" / "status" / "error.log").read_text()
