@@ -266,3 +266,37 @@ class _Patience:
         self._left -= 1
         if not self._left:
             raise error
+
+
+def _runs(tmp_path: Path, store: LocalStore, *prepared: change.Change) -> Path:
+    """A folder with a run folder for each change, as it was prepared; the first sorts last."""
+    for name, made in zip("cba", prepared, strict=False):
+        folder = RunFolder(tmp_path / "runs" / name)
+        folder.path.mkdir(parents=True)
+        change.save_change(folder, made)
+    return tmp_path / "runs"
+
+
+def test_a_change_whose_command_was_killed_is_found_by_what_it_put_there(
+    run: RunFolder, store: LocalStore, tmp_path: Path
+) -> None:
+    prepared = _change(store, changes=[_file(run, f"{PLACE}/a.pt", b"a"), _file(run, f"{PLACE}/a.pt.json", b"{}")])
+    paths = list(reversed(prepared.paths))
+    other = dataclasses.replace(prepared, operation="0" * 32)  # was never applied
+    runs = _runs(tmp_path, store, other, prepared)
+    assert change.published_before(runs, store, paths) is None
+    revision = change.apply_change(run, dataclasses.replace(prepared), store, who="alice")
+    assert change.published_before(runs, store, paths) == (runs / "b", revision)
+    assert change.published_before(runs, store, paths[:1]) is None
+    (runs / "c" / "change.json").write_text("{")  # what is damaged is not the one
+    assert change.published_before(runs, store, paths) == (runs / "b", revision)
+    for told in (dataclasses.replace(prepared, applied=revision), dataclasses.replace(prepared, store="another")):
+        change.save_change(RunFolder(runs / "b"), told)
+        assert change.published_before(runs, store, paths) is None
+
+
+def test_the_newest_of_equal_changes_is_the_one(run: RunFolder, store: LocalStore, tmp_path: Path) -> None:
+    prepared = _change(store, changes=[_file(run, f"{PLACE}/a.pt", b"a")])
+    runs = _runs(tmp_path, store, prepared, prepared)
+    revision = change.apply_change(run, dataclasses.replace(prepared), store, who="alice")
+    assert change.published_before(runs, store, prepared.paths) == (runs / "c", revision)

@@ -40,6 +40,13 @@ def test_a_change_round_trips(tmp_path: Path) -> None:
     assert change.load_change(run) == CHANGE
 
 
+def test_a_folder_without_a_change_is_said_with_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        change.load_change(RunFolder(tmp_path))
+    assert refused.value.message == f"{tmp_path} holds no prepared change."
+    assert refused.value.hint == "Give the folder of the run that prepared it."
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
