@@ -63,6 +63,8 @@ def run(given: Sequence[str]) -> int:
         return _refused(error.message, error.hint, error.exit_code)
     except KeyboardInterrupt:
         return Verdict.INTERRUPTED.exit_code
+    except BrokenPipeError:  # main knows what it means
+        raise
     except Exception as error:
         known = extras.explained(error)
         if isinstance(known, FvhydraError):

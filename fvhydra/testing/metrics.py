@@ -18,6 +18,7 @@ import pytest
 from fvhydra.core.files import plain
 from fvhydra.core.progress import Silent
 from fvhydra.core.scores import MetricSummary, ScoreRow
+from fvhydra.core.trust import trust_classes
 from fvhydra.evaluation.evaluate import evaluate, merge
 from fvhydra.evaluation.scoring import Resources
 from fvhydra.metrics.assets import HubAssets
@@ -68,6 +69,8 @@ class MetricContract:
     @classmethod
     def samples(cls, tmp_path_factory: pytest.TempPathFactory) -> Sequence[VideoSample]:
         """Two samples or more that differ, with all that the metric needs and, if it compares, references."""
+        if cls.target:
+            trust_classes([cls.target])
         return samples_for(metric_class(cls.metric, cls.target).spec, tmp_path_factory.mktemp("samples"))
 
     @pytest.fixture(scope="class")
@@ -82,6 +85,8 @@ class MetricContract:
     @classmethod
     def made(cls, assets: Assets) -> Metric:
         """The metric, not loaded."""
+        if cls.target:
+            trust_classes([cls.target])  # this test names it
         found = metric_class(cls.metric, cls.target)
         return found(found.spec.params(**cls.params), assets)
 

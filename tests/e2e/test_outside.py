@@ -137,7 +137,7 @@ def test_references_are_made_and_checked_by_choices_from_outside(
     manifest = json.loads((tmp_path / "multirun" / "check_ssim" / "mine" / "1" / "manifest.json").read_text())
     assert manifest["config"]["engine"]["speed"] == 2
     again = command("-m", *ALL, "op=check_ssim", "engine.speed=1,2", "launcher=own", "sweep=mine", **outside)
-    assert again.code == 0 and again.text.count("reused") == 2, again.text
+    assert again.code == 0 and again.text.count("(reused)") == 2, again.text
 
 
 def test_all_wrong_keys_are_named_at_once_as_for_ours(command: Cli, outside: dict[str, str]) -> None:

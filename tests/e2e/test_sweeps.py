@@ -37,7 +37,12 @@ def test_jobs_keep_their_numbers_and_changed_ones_are_new(cli: Cli, tmp_path: Pa
     assert "0 done (reused) seed=5 0/report/index.html" in lines
     for number, seed in ((1, 6), (2, 7), (3, 7)):
         assert f"{number} done seed={seed} {number}/report/index.html" in lines
-    assert [entry["seed"] for entry in diary(tmp_path) if entry["what"] == "end"] == [5, 6, 6, 7, 7]
+    assert [entry["seed"] for entry in diary(tmp_path) if entry["what"] == "end"] == [
+        5,
+        6,
+        7,
+        7,
+    ]  # its case was finished
     assert (tmp_path / NIGHT / "1" / "attempts" / "1" / "manifest.json").is_file()
 
     everything = cli(*sweep, "seed=8,5,6", "resume=false")
@@ -101,7 +106,7 @@ def test_seeding_through_a_launcher_publishes_from_here_alone(cli: Cli, tmp_path
         hidden = cli(*words, "store.repo_id=alice/hidden", **here)
         assert hidden.code == 2 and "alice/hidden cannot be read without one" in hidden.err, hidden.text
         assert "launcher.pass_env=[HF_TOKEN]" in hidden.err and not diary(tmp_path)
-        assert len(list((tmp_path / "multirun/seed_ssim").iterdir())) == 1, "a command that is refused leaves nothing"
+        assert not (tmp_path / "multirun/seed_ssim").exists(), "a command that is refused leaves nothing"
 
         made = cli(*words, "sweep=first", **here)
         assert made.code == 0 and made.out.count("Nothing was written to hf://") == 2, made.text

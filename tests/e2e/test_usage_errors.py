@@ -30,7 +30,7 @@ from tests.conftest import Cli
         (["prompt_index=7"], ["prompt_index=7 is out of range", "1 prompt(s)"]),
         (["model=hunyuan_i2v", "prompt=x"], ["animates a first frame", "image="]),
         (["image=none.png"], ["none.png"]),
-        (["op=generate", "gpu=h100", "engine=diffusers"], ["gpu=h100", "finds none here"]),
+        (["op=generate", "gpu=h100", "engine=diffusers"], ["gpu=h100", "this machine has none"]),
         (["hydra/launcher=joblib"], ["Write one of these instead: launcher=local"]),
         (["op=publish"], ["run=<folder"]),
         (["op=publish", "run=nowhere"], ["is not a run folder"]),

@@ -96,7 +96,7 @@ def orphan(tmp_path: Path) -> RunFolder:
 
 def test_what_a_worker_still_writes_is_part_of_its_own_attempt(orphan: RunFolder) -> None:
     sent = job(orphan.path, *GENERATE)
-    assert _prepare(SimpleNamespace(ended=pytest.fail), sent)  # type: ignore[arg-type]
+    assert _prepare(SimpleNamespace(ended=pytest.fail), sent, {})  # type: ignore[arg-type]
     time.sleep(0.6)
     assert (orphan.path / "attempts" / "1" / "late.txt").is_file()
     assert sorted(path.name for path in orphan.path.iterdir()) == ["attempts", "job.json"]
