@@ -123,3 +123,23 @@ def test_the_refusal_names_the_first_and_what_to_do(tmp_path: Path, rules: Rules
     ) as caught:
         check_names(tmp_path, [f"a{number}?" for number in range(5)])
     assert "job.output_dir" in caught.value.hint
+
+
+def test_up_to_three_names_are_listed_one_below_the_other(tmp_path: Path, rules: Rules) -> None:
+    rules(WINDOWS)
+    with pytest.raises(UsageError) as refused:
+        check_names(tmp_path, ["a?*", "b.", "c "])
+    assert refused.value.message == (
+        f"The file system of {tmp_path} cannot hold 3 name(s):\n    a?*: it knows no ? * in a name"
+        "\n    b.: it drops the dot at the end of a name\n    c : it drops the space at the end of a name"
+    )
+    assert refused.value.hint == (
+        "Choose a folder on another file system (job.output_dir), or run the prompts one by one (prompt_index)."
+    )
+
+
+def test_the_folder_that_is_tried_is_the_nearest_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Path] = []
+    monkeypatch.setattr("fvhydra.core.filesystem.probe", lambda folder: tried.append(folder) or WINDOWS)
+    assert list(unholdable(tmp_path / "a" / "b", ["x?"])) == ["x?"]
+    assert tried == [tmp_path]

@@ -41,3 +41,10 @@ def test_a_system_without_affinity_has_all_its_cpus(monkeypatch: pytest.MonkeyPa
     assert cpus() == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cpus() == 1
+
+
+def test_only_cpus_that_this_process_may_run_on_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FVHYDRA_CPUS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 5} if pid == 0 else set())
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert cpus() == 2

@@ -9,7 +9,7 @@ import pytest
 
 from fvhydra.config.schema import conf_dir, environment_of, typed_only
 from fvhydra.core.errors import UsageError
-from fvhydra.core.project import applied, config_folders, project_settings
+from fvhydra.core.project import applied, config_folders, project_settings, refuse_file
 
 
 @pytest.fixture
@@ -163,3 +163,36 @@ def test_every_variable_that_conf_reads_is_declared_with_its_key() -> None:
 
 def test_keys_that_run_programs_are_declared() -> None:
     assert {"launcher.setup", "launcher.image.commands", "launcher.pass_env", "op.confirm"} <= typed_only()
+
+
+FILE = Path("conf/engine/x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "message"),
+    [
+        ("engine", {"python": "/x"}, "engine.python: only the command line may set this."),
+        ("", {"hydra": {"run": {"dir": "x"}}}, "hydra.run.dir: only the command line may set this."),
+        ("engine", {"options": [{"a": "${oc.env:HF_TOKEN}"}]}, "engine.options.a=${oc.env:HF_TOKEN}: only keys may be"),
+        (
+            "engine",
+            {"_target_": "strange.Engine"},
+            "engine._target_=strange.Engine is no class of fvhydra, nor registered by an installed package.",
+        ),
+        ("", {"metrics": {"use": {"a": {"b": {"_target_": "x.Y"}}}}}, "metrics.use.a.b._target_=x.Y is no class of"),
+    ],
+)
+def test_a_file_of_a_projects_folder_only_gives_values(group: str, values: object, message: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        refuse_file(FILE, group, values)
+    assert refused.value.message.startswith(f"{FILE}: {message}")
+    assert refused.value.hint == (
+        "Name the folder yourself if you trust it (--config-dir), or install the package that registers the class."
+        if "_target_" in message
+        else "Type it, or export it: this file is data, whoever wrote it."
+    )
+
+
+def test_values_and_classes_of_ours_are_what_such_a_file_is_for() -> None:
+    refuse_file(FILE, "engine", {"_target_": "fvhydra.engines.mock.MockEngine", "options": {"a": [1, "${seed}", None]}})
+    refuse_file(FILE, "", None)

@@ -67,7 +67,13 @@ def test_what_a_record_of_version_1_lacks_or_has_otherwise_is_left_to_the_types(
     found = RunResult.from_json({"op": "x", "verdict": "pass", "details": {"change": "prepared"}})
     assert found.change == ChangeStatus("", 0) and found.details == {} and found.sides == ("reference", "generated")
     latent = {"index": 0, "prompt": "a", "seed": 1, "fingerprint": "f", "verdict": "done"}
-    for numerics, read in (({}, None), (None, None), ({"reference": vars(NUMERICS)}, LatentNumerics(NUMERICS, None))):
+    new, old = {"generated": vars(NUMERICS)}, {"reference": vars(NUMERICS)}
+    for numerics, read in (
+        ({}, None),
+        (None, None),
+        (new, LatentNumerics(None, NUMERICS)),
+        (old, LatentNumerics(NUMERICS)),
+    ):
         [case] = RunResult.from_json(_version_1(cases=[latent | {"numerics": numerics}])).cases
         assert (case.numerics, case.clip) == (read, None)
     for wrong in ({"cases": [1]}, {"cases": 1}, {"details": 1}):

@@ -101,3 +101,23 @@ def test_a_token_goes_where_the_command_says(monkeypatch: pytest.MonkeyPatch) ->
     given = {trust.CLASSES_VARIABLE, trust.ENDPOINTS_VARIABLE, trust.SETTINGS_VARIABLE}
     assert set(trust.trusted_variables()) == given
     assert "secret" not in str(trust.trusted_variables())
+
+
+def test_an_address_that_is_not_trusted_is_shown_beside_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "HTTP://Mirror/")
+    monkeypatch.setenv(trust.ENDPOINTS_VARIABLE, "http://one")
+    with pytest.raises(UsageError) as refused:
+        trust.refuse_endpoint("https://ada:secret@evil")
+    assert refused.value.message == (
+        "store.endpoint=https://evil comes from a file, and this command line and its environment say "
+        "http://mirror and http://one: no token is sent to another address."
+    )
+    assert refused.value.hint == "If you trust it, give it in the command (store.endpoint=...) or as HF_ENDPOINT."
+    with pytest.raises(UsageError, match="no token is sent"):
+        trust.refuse_endpoint("http://[")  # no address at all
+
+
+def test_what_is_trusted_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(trust.CLASSES_VARIABLE, "a.B")
+    trust.trust_classes(["a.B", "", "c.D", "c.D"])
+    assert trust.trusted_variables()[trust.CLASSES_VARIABLE] == "a.B,c.D"
