@@ -118,7 +118,7 @@ def test_seeding_through_a_launcher_publishes_from_here_alone(cli: Cli, tmp_path
         assert len(diary(tmp_path)) == 4, "what was looked at is what is published"
 
         again = cli(*words, "sweep=second", **here)
-        assert again.code == 2 and again.out.count("already in the store") == 2, again.text
+        assert again.code == 2 and again.text.count("already in the store") == 2, again.text
         assert len(diary(tmp_path)) == 4
 
 
