@@ -12,6 +12,10 @@ if TYPE_CHECKING:  # engines are run by interpreters that have no pydantic, and 
     import pydantic
 
 
+_SHOWN = 120
+"""Characters of a value in a message."""
+
+
 class ConfigError(Exception):
     """Everything that is wrong with a configuration. ``cli`` shows it as a usage error (exit 2).
 
@@ -35,7 +39,13 @@ def first_problem(error: pydantic.ValidationError) -> str:
     """What is wrong with a record that a program wrote: its first wrong key, what is there, what is allowed."""
     item = error.errors(include_url=False, include_context=False)[0]
     key = ".".join(str(part) for part in item["loc"]) or "it"
-    return f"{key} is {reprlib.repr(item['input'])}: {item['msg']}"
+    return f"{key} is {short(item['input'])}: {item['msg']}"
+
+
+def short(value: object) -> str:
+    """A value that somebody else wrote, as it is shown in a message: never long."""
+    text = reprlib.repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fvhydra.config.problems import short
 from fvhydra.core import untrusted
 from fvhydra.core.errors import UsageError
 from fvhydra.core.files import canonical_json, given_path
@@ -109,9 +109,9 @@ def _sample(line: bytes, number: int, folder: Path, path_keys: set[str]) -> Samp
     if isinstance(name, (int, float)) and not isinstance(name, bool):
         name = str(name)
     if not _is_text(name) or not name:
-        odd, name = [f"its id is {reprlib.repr(name)}, which is no text"], f"line {number}"
+        odd, name = [f"its id is {short(name)}, which is no text"], f"line {number}"
     if not _is_text(keys.get("text_prompt", "")):
-        odd.append(f"its prompt is {reprlib.repr(keys.pop('text_prompt'))}, which is no text")
+        odd.append(f"its prompt is {short(keys.pop('text_prompt'))}, which is no text")
     odd += _located(keys, folder, path_keys)
     return Sample(name, keys, role, tags_of(keys), f"line {number}: {'; '.join(odd)}" if odd else str(told))
 
@@ -127,7 +127,7 @@ def _located(keys: dict[str, Any], folder: Path, path_keys: set[str]) -> list[st
             except UsageError as error:
                 odd.append(f"{key} {error.message.rstrip('.')}")
         elif key in PATHS:
-            odd.append(f"{key} is {reprlib.repr(value)}, which is no path")
+            odd.append(f"{key} is {short(value)}, which is no path")
         else:
             keys[key] = value
     return odd

@@ -8,8 +8,6 @@ Other tools read and write this format, so its keys are interface: ``latent`` (f
 from __future__ import annotations
 
 import io
-import pickle
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fvhydra.config.problems import short
 from fvhydra.core.artifacts import Numerics
 from fvhydra.core.errors import MediaError, nearest
 from fvhydra.core.files import plain, write_bytes
+from fvhydra.media.tensors import has_values, read_tensors, refuse_unbounded
 
 if TYPE_CHECKING:
     import torch
@@ -148,19 +148,19 @@ def load_bundle(path: Path) -> LatentBundle:
         MediaError: Missing, not a bundle, code instead of data, another format version, a missing key, a dtype, shape
             or slice that contradicts the format.
     """
-    data = _unpickled(path)
+    data = read_tensors(path, "latent bundle")
     _check_keys(path, data)
     latent = _array(path, data, "latent", np.dtype(np.float16))
     expected_slice = _array(path, data, "expected_slice", np.dtype(np.float32))
-    kind = str(data["slice_spec"]["kind"])
+    kind = data["slice_spec"]["kind"]
     if list(data["shape"]) != list(latent.shape):
-        raise MediaError(f"{path}: 'shape' says {list(data['shape'])} but the latent is {list(latent.shape)}.")
+        raise MediaError(f"{path}: 'shape' says {short(data['shape'])} but the latent is {list(latent.shape)}.")
     if reason := fits(kind, latent.shape):
         raise MediaError(f"{path}: {reason}")
     length = take_slice(latent, kind).size
     if expected_slice.shape != (length,):
         raise MediaError(f"{path}: 'expected_slice' is {list(expected_slice.shape)}, '{kind}' gives [{length}].")
-    return LatentBundle(latent, str(data["dtype_original"]), expected_slice, kind, data["metadata"])
+    return LatentBundle(latent, data["dtype_original"], expected_slice, kind, data["metadata"])
 
 
 def numerics(bundle: LatentBundle) -> Numerics:
@@ -181,43 +181,25 @@ def numerics(bundle: LatentBundle) -> Numerics:
     )
 
 
-def _unpickled(path: Path) -> Any:
-    import torch
-
-    try:
-        with warnings.catch_warnings():
-            # said about other programs' pickles just before they are refused
-            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise MediaError(f"There is no latent bundle {path}.") from error
-    except pickle.UnpicklingError as error:
-        raise MediaError(
-            f"{path} was refused: it is not a plain latent bundle but a pickle with other objects or code in it.",
-            "Do not load it by other means unless you made it; seed the reference again.",
-        ) from error
-    except Exception as error:  # broken bytes make the unpickler raise nearly anything
-        raise MediaError(
-            f"{path} is not a latent bundle: it is another kind of file, or was cut short or damaged.",
-            "Copy or fetch it again.",
-        ) from error
-
-
 def _check_keys(path: Path, data: Any) -> None:
     if not isinstance(data, dict):
         raise MediaError(f"{path} is not a latent bundle: it holds a {type(data).__name__}, not a dict.")
     version = data.get("format_version", FORMAT_VERSION)
-    if version != FORMAT_VERSION or type(version) is not int:
-        raise MediaError(f"{path} has format version {version!r}; this fvhydra reads version {FORMAT_VERSION}.")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise MediaError(f"{path} has format version {short(version)}; this fvhydra reads version {FORMAT_VERSION}.")
     if missing := [key for key in _KEYS if key not in data]:
         raise MediaError(f"{path} is not a latent bundle: it lacks {', '.join(missing)}.")
+    for key in ("shape", "dtype_original", "slice_spec", "metadata"):
+        refuse_unbounded(data[key], path, key)
+    if not isinstance(data["dtype_original"], str):
+        raise MediaError(f"{path}: 'dtype_original' is a {type(data['dtype_original']).__name__}, not a text.")
     if not isinstance(data["metadata"], dict):
         raise MediaError(f"{path}: 'metadata' is a {type(data['metadata']).__name__}, not a dict.")
     if not isinstance(data["shape"], (list, tuple)):
         raise MediaError(f"{path}: 'shape' is a {type(data['shape']).__name__}, not a list.")
     spec = data["slice_spec"]
-    if not isinstance(spec, dict) or "kind" not in spec or spec.get("version") != SLICE_VERSION:
-        raise MediaError(f"{path}: 'slice_spec' must hold a kind and version {SLICE_VERSION}, not {spec!r}.")
+    if not isinstance(spec, dict) or not isinstance(spec.get("kind"), str) or spec.get("version") != SLICE_VERSION:
+        raise MediaError(f"{path}: 'slice_spec' must hold a kind and version {SLICE_VERSION}, not {short(spec)}.")
 
 
 def _array(path: Path, data: dict[str, Any], key: str, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -227,8 +209,8 @@ def _array(path: Path, data: dict[str, Any], key: str, dtype: np.dtype[Any]) -> 
     if not isinstance(tensor, torch.Tensor) or tensor.dtype != getattr(torch, dtype.name):
         given = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
         raise MediaError(f"{path}: '{key}' is {given}, format version {FORMAT_VERSION} stores torch.{dtype.name}.")
-    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+    if not has_values(tensor):
         raise MediaError(
-            f"{path}: '{key}' is a {tensor.layout} tensor on {tensor.device}, not a dense one with values."
+            f"{path}: '{key}' is a {tensor.layout} tensor on {tensor.device}, not a dense one with values of its own."
         )
     return tensor.detach().numpy()

@@ -13,6 +13,9 @@ from typing import Any
 import torch
 import transformers.utils.logging as transformers_logging
 
+from fvhydra.core.errors import MediaError
+from fvhydra.core.files import regular_file
+from fvhydra.media.tensors import WEIGHTS_BYTES, has_values, read_tensors
 from fvhydra.metrics.base import Skipped
 from fvhydra.metrics.spec import Asset
 
@@ -20,12 +23,26 @@ _LIBRARY = Lock()
 
 
 def state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a ``.safetensors`` file, or of a PyTorch file read without running what is pickled in it."""
+    """The tensors of a ``.safetensors`` file, or of a PyTorch file read without running what is pickled in it.
+
+    Raises:
+        MediaError: It is none, is damaged, or holds anything else.
+    """
     if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        return load_file(path)
-    loaded: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        regular_file(path, "weights", most_bytes=WEIGHTS_BYTES, error=MediaError)
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise MediaError(f"{path} is no safetensors file ({error}).") from error
+    loaded = read_tensors(path, "file of weights", most_bytes=WEIGHTS_BYTES, legacy=True)
+    if not isinstance(loaded, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) and has_values(value)
+        for name, value in loaded.items()
+    ):
+        raise MediaError(f"{path} is no file of weights: it must hold tensors by their names.")
     return loaded
 
 
