@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT, Command
 
-CHECKOUT = "/home/dev/fvhydra"
+HOME = "/home/dev"
 _CERTIFICATES = "/etc/pip-certificates.crt"  # installing packages renews those of the system
 _APT = re.compile(r"Acquire::(Check-|https?|Retries|Languages)")
 _ALONE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child")
@@ -56,7 +56,7 @@ class BareDebian:
         build = ["mmdebstrap", "--quiet", "--variant=apt", "--include=python3,make", *options]
         subprocess.run([*build, release, self.root, *_mirrors(release)], check=True)
         for path in ("/etc/resolv.conf", "/etc/hosts", *_pip_files()):
-            self._copy(Path(path))
+            self._copy(Path(path), path.replace(f"{Path.home()}/", f"{HOME}/"))
         for name, value in _pip_settings():
             if name == "cert":
                 self._copy(Path(value), _CERTIFICATES)
@@ -66,14 +66,13 @@ class BareDebian:
         """Delete the folder; nothing is mounted in it any more."""
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=True)
 
-    def run(self, command: str, timeout_s: float, user: str = "root") -> Command:
+    def run(self, command: str, timeout_s: float, user: str = "dev") -> Command:
         """Run a command of the shell in the checkout."""
         pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         if Path(f"{self.root}{_CERTIFICATES}").exists():
             pip["PIP_CERT"] = _CERTIFICATES
-        home = "/root" if user == "root" else f"/home/{user}"
-        environment = [f"PATH={_PATH}", f"HOME={home}", "LANG=C.UTF-8", *(f"{key}={pip[key]}" for key in pip)]
-        inside = ["env", "-i", *environment, "sh", "-c", f"cd {CHECKOUT} && {command}"]
+        environment = [f"PATH={_PATH}", f"HOME={HOME}", "LANG=C.UTF-8", *(f"{key}={pip[key]}" for key in pip)]
+        inside = ["env", "-i", *environment, "sh", "-c", f"cd ~/fvhydra && {command}"]
         enter = [*self._mounts(), shlex.join(["exec", "chroot", f"--userspec={user}", str(self.root), *inside])]
         done = subprocess.run(
             [*_ALONE, "sh", "-e", "-c", "\n".join(enter)],
@@ -99,8 +98,8 @@ class BareDebian:
             lines.append(f"mkdir -p {there}; mount --bind {folder} {there}; mount -o remount,bind,ro {there}")
         return lines
 
-    def _copy(self, path: Path, there: str = "") -> None:
-        target = Path(f"{self.root}{there or path}")
+    def _copy(self, path: Path, there: str) -> None:
+        target = Path(f"{self.root}{there}")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
 
@@ -109,11 +108,11 @@ class BareDebian:
         listed = _output("git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         for name in listed.rstrip("\0").split("\0"):
             if (ROOT / name).exists():
-                there = Path(f"{self.root}{CHECKOUT}/{name}")
+                there = Path(f"{self.root}{HOME}/fvhydra/{name}")
                 there.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, there)
         subprocess.run(["chroot", self.root, "useradd", "dev"], check=True)
-        subprocess.run(["chroot", self.root, "chown", "-R", "dev:", "/home/dev"], check=True)
+        subprocess.run(["chroot", self.root, "chown", "-R", "dev:", HOME], check=True)
 
 
 def _mirrors(release: str) -> list[Path]:
