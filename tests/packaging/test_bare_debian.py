@@ -24,7 +24,7 @@ FEW = " ".join(
 )
 """Some that need nothing, one that needs a browser, one that needs a cluster."""
 
-SUDO = "apt-get install -y -qq sudo && echo 'dev ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/dev"
+SUDO = "apt-get update -qq && apt-get install -y -qq sudo && echo 'dev ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/dev"
 
 
 @pytest.fixture(scope="module")
