@@ -129,7 +129,12 @@ def test_what_is_not_installed_is_said_in_one_line_before_anything_runs(
 
 
 def test_what_is_not_installed_is_listed_all_the_same(installed: Path, tmp_path: Path, cache_dir: Path) -> None:
-    commands = [["--help"], ["launcher=modal", "engine=diffusers", "--cfg", "job"], ["op=metrics"], ["op=doctor"]]
+    commands = [
+        ["--help"],
+        ["launcher=modal", "engine=diffusers", "--cfg", "job"],
+        ["op=metrics"],
+        ["op=doctor", "engine=mock", "model=wan21_t2v_1_3b"],
+    ]
     answers = _answers(installed, tmp_path, cache_dir, commands)
     assert [code for code, _ in answers] == [0] * len(commands), answers
     (_, help_), (_, composed), (_, metrics), (_, doctor) = answers
