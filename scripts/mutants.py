@@ -27,7 +27,10 @@ PACKAGES = {
     "evaluation/gate": ("fvhydra/evaluation/gate.py", ["tests/evaluation/test_gate.py"]),
     "stores/local": (
         "fvhydra/stores/local/*.py",
-        ["tests/stores/test_local.py", "tests/stores/test_hostile_local.py", "tests/contracts/test_stores.py"],
+        [
+            *("tests/stores/test_local.py", "tests/stores/test_hostile_local.py", "tests/stores/test_verification.py"),
+            "tests/contracts/test_stores.py::TestLocal",
+        ],
     ),
     "config": ("fvhydra/config/*.py", ["tests/config"]),
 }

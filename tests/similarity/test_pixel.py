@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from fvhydra.media import video
 from fvhydra.media.encode import QUALITY
 from fvhydra.media.prefetch import prefetched
 from fvhydra.metrics.functional import pixel as functional
-from fvhydra.similarity.pixel import compare_videos
+from fvhydra.similarity.pixel import compare_videos, frame_changes
 
 from .conftest import Clip, textured
 from .formulas import ms_ssim
@@ -223,3 +224,22 @@ def test_further_metrics_are_those_of_an_evaluation(written: Written) -> None:
     assert found.per_frame == compare_videos(*paths).per_frame
     assert compare_videos(paths[0], paths[0], metrics=names).metrics["common.psnr"] == [None] * len(clip)
     assert compare_videos(*paths).metrics == {}
+
+
+def test_how_much_a_clip_moves(written: Written) -> None:
+    clip = textured(4, 64, 96)
+    clip[2] = clip[1]
+    path = written(clip, "clip")
+    frames = [frame.astype(int) for frame in video.decode(path)]
+    expected = [float(np.abs(after - before).mean()) for before, after in itertools.pairwise(frames)]
+    assert frame_changes(path) == pytest.approx(expected)
+    assert expected[1] < 5 < min(expected[0], expected[2])
+    assert frame_changes(written(clip[:1], "still")) == []
+
+
+def test_sizes_and_rates_that_differ_are_named_together(written: Written) -> None:
+    found = compare_videos(written(textured(2, 64, 96), "reference"), written(textured(2, 48, 96), "generated", 12))
+    assert found.difference == (
+        "The sizes differ: reference 64x96, generated 48x96. The frame rates differ: reference 24, generated 12 fps."
+    )
+    assert (found.height, found.width, found.fps, found.frames, found.metrics) == (64, 96, 24.0, None, {})
