@@ -89,7 +89,7 @@ def _log(error: Exception) -> str:
 def _completed(given: Sequence[str]) -> list[str]:
     """The words that were typed; when the shell asks to complete a command, the folders that it names too."""
     typed = os.environ.get("COMP_LINE", "").split() if {"-sc", "--shell-completion"} & {*given} else []
-    return [*(f"--config-dir={path}" for path in config_dirs(typed)), *given]
+    return [*(f"--config-dir={path}" for path in config_dirs(typed) if path), *given]
 
 
 def _compose_and_run(given: list[str], line: CommandLine) -> int:

@@ -25,6 +25,7 @@ Examples:
   fvhydra op=generate model=wan22_ti2v_5b prompt='A cat, sitting' seed=7
   fvhydra -m op=check_ssim model=ltx2,wan21_t2v_1_3b seed=0,1
   fvhydra op=check_ssim model=ltx2,wan21_t2v_1_3b launcher=pool sweep=monday        again: goes on where it stopped
+  fvhydra @nightly                                   a sweep that fvhydra.yaml names
   fvhydra op=check_ssim model=ltx2 dry_run=true      what would run, and what is missing
   fvhydra op=check_ssim model=ltx2 --cfg job         every key with its value, and run nothing
   fvhydra op=doctor                                  what is missing on this machine?

@@ -107,10 +107,9 @@ def config_dirs(words: Sequence[str]) -> list[str]:
     """The folders of YAML files that a command line adds with ``--config-dir`` or ``-cd``."""
     found = []
     for position, word in enumerate(words):
-        if word in ("--config-dir", "-cd") and position + 1 < len(words):
-            found.append(words[position + 1])
-        elif word.startswith("--config-dir="):
-            found.append(word.partition("=")[2])
+        flag, equals, value = word.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            found.append(value if equals else "".join(words[position + 1 : position + 2]))
     return found
 
 

@@ -136,7 +136,9 @@ def _table_of(file: Path) -> Any:
 
 def _checked(file: Path, values: Any) -> Settings:
     known = list(_Written.__dataclass_fields__)
-    if isinstance(values, dict) and (unknown := [key for key in values if key not in known]):
+    if not isinstance(values, dict):
+        raise UsageError(f"{file} must hold keys of {', '.join(known)}.", "See docs/configuration.md.")
+    if unknown := [key for key in values if key not in known]:
         raise UsageError(f"{file} has {unknown[0]!r}, which is none of: {', '.join(known)}.")
     written = untrusted.typed(_Written, values, f"{file} is not a project's settings", "See docs/configuration.md.")
     for word in (*written.overrides, *(word for words in written.sweeps.values() for word in words)):
@@ -283,10 +285,12 @@ def config_folders(given: Sequence[str], settings: Settings) -> list[ConfigFolde
     """The folders of YAML files that a command adds to ``conf/``; a choice of an earlier one counts.
 
     Raises:
-        UsageError: One of them is not there.
+        UsageError: One of them is not there, or ``--config-dir`` names none.
     """
-    named = os.environ.get(CONFIG_DIR_VARIABLE, "").split(os.pathsep)
-    found = [ConfigFolder(Path(path), "command") for path in config_dirs(given)]
+    typed, named = config_dirs(given), os.environ.get(CONFIG_DIR_VARIABLE, "").split(os.pathsep)
+    if "" in typed:
+        raise UsageError("--config-dir needs a folder.", "Write --config-dir=<folder>.")
+    found = [ConfigFolder(Path(path), "command") for path in typed]
     found += [ConfigFolder(Path(path), "environment") for path in named if path]
     found += [ConfigFolder(path, "project") for path in settings.config_dirs]
     if missing := [folder for folder in found if not given_path(folder.path).is_dir()]:

@@ -12,7 +12,7 @@ import functools
 import os
 import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import pydantic
 from typing_extensions import TypedDict
@@ -42,7 +42,7 @@ class JobRecord(TypedDict):
     fingerprint: str
     command: list[str]
     overrides: list[str]
-    added: Added
+    added: NotRequired[Added]
     folder: str
     environment: dict[str, str]
     types: dict[str, str]
@@ -119,7 +119,7 @@ def read_job(folder: Path) -> Job:
             folder=RunFolder(folder),
             command=record["command"],
             overrides=record["overrides"],
-            added=record["added"],
+            added=record.get("added", Added()),
         )
     except pydantic.ValidationError as error:
         raise _damaged(folder, first_problem(error)) from error

@@ -123,7 +123,7 @@ def test_what_is_a_persons_to_say_is_refused(project: Path, word: str, place: st
         ("override: [seed=1]", "has 'override', which is none of: config_dirs, overrides, sweeps"),
         ("overrides: seed=1", "overrides is 'seed=1'"),
         ("sweeps: {a b: [seed=1]}", r"sweeps\.a b must be letters"),
-        ("- seed=1", "is not a project's settings"),
+        ("- seed=1", "must hold keys of config_dirs, overrides, sweeps"),
         ("a: &a [x]\nb: [*a, *a", "is not valid YAML"),
     ],
 )
@@ -142,12 +142,15 @@ def test_folders_of_command_environment_and_project_in_this_order(
     monkeypatch.chdir(project)
     monkeypatch.setenv("FVHYDRA_CONFIG_DIR", "a:b")
     write(project, "config_dirs: [settled]")
-    given = ["--config-dir", "typed", "op=generate", "--config-dir=more"]
+    given = ["--config-dir", "typed", "op=generate", "-cd=more"]
     found = config_folders(given, project_settings())
     assert [(folder.path.name, folder.origin) for folder in found] == [
         *(("typed", "command"), ("more", "command"), ("a", "environment"), ("b", "environment")),
         ("settled", "project"),
     ]
+    for nothing in (["--config-dir"], ["--config-dir="], ["-cd="]):
+        with pytest.raises(UsageError, match="--config-dir needs a folder"):
+            config_folders(nothing, project_settings())
     monkeypatch.setenv("FVHYDRA_CONFIG_DIR", "gone")
     with pytest.raises(UsageError, match="FVHYDRA_CONFIG_DIR gone: there is no such folder"):
         config_folders(given, project_settings())

@@ -29,9 +29,15 @@ printf '%s\n' "${COMPREPLY[@]}"
         ("fvhydra op=seed_ssim op.con", ["op.confirm="]),
         ("fvhydra op=publish op.acc", ["op.accept="]),
         ("fvhydra sampling.num_f", ["sampling.num_frames="]),
+        ("fvhydra --config-dir=own engine=ec", ["engine=echo"]),
+        ("fvhydra engine=of", ["engine=of_the_project"]),
     ],
 )
 def test_tab_offers(typed: str, offered: list[str], tmp_path: Path, cache_dir: Path) -> None:
+    for folder, name in (("own", "echo"), ("conf", "of_the_project")):
+        (tmp_path / folder / "engine").mkdir(parents=True)
+        (tmp_path / folder / "engine" / f"{name}.yaml").write_text(f"_target_: x.Y\nname: {name}\n")
+    (tmp_path / "fvhydra.yaml").write_text("config_dirs: [conf]\n")
     environment = clean_environment(tmp_path, cache_dir)
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     done = subprocess.run(
