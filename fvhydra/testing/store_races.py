@@ -78,7 +78,7 @@ class StoreRaces(StoreFixtures):
         writer = processes.Process(target=commit_for_ever, args=(site.open, 1))
         writer.start()
         seen: set[str] = set()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while len(seen) < 10 and time.monotonic() < end:
             seen.add(one_step(store, tmp_path))
         writer.kill()
