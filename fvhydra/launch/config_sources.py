@@ -21,9 +21,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fvhydra.config.schema import SCHEMAS
 from fvhydra.core import untrusted
+from fvhydra.core.data_only import refuse_file, refuse_unregistered
 from fvhydra.core.errors import UsageError
 from fvhydra.core.loading import load_class
-from fvhydra.core.project import ConfigFolder, refuse_file, refuse_unregistered
+from fvhydra.core.project import ConfigFolder
 
 _folders: dict[str, ConfigFolder] = {}
 """Those of this command, by their path in Hydra's search path. Hydra makes sources by itself, from that path alone."""

@@ -9,8 +9,9 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from fvhydra.config.op import MetricsOpConfig
+from fvhydra.core.data_only import refuse_file
 from fvhydra.core.errors import UsageError
-from fvhydra.core.project import config_folders, project_settings, refuse_file
+from fvhydra.core.project import config_folders, project_settings
 from fvhydra.core.result import RunResult
 from fvhydra.core.untrusted import read_yaml
 from fvhydra.core.verdict import Verdict

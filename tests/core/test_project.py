@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from fvhydra.config.schema import conf_dir, environment_of, typed_only
+from fvhydra.core.data_only import refuse_file
 from fvhydra.core.errors import UsageError
-from fvhydra.core.project import applied, config_folders, project_settings, refuse_file
+from fvhydra.core.project import applied, config_folders, project_settings
 
 
 @pytest.fixture
