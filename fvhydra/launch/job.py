@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -107,18 +109,20 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
     Args:
         job: What to run.
         listener: Hears of the progress, beside the run folder's own log.
-        preflight: Whether to ask the op first; :func:`refused` has asked for the jobs of a sweep. A job that is
-            refused here leaves no folder behind.
+        preflight: Whether to ask the op first; for the jobs of a sweep that was done. A job that is refused here
+            leaves no folder behind.
     """
     op = job.op
     context = job.context(Fanout(job.folder, listener) if op.writes_run_folder else listener)
     started = False
+    made: list[Path] = []
     try:
         if preflight:
             job.check(context)
         if op.writes_run_folder:
             if op.resumable and job.config.run is not None:
                 set_aside(job.folder.path)
+            made = [place for place in (job.folder.path, *job.folder.path.parents) if not place.exists()]
             start(job)
             started = True
         result = op.run(context)
@@ -128,11 +132,32 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
         if started and isinstance(error, KeyboardInterrupt):
             result.message += _finished(job)
         alone = started and not job.title  # a sweep goes on as a whole
+        if alone and result.verdict is Verdict.USAGE_ERROR:  # which says that nothing ran and nothing was written
+            if made and not _has_results(job.folder):
+                _take_back(made)
+                return result
+            result.verdict = Verdict.INFRASTRUCTURE
         if alone and isinstance(error, KeyboardInterrupt) and (words := op.resume_command(context)):
             command = shlex.join(["python", "-m", "fvhydra", *words])
             result.next_commands.append(NextCommand("To go on from here", command))
     result.title = job.title
     return record(job.folder, result) if started else result
+
+
+def _has_results(folder: RunFolder) -> bool:
+    """Whether anything of a run was finished; what is unreadable may have been."""
+    with contextlib.suppress(UsageError):
+        lines = any((folder.path / name).is_file() for name in ("journal.jsonl", "cases.jsonl"))
+        return lines or bool(folder.manifest["artifacts"])
+    return True
+
+
+def _take_back(made: Sequence[Path]) -> None:
+    """Remove a run folder, the first of ``made``, and the folders around it that were made for it."""
+    shutil.rmtree(made[0], ignore_errors=True)
+    with contextlib.suppress(OSError):  # another run came there
+        for place in made[1:]:
+            place.rmdir()
 
 
 def failed(job: Job, error: BaseException) -> RunResult:

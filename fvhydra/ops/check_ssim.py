@@ -184,7 +184,7 @@ def _compared(context: Context, made: Generated, references: References, path: s
             prompt=made.case.prompt,
             seed=made.case.seed,
             fingerprint=made.case.fingerprint,
-            verdict=Verdict.USAGE_ERROR if error.exit_code == 2 else Verdict.INFRASTRUCTURE,
+            verdict=Verdict.INFRASTRUCTURE,
             message=f"{error.message} {error.hint}".strip(),
             kind=made.case.model.artifact,
             artifact=context.run.relative(made.artifact),

@@ -97,7 +97,7 @@ def test_a_pickle_never_runs_and_a_stranger_is_no_bundle(cli: Cli, tmp_path: Pat
 def test_an_evil_object_inside_a_real_torch_file_never_runs(cli: Cli, tmp_path: Path) -> None:
     torch.save({"latent": _Evil()}, tmp_path / "evil.pt")
     _put(tmp_path, f"{LTX2}/a cat.pt", (tmp_path / "evil.pt").read_bytes())
-    assert cli("op=check_ssim", "engine=mock", "prompt=a cat").code == 2
+    assert cli("op=check_ssim", "engine=mock", "prompt=a cat").code == 4
     assert not (tmp_path / "executed").exists()
 
 
@@ -115,9 +115,9 @@ def test_one_damaged_reference_costs_only_its_own_case(cli: Cli, tmp_path: Path)
     first = next((tmp_path / "store" / "current").rglob("A lone hiker*.mp4"))
     _put(tmp_path, f"{WAN}/{first.name}", b"garbage")
     command = cli("op=check_ssim", "engine=mock", "model=wan21_t2v_1_3b")
-    assert command.code == 2, command.text
+    assert command.code == 4, command.text
     cases = json.loads((tmp_path / "outputs" / "latest" / "result.json").read_text())["cases"]
-    assert [case["verdict"] for case in cases] == ["pass", "usage_error"]
+    assert [case["verdict"] for case in cases] == ["pass", "infrastructure"]
 
 
 def test_ci_bootstraps_drafts_and_still_fails(cli: Cli, tmp_path: Path) -> None:
