@@ -8,7 +8,7 @@ RUN     = $(VENV)/bin/python -m fvhydra
 MUTMUT  = mutmut==3.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo seed check sweep doctor test test-all mutants lint format bench wheel clean
+.PHONY: help demo seed check sweep doctor test test-all fuzz mutants lint format bench wheel clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test: $(VENV)/.installed $(VENV)/.engine-environments ## Install what the tests 
 test-all: $(VENV)/.installed $(VENV)/.engine-environments ## The same with the slow fault-injection tests
 	@scripts/setup_tests.sh tests $(VENV)/bin/python $(ARGS)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+fuzz: $(VENV)/.installed ## Try malformed inputs, and faults and kills of stores, and renew docs/robustness.md
+	$(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 mutants: $(VENV)/.installed ## Count the changes of the code that no unit test notices: make mutants ARGS="core review"
 	@$(VENV)/bin/python -c 'import mutmut' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt '$(MUTMUT)'

@@ -75,9 +75,10 @@ def one_of(*allowed: str) -> AfterValidator:
 
 
 def _as_list(value: Any) -> Any:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+    items = [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+    if any(not isinstance(item, (str, int, float)) for item in items):
+        raise ValueError("must be a word or a list of words")
+    return items
 
 
 Words = Annotated[Any, BeforeValidator(_as_list)]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pydantic
@@ -20,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fvhydra.config import metrics, size_rules
 from fvhydra.config.model import ModelConfig
-from fvhydra.config.problems import ConfigError, nearest
+from fvhydra.config.problems import ConfigError, nearest, short
 from fvhydra.config.root import Config
 from fvhydra.config.sampling import Sampling
 from fvhydra.config.secrets import without_user_info
@@ -56,6 +57,8 @@ def build_config(composed: DictConfig, known: Mapping[str, Any] | None = None) -
     if isinstance(values.get("model"), ModelConfig) and isinstance(values.get("sampling"), Sampling):
         problems += size_rules.problems(values["model"], values["sampling"])
     problems += _metric_problems(values.get("metrics"))
+    new = [name for name in values if name not in (known or {})]
+    problems += [problem for name in new for problem in _odd(values[name], name)]
     if problems:
         raise ConfigError(problems)
     return Config(**values)
@@ -72,6 +75,20 @@ def _metric_problems(config: Any) -> list[str]:
     except ConfigError as error:
         return error.problems
     return []
+
+
+def _odd(value: Any, key: str) -> Iterator[str]:
+    """Numbers of free-form settings that no record could hold."""
+    if dataclasses.is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _odd(part, f"{key}.{name}")
+    elif isinstance(value, list):
+        for part in value:
+            yield from _odd(part, key)
+    elif (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and abs(value) >= 10**19):
+        yield f"{key}={short(value)}: must be a finite number of at most 19 digits."
 
 
 def _unknown(node: DictConfig, prefix: str = "") -> list[str]:

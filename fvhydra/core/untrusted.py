@@ -8,6 +8,7 @@ stays in its folder. ``SECURITY.md`` says who is trusted with what.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
@@ -62,14 +63,20 @@ def read_bytes(
         FvhydraError: Of the given kind: it is missing, no regular file, larger, or cannot be read.
     """
     regular_file(path, what, most_bytes=most_bytes, error=error)
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(most_bytes + 1)  # files in /proc have a size of 0, others may grow
-    except OSError as failure:
-        raise error(f"The {what} {path} cannot be read: {failure.strerror}.") from failure
+    with _reading(path, what, error), open(path, "rb") as stream:
+        data = stream.read(most_bytes + 1)  # files in /proc have a size of 0, others may grow
     if len(data) > most_bytes:
         raise error(f"The {what} {path} has no end within {most_bytes:,} bytes, the most that is read.")
     return data
+
+
+@contextlib.contextmanager
+def _reading(path: Path, what: str, error: type[FvhydraError] = UsageError) -> Iterator[None]:
+    """Turn what the system refuses while a file is read into one sentence."""
+    try:
+        yield
+    except OSError as failure:
+        raise error(f"The {what} {path} cannot be read: {failure.strerror}.") from failure
 
 
 def read_text(
@@ -87,7 +94,7 @@ def read_lines(path: Path, what: str = "file") -> Iterator[tuple[int, bytes]]:
     """
     size = regular_file(path, what)
     read = 0
-    with open(path, "rb") as stream:
+    with _reading(path, what), open(path, "rb") as stream:
         for number in range(1, size + 2):
             line = stream.readline(LINE_BYTES + 1)
             read += len(line)

@@ -137,6 +137,8 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
                 _take_back(made)
                 return result
             result.verdict = Verdict.INFRASTRUCTURE
+        elif made and not started:  # the first record could not be written
+            _take_back(made)
         if alone and isinstance(error, KeyboardInterrupt) and (words := op.resume_command(context)):
             command = shlex.join(["python", "-m", "fvhydra", *words])
             result.next_commands.append(NextCommand("To go on from here", command))

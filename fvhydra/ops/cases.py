@@ -64,7 +64,7 @@ def file_digests(config: Config, given: Sequence[Prompt]) -> dict[str, str]:
             found[name] = files.sha256_bytes(untrusted.read_bytes(path, "prompt file"))
         for prompt in given:
             if (image := image_of(config, prompt)) is not None:
-                found[str(config.image or prompt.image)] = files.sha256_file(image)
+                found[str(config.image or prompt.image)] = _digest(image)
     return found
 
 
@@ -124,7 +124,7 @@ def _case(config: Config, position: int, index: int, prompt: Prompt, shares_stem
         negative_prompt=negative_prompt,
         seed=config.seed,
         image=image,
-        image_sha256=files.sha256_file(image) if image else None,
+        image_sha256=_digest(image) if image else None,
         model=config.model,
         sampling=config.sampling,
         engine=config.engine.name,
@@ -134,6 +134,10 @@ def _case(config: Config, position: int, index: int, prompt: Prompt, shares_stem
         shares_stem=shares_stem,
         sample=prompt.sample,
     )
+
+
+def _digest(image: Path) -> str:
+    return files.sha256_bytes(untrusted.read_bytes(image, "first frame", most_bytes=IMAGE_BYTES))
 
 
 def _is_unicode(text: str) -> bool:

@@ -31,7 +31,6 @@ _FOLDER = {
     "engine/x.yaml": "# X\n_target_: fvhydra.engines.mock.MockEngine\nname: x\noptions: {}\n",
     "metrics/x.yaml": "# X\nuse:\n  common:\n    ssim: {}\n",
     "gpu/x.yaml": "# X\nname: x\nfolder: CPU\npattern: .*\ncount: 0\n",
-    "tier/x.yaml": "# X\nname: x\nweights: tiny\n",
     "backend/x.yaml": "# X\nname: x\nfolder: TORCH_SDPA\n",
     "store/x.yaml": "# X\ndefaults: [/schema/store@_here_: local, _self_]\n_target_: fvhydra.stores.local.LocalStore\n"
     "name: x\npath: theirs\n",

@@ -11,7 +11,7 @@ import pytest
 
 from fvhydra.stores.local import disk, history, objects
 from fvhydra.stores.local.store import LocalStore
-from tests.fuzz import stores
+from tests.fuzz import page, stores
 from tests.fuzz.rows import Row, table
 
 
@@ -26,8 +26,9 @@ def test_a_few_misfortunes_leave_no_trace() -> None:
 
 @pytest.mark.slow
 def test_a_thousand_misfortunes_leave_no_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = stores.run(seed=0, count=1000)
+    rows = stores.run(page.SEED, page.MISFORTUNES)
     _whole(rows, 1000)
+    assert page.shown(rows) == page.written("stores"), "make fuzz renews the page"
     with capsys.disabled():
         print(f"\n{table(rows)}")
 
