@@ -50,9 +50,9 @@ def test_keys_that_are_read_from_the_environment() -> None:
     [
         ([], []),
         (["op=eval", "--config-dir", "a", "--config-dir=b=c", "-cd", "d"], ["a", "b=c", "d"]),
-        (["--config-dir"], []),
-        (["--config-dirs", "x", "-cd=x"], []),
-        (["-cd", "-cd"], ["-cd"]),
+        (["--config-dir"], [""]),
+        (["--config-dirs", "x", "-cd=y"], ["y"]),
+        (["-cd", "-cd"], ["-cd", ""]),
     ],
 )
 def test_folders_that_a_command_line_adds(words: list[str], folders: list[str]) -> None:

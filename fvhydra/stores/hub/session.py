@@ -133,9 +133,9 @@ def asking(timeout_s: float, xet: bool, most_bytes: int = MOST_BYTES) -> Iterato
         os.environ.setdefault(name, value)
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:
         disable_progress_bars()  # they would tear fvhydra's own display apart
-    _bound(timeout_s)
     with _Asking.lock:
-        if _Asking.count == 0:
+        if _Asking.count == 0:  # else it would be closed under a question of another thread
+            _bound(timeout_s)
             _Asking.xet_disabled = constants.HF_HUB_DISABLE_XET
         _Asking.count += 1
         constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET or not xet
