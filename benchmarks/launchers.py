@@ -34,7 +34,7 @@ REPEATS = 3
 PACKED_REPEATS = 1
 
 FVHYDRA = [sys.executable, "-m", "fvhydra", "-m", "op=generate", "engine=mock", "model=wan22_ti2v_5b"]
-FVHYDRA += ["prompt_index=0", "job.progress=none"]
+FVHYDRA += ["prompt_index=0", "runtime.progress=none"]
 
 JOBLIB = ("hydra-joblib-launcher==1.2.0", "joblib==1.5.2")
 WITH_JOBLIB = "import os, sys; os.environ['PYTHONPATH'] += ':joblib'; os.execv(sys.executable, sys.argv[1:])"

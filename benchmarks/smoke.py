@@ -41,7 +41,7 @@ def main() -> None:
         os.environ |= {"FVHYDRA_CACHE": str(folder / "cache"), "FVHYDRA_STORE": str(folder / "store")}
         os.chdir(folder)
         snapshot, arguments = prepare(folder)
-        fvhydra = [sys.executable, "-m", "fvhydra", "model=ltx2", "job.progress=none"]
+        fvhydra = [sys.executable, "-m", "fvhydra", "model=ltx2", "runtime.progress=none"]
         timings = interleaved(
             {
                 "bare generation": [sys.executable, "-c", BARE, snapshot, arguments],

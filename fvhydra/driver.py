@@ -92,7 +92,7 @@ class Driver:
                 f"sweep={config.sweep} names the folder of a sweep, and this is a single run.",
                 "Add -m, or a launcher that takes several jobs: launcher=pool.",
             )
-        root = Path(config.job.output_dir)
+        root = Path(config.runtime.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command, self._overrides, added=self.added)
         if job.op.attaches and not config.dry_run:
             self._attached = config.op
@@ -104,7 +104,7 @@ class Driver:
             return
         result = self._refused_by_person(job)
         if result is None:
-            with self.terminal.watch(config.job.progress, config.op.name) as progress:
+            with self.terminal.watch(config.runtime.progress, config.op.name) as progress:
                 result = run_job(job, progress)
         self.jobs[0] = (job, result)
         if job.op.writes_run_folder and job.folder.path.exists():
@@ -159,7 +159,7 @@ class Driver:
     def listen(self, job: Job) -> Progress:
         """A new progress listener for a job; several jobs may run at once."""
         if self._board is None:
-            self._board = self._display.enter_context(self.terminal.board(job.config.job.progress))
+            self._board = self._display.enter_context(self.terminal.board(job.config.runtime.progress))
         listener = self._board.listen(f"job {job.number} {job.config.op.name}")
         self._listeners[job.number] = listener
         return listener

@@ -45,7 +45,7 @@ def text(folders: Sequence[Path], sweeps: Mapping[str, Sequence[str]]) -> str:
     fields = {field.name: field for field in dataclasses.fields(Config)}
     groups = [name for name in fields if any((folder / name).is_dir() for folder in dirs)]
     lines = ["Usage: fvhydra [-m] op=... model=... [group=option ...] [key=value ...]", ""]
-    for group in (name for name in groups if name not in ("sampling", "job")):
+    for group in (name for name in groups if name not in ("sampling", "runtime")):
         lines.append(f"{group}=   {fields[group].metadata['help']}")
         lines += [f"    {name:<20} {summary}".rstrip() for name, summary in _options(group, dirs)]
         lines.append("")
@@ -58,7 +58,7 @@ def text(folders: Sequence[Path], sweeps: Mapping[str, Sequence[str]]) -> str:
     lines.append("Keys:")
     lines += [f"    {name + '=':<20} {field.metadata['help']}" for name, field in fields.items() if name not in groups]
     lines += [
-        f"    {'sampling.*, job.*':<20} Every setting of a group is a key: sampling.num_frames=17, job.threads=2",
+        f"    {'sampling.*, runtime.*':<20} All settings of a group are keys: sampling.num_frames=17, runtime.threads=2",
         "",
         "Options of the ops:",
     ]

@@ -36,7 +36,7 @@ class PoolLauncherConfig(LauncherConfig):
 
     workers: NonNegative = doc("Most jobs at a time; 0: as many as fit", 0)
     devices: list[str] | None = doc("GPUs to use, by index or UUID; null: CUDA_VISIBLE_DEVICES, or all there are", None)
-    cpus_per_job: NonNegative = doc("CPUs that a job is given; 0: job.threads", 0)
+    cpus_per_job: NonNegative = doc("CPUs that a job is given; 0: runtime.threads", 0)
     memory_gb_per_job: NonNegativeFloat = doc("Memory to keep free for each job, GiB; 0: not looked at", 0.0)
     fail_fast: bool = doc("After the first job that fails start no other; those that run go on", False)
     grace_s: NonNegativeFloat = doc("Time that a job has to stop when it is asked to, s", 10.0)
@@ -51,7 +51,7 @@ class SlurmLauncherConfig(LauncherConfig):
     qos: str | None = doc("Quality of service", None)
     constraint: str | None = doc("Features that a node must have", None)
     timeout_min: Positive = doc("Longest time for one job, min", 60)
-    cpus_per_job: NonNegative = doc("CPUs that a job is given; 0: job.threads, one at least", 0)
+    cpus_per_job: NonNegative = doc("CPUs that a job is given; 0: runtime.threads, one at least", 0)
     memory_gb_per_job: NonNegativeFloat = doc("Memory of a job, GiB; 0: the cluster's default", 0.0)
     gpus_by: Annotated[str, one_of("gres", "gpus")] = doc("Which option of sbatch asks for the GPUs of gpu=", "gres")
     gres: str | None = doc("Generic resources, as --gres= has them; null: the GPUs of gpu=", None)

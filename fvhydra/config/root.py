@@ -10,12 +10,12 @@ from fvhydra.config.backend import BackendConfig
 from fvhydra.config.engine import EngineConfig
 from fvhydra.config.fields import NonNegative, Seed, doc
 from fvhydra.config.gpu import GpuConfig
-from fvhydra.config.job import JobConfig
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.metrics import MetricsConfig
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.op import OpConfig
 from fvhydra.config.prompts import PromptsConfig
+from fvhydra.config.runtime import RuntimeConfig
 from fvhydra.config.sampling import Sampling
 from fvhydra.config.store import StoreConfig
 from fvhydra.config.tier import TierConfig
@@ -36,7 +36,7 @@ class Config:
     metrics: MetricsConfig = doc("How clips are measured; one word or a list", MISSING)
     store: StoreConfig = doc("Where references live", MISSING)
     launcher: LauncherConfig = doc("Where the jobs run", MISSING)
-    job: JobConfig = doc("Folders, threads, progress", MISSING)
+    runtime: RuntimeConfig = doc("Folders, threads, progress", MISSING)
     seed: Seed = doc("Random seed of every case", "${sampling.seed}")
     prompt: str | None = doc("One prompt, instead of the prompt set", None)
     prompt_file: str | None = doc("Prompts from a .txt (one a line), .jsonl, .json or .yaml file", None)

@@ -66,14 +66,14 @@ def explained(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise UsageError(
                 f"{os.strerror(error.errno)} while writing {path}; nothing was half-written.",
-                "Free some space, or move job.output_dir, job.cache_dir or store.path to another disk.",
+                "Free some space, or move runtime.output_dir, runtime.cache_dir or store.path to another disk.",
             ) from error
         # ENOENT on the way to the path: its folder cannot be made (in /proc, on a disk that went away)
         on_the_way = error.errno == errno.ENOENT and Path(error.filename or "") in (path, *path.parents)
         if error.errno in _REFUSALS or on_the_way:
             raise UsageError(
                 f"Cannot write {path}: {error.strerror}.",
-                "Choose a folder that you may write to (job.output_dir, job.cache_dir or store.path).",
+                "Choose a folder that you may write to (runtime.output_dir, runtime.cache_dir or store.path).",
             ) from error
         raise
 

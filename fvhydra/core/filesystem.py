@@ -98,7 +98,7 @@ def check_names(folder: Path, paths: Iterable[str]) -> None:
         more = f"\n    and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise UsageError(
             f"The file system of {folder} cannot hold {len(found)} name(s):{listed}{more}",
-            "Choose a folder on another file system (job.output_dir), or run the prompts one by one (prompt_index).",
+            "Choose another file system (runtime.output_dir), or run the prompts one by one (prompt_index).",
         )
 
 

@@ -14,7 +14,7 @@ from fvhydra.launch.job import Job
 
 
 def remember(job: Job) -> None:
-    """Keep how long a job took that has ended, below ``job.cache_dir``. Nothing is lost when this cannot be kept."""
+    """Keep below ``runtime.cache_dir`` how long a job took that has ended. Nothing is lost when this cannot be kept."""
     try:
         began = datetime.fromisoformat(job.folder.manifest["created"])
         ended = datetime.fromisoformat(job.folder.status["updated"])
@@ -49,4 +49,4 @@ def _work(job: Job) -> float:
 
 
 def _path(job: Job) -> Path:
-    return files.given_path(job.config.job.cache_dir) / "durations" / f"{job.fingerprint}.json"
+    return files.given_path(job.config.runtime.cache_dir) / "durations" / f"{job.fingerprint}.json"

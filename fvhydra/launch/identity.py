@@ -9,7 +9,7 @@ from fvhydra.core import files
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Prepared
 
-_UNDECISIVE = ("launcher", "job", "sweep", "resume", "dry_run")
+_UNDECISIVE = ("launcher", "runtime", "sweep", "resume", "dry_run")
 """Where a job runs and what it leaves behind; the outcome is the same."""
 
 _LIMITS = ("timeout_s", "silence_s")

@@ -17,9 +17,9 @@ from typing import Any, NotRequired
 import pydantic
 from typing_extensions import TypedDict
 
-from fvhydra.config.job import USUAL_CACHE
 from fvhydra.config.problems import first_problem
 from fvhydra.config.root import Config
+from fvhydra.config.runtime import USUAL_CACHE
 from fvhydra.config.schema import environment_of, typed_only
 from fvhydra.core import files, untrusted
 from fvhydra.core.environment import environment
@@ -98,7 +98,7 @@ def _settings(config: Config) -> dict[str, tuple[str, Any]]:
     found = {}
     for key in typed_only():
         group, _, name = key.partition(".")
-        value = getattr(getattr(config, group), name, None) if group in ("engine", "job") else None
+        value = getattr(getattr(config, group), name, None) if group in ("engine", "runtime") else None
         if value and value != USUAL_CACHE:
             found[f"{key}:{files.sha256_bytes(files.canonical_json(value).encode())[:16]}"] = key, value
     return found

@@ -28,11 +28,11 @@ class Demand:
 
     @classmethod
     def of(cls, config: Config) -> Demand:
-        """The GPUs of ``gpu=``; for a job on the CPU its threads, or all CPUs with ``job.threads=0``."""
+        """The GPUs of ``gpu=``; for a job on the CPU its threads, or all CPUs with ``runtime.threads=0``."""
         launcher = config.launcher
         assert isinstance(launcher, PoolLauncherConfig)
         devices = config.gpu.count
-        threads = 0 if devices else config.job.threads or cpus()
+        threads = 0 if devices else config.runtime.threads or cpus()
         return cls(devices, launcher.cpus_per_job or threads, launcher.memory_gb_per_job)
 
 

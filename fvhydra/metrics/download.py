@@ -2,7 +2,7 @@
 """Weights from the Hub or an address, through the caches that are there already.
 
 Repositories are kept in the caller's Hugging Face cache, where other programs find them too; single files from
-elsewhere in ``job.cache_dir``.
+elsewhere in ``runtime.cache_dir``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class FeatureCache:
     """Rows of features, stored under a hash of everything that decides them.
 
     Args:
-        cache_dir: ``job.cache_dir``; everything below ``features/`` can be deleted at any time.
+        cache_dir: ``runtime.cache_dir``; everything below ``features/`` can be deleted at any time.
         facts: What decides the features beside the file: extractor, revision of its weights, how frames are taken.
     """
 

@@ -75,7 +75,7 @@ def same_cases(context: Context) -> str:
 
 def same_words(context: Context) -> list[str]:
     """The overrides of the job, without what says what to do and where to run it."""
-    others = ("op=", "op.", "run=", "job", "launcher", "hydra", "resume", "sweep=", "dry_run")
+    others = ("op=", "op.", "run=", "runtime", "launcher", "hydra", "resume", "sweep=", "dry_run")
     kept = [word for word in context.overrides if not word.lstrip("+~").startswith(others)]
     model = [] if any(word.startswith("model=") for word in kept) else [f"model={context.config.model.name}"]
     folders = [word for word in carried_words(context.command) if not word.startswith("store")]

@@ -163,8 +163,8 @@ def _content(store: Store) -> Criterion:
 
 
 def _disk(context: Context) -> Iterator[Criterion]:
-    job = context.config.job
-    for name, folder in (("job.output_dir", job.output_dir), ("job.cache_dir", job.cache_dir)):
+    runtime = context.config.runtime
+    for name, folder in (("runtime.output_dir", runtime.output_dir), ("runtime.cache_dir", runtime.cache_dir)):
         path = given_path(folder).absolute()
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
         try:
@@ -254,7 +254,7 @@ def _needed(trial: list[str]) -> list[str]:
 
 def _last_run(context: Context) -> Iterator[Criterion]:
     """Whether the last run folder could be moved elsewhere: every path in its records is relative and is there."""
-    link = given_path(context.config.job.output_dir) / "latest"
+    link = given_path(context.config.runtime.output_dir) / "latest"
     if link.is_symlink() and not link.exists():
         yield Criterion("last run", False, f"{link} points to a run folder that is gone", "portable")
         return

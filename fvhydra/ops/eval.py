@@ -105,7 +105,7 @@ class Eval(Op):
             metrics,
             context.run.path,
             context.progress,
-            resources=Resources(workers, self.config.memory_mb, context.config.job.threads),
+            resources=Resources(workers, self.config.memory_mb, context.config.runtime.threads),
             earlier=[files.given_path(self.config.resume_from)] if self.config.resume_from else [],
         )
         if device != "cpu":  # what it is shows only now that torch is loaded
@@ -208,7 +208,7 @@ def assets_of(config: Config) -> HubAssets:
     """The source of the metrics' weights, as ``metrics`` configures it."""
     return HubAssets(
         device=config.metrics.device,
-        cache_dir=files.given_path(config.job.cache_dir),
+        cache_dir=files.given_path(config.runtime.cache_dir),
         overrides={name: files.given_path(path) for name, path in config.metrics.assets.items() if path is not None},
         tiny=config.metrics.tiny,
     )

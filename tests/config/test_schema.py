@@ -19,7 +19,7 @@ from fvhydra.testing import cases
 def test_groups_are_the_keys_that_have_keys_of_their_own() -> None:
     assert schema.groups() == {
         *("op", "model", "sampling", "engine", "backend", "tier", "gpu", "prompts", "metrics", "store", "launcher"),
-        "job",
+        "runtime",
     }
 
 
@@ -31,9 +31,9 @@ def test_keys_that_only_a_person_may_set() -> None:
         "launcher.image.registry",
         "launcher.setup",
         "store.endpoint",
-        "job.cache_dir",
+        "runtime.cache_dir",
     } <= typed
-    assert not {"seed", "engine.isolate", "store.repo_id", "launcher.image.tag", "op.reason", "job"} & typed
+    assert not {"seed", "engine.isolate", "store.repo_id", "launcher.image.tag", "op.reason", "runtime"} & typed
 
 
 def test_keys_that_are_read_from_the_environment() -> None:
@@ -41,7 +41,7 @@ def test_keys_that_are_read_from_the_environment() -> None:
         "store.path": "FVHYDRA_STORE",
         "store.repo_id": "FASTVIDEO_SSIM_REFERENCE_HF_REPO",
         "launcher.image.tag": "IMAGE_VERSION",
-        "job.cache_dir": "FVHYDRA_CACHE",
+        "runtime.cache_dir": "FVHYDRA_CACHE",
     }
 
 

@@ -112,8 +112,8 @@ def test_sets_have_one_order_in_every_process() -> None:
     assert printed == {'{"a":["x","y","z",1,3,[2,"b"]]}\n'}
 
 
-SPACE = "Free some space, or move job.output_dir, job.cache_dir or store.path to another disk."
-FOLDER = "Choose a folder that you may write to (job.output_dir, job.cache_dir or store.path)."
+SPACE = "Free some space, or move runtime.output_dir, runtime.cache_dir or store.path to another disk."
+FOLDER = "Choose a folder that you may write to (runtime.output_dir, runtime.cache_dir or store.path)."
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

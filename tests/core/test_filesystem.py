@@ -122,7 +122,7 @@ def test_the_refusal_names_the_first_and_what_to_do(tmp_path: Path, rules: Rules
         UsageError, match=r"cannot hold 5 name.s.:\n    a0\?: it knows no \?(.|\n)*and 2 more"
     ) as caught:
         check_names(tmp_path, [f"a{number}?" for number in range(5)])
-    assert "job.output_dir" in caught.value.hint
+    assert "runtime.output_dir" in caught.value.hint
 
 
 def test_up_to_three_names_are_listed_one_below_the_other(tmp_path: Path, rules: Rules) -> None:
@@ -134,7 +134,7 @@ def test_up_to_three_names_are_listed_one_below_the_other(tmp_path: Path, rules:
         "\n    b.: it drops the dot at the end of a name\n    c : it drops the space at the end of a name"
     )
     assert refused.value.hint == (
-        "Choose a folder on another file system (job.output_dir), or run the prompts one by one (prompt_index)."
+        "Choose another file system (runtime.output_dir), or run the prompts one by one (prompt_index)."
     )
 
 

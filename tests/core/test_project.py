@@ -106,7 +106,7 @@ def test_a_sweep_is_called_by_name(project: Path) -> None:
             "launcher.setup=[x]",
         ),
         *("'prompt=${oc.env:HF_TOKEN}'", "engine@launcher=mock", "--config-dir=x", "nonsense", "=1"),
-        *("job.cache_dir=.", "+launcher.extra.prolog=./x", "~op"),
+        *("runtime.cache_dir=.", "+launcher.extra.prolog=./x", "~op"),
     ],
 )
 @pytest.mark.parametrize("place", ["overrides: [{}]", "sweeps: {{x: [{}]}}"])

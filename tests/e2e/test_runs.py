@@ -184,7 +184,9 @@ def test_suggested_commands_ask_for_the_same_recipe(cli: Cli) -> None:
     assert cli("op=check_ssim", *words).code == 0
 
 
-@pytest.mark.parametrize("words", [["op=generate", "=3"], ["model=null"], ["-m", "job.sweep_dir=/proc/q"], ["--nope"]])
+@pytest.mark.parametrize(
+    "words", [["op=generate", "=3"], ["model=null"], ["-m", "runtime.sweep_dir=/proc/q"], ["--nope"]]
+)
 def test_nothing_that_is_typed_ends_in_a_traceback(cli: Cli, words: list[str]) -> None:
     command = cli("engine=mock", *words)
     assert command.code in (2, 4) and "Traceback" not in command.text, command.text

@@ -21,7 +21,8 @@ HANG_S = 60.0
 REFUSED, NAMED, DAMAGE = "refused before anything ran (exit 2)", "read as far as it goes", "told as damage (exit 4)"
 
 _RAW = re.compile(
-    r"Traceback \(most recent|The traceback is in|error\.log|^error: \w+(Error|Exception): |: infrastructure +\w+Error: ",
+    r"Traceback \(most recent|The traceback is in|error\.log|"
+    r"^error: \w+(Error|Exception): |: infrastructure +\w+Error: ",
     re.MULTILINE,
 )
 

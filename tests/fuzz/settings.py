@@ -83,7 +83,7 @@ _PROJECT_LINES = (
     "overrides: ['prompt=${oc.env:HOME}']\n",
     "overrides: [launcher.setup=[id]]\n",
     "overrides: [store.endpoint=http://evil]\n",
-    "overrides: [job.cache_dir=../outside]\n",
+    "overrides: [runtime.cache_dir=../outside]\n",
     "overrides: ['--config-dir=/']\n",
     "overrides: [[]]\n",
     "config_dirs: [../../../../..]\n",

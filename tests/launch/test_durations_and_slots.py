@@ -31,7 +31,7 @@ WORDS = {
     "+engine.options.how": ("none", "1", "{a: 1}", "[1, 2]"),
     "model.constraints": ("{frames_multiple: 1}", "{size_multiple: 1}"),
     "store.path": ("here", "there"),
-    "job.threads": ("0", "2"),
+    "runtime.threads": ("0", "2"),
 }
 
 
@@ -131,7 +131,7 @@ def test_earlier_runs_and_else_the_amount_of_work_say_how_long_a_job_takes(tmp_p
 
 
 def _job(number: int, folder: Path, steps: int) -> Job:
-    words = ("model=ltx2", f"sampling.num_inference_steps={steps}", f"job.cache_dir={folder}")
+    words = ("model=ltx2", f"sampling.num_inference_steps={steps}", f"runtime.cache_dir={folder}")
     return job(folder / str(number), *words, number=number)
 
 
@@ -140,7 +140,7 @@ def test_demand_is_what_the_configuration_says() -> None:
         return Demand.of(composed("launcher=pool", *words))
 
     assert demand() == Demand(0, 1, 0.0)
-    assert demand("job.threads=3") == Demand(0, 3, 0.0)
+    assert demand("runtime.threads=3") == Demand(0, 3, 0.0)
     assert demand("gpu=l40s", "sampling.num_gpus=2") == Demand(2, 0, 0.0)
     assert demand("launcher.cpus_per_job=5", "launcher.memory_gb_per_job=2.5") == Demand(0, 5, 2.5)
     assert Slots.here(PoolLauncherConfig(name="pool", devices=["7"], workers=3)).workers == 3

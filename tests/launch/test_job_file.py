@@ -77,7 +77,7 @@ def test_a_damaged_job_is_refused_in_one_sentence(damage: Any, tmp_path: Path) -
     ("words", "same"),
     [
         ((), True),
-        (("job.threads=2",), True),
+        (("runtime.threads=2",), True),
         (("launcher=pool", "launcher.workers=1"), True),
         (("sweep=x", "resume=false", "dry_run=true"), True),
         (("op.confirm=upload",), True),

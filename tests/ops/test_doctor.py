@@ -24,11 +24,11 @@ def test_folders_links_and_bytes_that_are_not_what_they_should_be(cli: Cli, tmp_
         if path.read_bytes() == b"once":
             os.chmod(path, 0o644)
             path.write_bytes(b"rot!")
-    command = cli("op=doctor", f"job.cache_dir={tmp_path}/file")
+    command = cli("op=doctor", f"runtime.cache_dir={tmp_path}/file")
     assert command.code == 4, command.text
     bad = [line for line in command.text.splitlines() if "BAD" in line]
     assert len(bad) == 3, command.text
-    assert "cannot be written" in bad[1] and "job.cache_dir" in bad[1]
+    assert "cannot be written" in bad[1] and "runtime.cache_dir" in bad[1]
     assert "damaged: a/bad.txt" in bad[0] and "good.txt" not in bad[0]
     assert "points to a run folder that is gone" in bad[2]
 
@@ -41,9 +41,9 @@ def test_where_the_engine_would_run(cli: Cli) -> None:
 
 
 def test_a_folder_that_cannot_be_made(cli: Cli) -> None:
-    command = cli("op=doctor", "job.output_dir=/proc/x")
+    command = cli("op=doctor", "runtime.output_dir=/proc/x")
     assert command.code == 4 and "/proc/x cannot be written" in command.text, command.text
-    refused = cli("op=generate", "engine=mock", "job.output_dir=/proc/x")
+    refused = cli("op=generate", "engine=mock", "runtime.output_dir=/proc/x")
     assert refused.code == 2 and "Cannot write /proc/x" in refused.text, refused.text
 
 

@@ -22,7 +22,7 @@ def evaluations(cli: Cli, tmp_path: Path) -> tuple[Path, Path]:
     found = []
     for name, strength in (("a, before (1)", "0"), ("b = after's", "0.5")):
         words = ("engine=mock", "model=wan21_t2v_1_3b", f"tier.perturb_weights={strength}", "prompts=smoke_suite")
-        made = cli("op=generate", *words, f"job.output_dir='{tmp_path}/made {strength}'")
+        made = cli("op=generate", *words, f"runtime.output_dir='{tmp_path}/made {strength}'")
         assert made.code == 0, made.text
         scored = cli("op=eval", f"videos=made {strength}/latest", "references=made 0/latest", "metrics=pixel")
         assert scored.code == 0, scored.text

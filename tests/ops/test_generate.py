@@ -38,7 +38,7 @@ def test_prompt_files_of_each_kind(cli: Cli, tmp_path: Path) -> None:
 def test_plain_lines_without_a_terminal(cli: Cli) -> None:
     command = cli("op=generate", "engine=mock")
     assert "generate | load" in command.err and "\x1b[" not in command.text
-    assert cli("op=generate", "engine=mock", "job.progress=none").err == ""
+    assert cli("op=generate", "engine=mock", "runtime.progress=none").err == ""
 
 
 def test_settings_without_effect_are_named(cli: Cli, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def pack(job: Job, settings: ModalLauncherConfig, remote: str) -> dict[str, Any]
         remote: :func:`remote_folder` of the job.
     """
     packed = job.op.job_inputs(job.context(Silent()))
-    config = replace(packed.config, job=replace(packed.config.job, cache_dir=CACHE))
+    config = replace(packed.config, runtime=replace(packed.config.runtime, cache_dir=CACHE))
     vouch_for(config)
     folder = job.folder.path.resolve()
     record = untrusted.read_json(folder / "job.json") | {"config": files.plain(config)}

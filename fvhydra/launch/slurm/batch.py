@@ -76,7 +76,7 @@ def _needs(config: Config) -> dict[str, Any]:
         "time": slurm.timeout_min,
         "nodes": 1,
         "ntasks_per_node": 1,
-        "cpus_per_task": slurm.cpus_per_job or max(config.job.threads, 1),
+        "cpus_per_task": slurm.cpus_per_job or max(config.runtime.threads, 1),
         "mem": f"{round(slurm.memory_gb_per_job * 1024)}M" if slurm.memory_gb_per_job else None,
         "mail_user": slurm.mail_user,
         "mail_type": slurm.mail_type,

@@ -90,7 +90,7 @@ def test_prompts_are_read_here_and_pictures_keep_their_paths(
     sent = {path for path in payload["files"] if not path.startswith(str(home / "store"))}
     assert sent == {str(home / name) for name in ("sweep/0/job.json", "first.png")}
     config = _received(payload, tmp_path_factory.mktemp("there"))
-    assert config.job.cache_dir == "/root/data/.cache/fvhydra"
+    assert config.runtime.cache_dir == "/root/data/.cache/fvhydra"
     assert isinstance(config.store, LocalStoreConfig) and config.store.path == str(home / "store")
     assert [case.recipe for case in _cases(config)] == [case.recipe for case in _cases(job.config)]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``job``: where a job runs and what it leaves behind."""
+"""``runtime``: where a job runs and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic.dataclasses import dataclass
 from fvhydra.config.fields import Threads, doc, one_of
 
 USUAL_CACHE = "~/.cache/fvhydra"
-"""What ``conf/job/default.yaml`` says where ``FVHYDRA_CACHE`` is not set."""
+"""What ``conf/runtime/default.yaml`` says where ``FVHYDRA_CACHE`` is not set."""
 
 
 @dataclass
-class JobConfig:
+class RuntimeConfig:
     """Everything about a run that does not decide its output."""
 
     output_dir: str = doc("Run folders of single runs", "outputs")
