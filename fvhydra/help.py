@@ -58,7 +58,7 @@ def text(folders: Sequence[Path], sweeps: Mapping[str, Sequence[str]]) -> str:
     lines.append("Keys:")
     lines += [f"    {name + '=':<20} {field.metadata['help']}" for name, field in fields.items() if name not in groups]
     lines += [
-        f"    {'sampling.*, runtime.*':<20} All settings of a group are keys: sampling.num_frames=17, runtime.threads=2",
+        f"    {'sampling.*, runtime.*':<20} Settings of groups are keys: sampling.num_frames=17, runtime.threads=2",
         "",
         "Options of the ops:",
     ]
