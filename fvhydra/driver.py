@@ -36,6 +36,7 @@ from fvhydra.launch.lock import locked
 from fvhydra.launch.merge import merge
 from fvhydra.launch.outcome import job_log
 from fvhydra.launch.resume import interrupted_run, made_otherwise
+from fvhydra.ops.cleanup import clean_up
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import Confirmation, confirmed
 
@@ -221,6 +222,7 @@ class Driver:
             said = Confirmation.of(self._attached or job.config.op, self._said, self.command)
             result.change = settle(job.context(Silent()), job.op, ask, said)
             self.terminal.change(result.change)
+            self.terminal.say(clean_up(job.context(Silent()), ask, said))
         except KeyboardInterrupt:  # an answer too: this change and those after it stay as they are
             self._interrupted = True
             result.verdict, result.message = Verdict.INTERRUPTED, "Interrupted before it was confirmed."

@@ -86,8 +86,8 @@ class Job:
             FvhydraError: What its op says, or ``op.confirm`` is not what the op's change will ask for.
         """
         if len(self.op.change_kinds) == 1:  # ops with several know which one when they have looked
-            [kind] = self.op.change_kinds
-            refuse_wrong_words(getattr(self.config.op, "confirm", None) or [], KINDS[kind].phrases)
+            kind = KINDS[self.op.change_kinds[0]]
+            refuse_wrong_words(getattr(self.config.op, "confirm", None) or [], kind.phrases, kind.afterwards)
         self.op.preflight(context)
 
     def context(self, listener: Progress) -> Context:

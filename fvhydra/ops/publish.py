@@ -36,7 +36,9 @@ class Publish(Op):
                 "op=publish needs run=<folder of the run that prepared the change>.", "For example run=outputs/latest."
             )
         prepared = change.load_change(RunFolder.open(context.run.path))
-        refuse_wrong_words(self.config.confirm, KINDS[prepared.kind].phrases)
+        kind = KINDS[prepared.kind]
+        done = prepared.applied is not None and kind.afterwards
+        refuse_wrong_words(self.config.confirm, [kind.afterwards] if done else kind.phrases, kind.afterwards)
         if prepared.applied is None:
             if not (context.run.path / "report" / "index.html").is_file():
                 raise UsageError(
@@ -88,10 +90,10 @@ def settle(context: Context, op: Op, ask: Ask | None, confirmation: Confirmation
         context.store.refresh()
         stands.said = [f"Already published as revision {prepared.applied}; nothing to do."]
         return stands
-    phrases = KINDS[prepared.kind].phrases
+    phrases, afterwards = KINDS[prepared.kind].phrases, KINDS[prepared.kind].afterwards
     # CI uploads drafts when its command line says so; a person who publishes one is asked like for anything else
     agreed = prepared.kind == "draft" and confirmation.drafts
-    if not agreed and not confirmed(phrases, confirmation, ask, _about(prepared)):
+    if not agreed and not confirmed(phrases, confirmation, ask, _about(prepared), afterwards):
         stands.said = [f"Nothing was written to {prepared.store}."]
         if prepared.blocked_by:
             blocked = ", ".join(prepared.blocked_by)
@@ -110,9 +112,12 @@ def settle(context: Context, op: Op, ask: Ask | None, confirmation: Confirmation
 
 
 def _about(prepared: change.Change) -> dict[str, str]:
-    """What is shown before the first question, of what is taken away."""
+    """What is shown before each question: before the first, what is taken away too."""
+    first, *others = KINDS[prepared.kind].phrases
     listed = "".join(f"    {line}\n" for line in removals(prepared))
-    return dict.fromkeys(KINDS[prepared.kind].phrases[:1], listed) if listed else {}
+    return {first: prepared.questions.get(first, "") + listed} | {
+        phrase: prepared.questions.get(phrase, "") for phrase in others
+    }
 
 
 def _publish_command(

@@ -71,6 +71,8 @@ class Change:
     deletes: list[str] = field(default_factory=list)
     follow_up: str = ""
     """What to do once it is applied, for the person; ``{revision}`` stands for the revision that it became."""
+    questions: dict[str, str] = field(default_factory=dict)
+    """Phrase to what the person is shown before it is asked for."""
     blocked_by: list[str] = field(default_factory=list)
     """Names of the review criteria that failed and that nobody accepted."""
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -200,15 +202,21 @@ def _refuse_other_originals(change: Change, store: Store) -> None:
 
 
 def _newer_head(store: Store, change: Change) -> str:
-    """The head to commit on instead, when nothing in between touched the same paths."""
+    """The head to commit on instead, when nothing in between touched the same paths, and the kind allows any other."""
     wanted = set(change.deletes if KINDS[change.kind].only_adds else change.paths)
     head = store.head()
     for entry in store.log():
         if entry.revision == change.parent:
             break
+        who = entry.provenance.get("who", "somebody")
+        if KINDS[change.kind].unmoved:
+            raise Conflict(
+                f"{who} changed {store.location} at {entry.time} ({entry.message}), after what was reviewed; nothing "
+                "was published.",
+                "Prepare the change again, and look at its numbers again.",
+            )
         # whether the path of an added file is free is checked by the commit itself, which lists all that are not
         if touched := sorted(wanted & set(entry.paths)):
-            who = entry.provenance.get("who", "somebody")
             listed = "".join(f"\n    {path}" for path in touched)
             raise Conflict(
                 f"{who} changed the same files at {entry.time} ({entry.message}); nothing was published:{listed}",

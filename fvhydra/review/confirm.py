@@ -36,13 +36,19 @@ class Confirmation:
         return cls(list(given), drafts, list(typed), list(command))
 
 
-def refuse_wrong_words(given: Sequence[str], phrases: Sequence[str]) -> None:
+def refuse_wrong_words(given: Sequence[str], phrases: Sequence[str], afterwards: str = "") -> None:
     """Refuse ``op.confirm`` when it is given and is not what must be said, before anything is done.
+
+    Args:
+        given: ``op.confirm``.
+        phrases: What must be said, all of it.
+        afterwards: What may be said too; empty for nothing.
 
     Raises:
         UsageError: Names the right words.
     """
-    if given and sorted(map(str, given)) != sorted(phrases):
+    words = sorted(map(str, given))
+    if words and words not in (sorted(phrases), sorted([*phrases, *([afterwards] if afterwards else [])])):
         said = given[0] if len(given) == 1 else f"[{', '.join(map(str, given))}]"
         raise UsageError(
             f"op.confirm={said} is not what confirms this change, so nothing was done.",
@@ -56,7 +62,11 @@ def as_word(phrases: Sequence[str]) -> str:
 
 
 def confirmed(
-    phrases: Sequence[str], said: Confirmation, ask: Ask | None, about: Mapping[str, str] | None = None
+    phrases: Sequence[str],
+    said: Confirmation,
+    ask: Ask | None,
+    about: Mapping[str, str] | None = None,
+    afterwards: str = "",
 ) -> bool:
     """Whether every phrase was said, each exactly.
 
@@ -65,11 +75,12 @@ def confirmed(
         said: When it holds ``op.confirm``, nobody is asked.
         ask: How to ask at a terminal; None when there is none.
         about: What is shown before the question for a phrase.
+        afterwards: What may be said too, see :func:`refuse_wrong_words`.
 
     Raises:
         UsageError: ``op.confirm`` was given and is something else.
     """
-    refuse_wrong_words(said.given, phrases)
+    refuse_wrong_words(said.given, phrases, afterwards)
     left = [phrase for phrase in phrases if phrase not in said.typed]
     if said.given or not left:
         return True

@@ -7,8 +7,8 @@ A change is data, and may come from anybody: what it does is held to what its ki
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fvhydra.core.errors import UsageError
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from fvhydra.review.change import Change
 
 DRAFTS = "drafts/"
+
+Place = Callable[[str], bool]
+"""Whether a store path is one of a sort."""
+
+_PLACES: Mapping[Place, str] = {layout.is_reference: "a reference", layout.is_record: "a performance record"}
+_ANYWHERE = tuple(_PLACES)
+_RECORDS = (layout.is_record,)
+
+_RESEED_FOLDERS = {
+    "mirror": "a copy of the records that the data set has",
+    "prepared": "the records that were published",
+    "backup": "what a bad seed is corrected from",
+    "downloads": "copies of the artifacts that were given by address",
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,12 @@ class Kind:
         moves: It puts drafts where references belong, and takes them away where they were.
         deletes: It takes files away.
         below: All that it writes is in this folder.
+        places: Where it may touch anything: of references, of performance records, or of either.
+        unmoved: It is applied to the very revision that was reviewed: what others commit in between, anywhere, makes
+            what was reviewed out of date.
+        afterwards: What must be said to delete the folders of ``temporary`` once it is applied; empty where it has
+            none. Nobody has to say it.
+        temporary: Folders of the run that only this change needed, and what each is for.
     """
 
     phrases: tuple[str, ...]
@@ -40,6 +60,10 @@ class Kind:
     moves: bool = False
     deletes: bool = False
     below: str = ""
+    places: tuple[Place, ...] = (layout.is_reference,)
+    unmoved: bool = False
+    afterwards: str = ""
+    temporary: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def only_adds(self) -> bool:
@@ -52,8 +76,26 @@ KINDS = {
     "draft": Kind(("upload",), adds=True, below=DRAFTS),
     "promote": Kind(("upload",), moves=True),
     "reseed": Kind(("confirm reseed", "upload"), replaces=True),
-    "restore": Kind(("upload",), adds=True, replaces=True),
-    "delete": Kind(("confirm delete", "upload"), adds=True, replaces=True, deletes=True),
+    "restore": Kind(("upload",), adds=True, replaces=True, places=_ANYWHERE),
+    "delete": Kind(("confirm delete", "upload"), adds=True, replaces=True, deletes=True, places=_ANYWHERE),
+    "record": Kind(("upload",), adds=True, places=_RECORDS),
+    "seed_perf": Kind(
+        ("upload",),
+        adds=True,
+        places=_RECORDS,
+        unmoved=True,
+        afterwards="cleanup reseed temp",
+        temporary=_RESEED_FOLDERS,
+    ),
+    "reseed_perf": Kind(
+        ("confirm performance reseed", "upload"),
+        adds=True,
+        places=_RECORDS,
+        unmoved=True,
+        afterwards="cleanup reseed temp",
+        temporary=_RESEED_FOLDERS,
+    ),
+    "supersede_perf": Kind(("confirm delete", "upload"), deletes=True, places=_RECORDS),
 }
 """Word in ``change.json`` to what it allows. A ``delete`` is the restore of what was before files were added."""
 
@@ -86,8 +128,8 @@ def _troubles(change: Change, kind: Kind) -> Iterator[str]:
             checked_path(path)
         except UsageError as error:
             yield f"cannot touch {error.message}"
-        if not layout.is_reference(path):
-            yield f"does not touch {path}, which is no place of a reference"
+        if not any(is_place(path) for is_place in kind.places):
+            yield f"does not touch {path}, which is no place of {' or '.join(_PLACES[place] for place in kind.places)}"
     if twice := [path for path, times in Counter([*written, *change.deletes]).items() if times > 1]:
         yield f"does not touch {twice[0]} twice"
     if outside := [path for path in written if not path.startswith(kind.below)]:

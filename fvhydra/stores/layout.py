@@ -20,6 +20,7 @@ from fvhydra.stores.base import PART_BYTES, UNSAFE, checked_path
 STEM_CHARACTERS = 100
 
 _PLACE = re.compile(r"((reference_videos|drafts)/[^/]+/)?[^/]+_reference_videos/[^/]+/[^/]+/[^/]+", re.DOTALL)
+_RECORD = re.compile(r"(?!(?:journal|reference_videos|drafts)/)[\w-][\w.-]*/[\w-][\w.-]*\.json", re.ASCII)
 _HASHED = re.compile(r"__[0-9a-f]{8}$")
 _STEM_BYTES = PART_BYTES - len("steps99999_" + "__01234567" + "_latent.json")
 """What every name derived from a stem leaves for the prompt: the longest is the one of a latent's numbers."""
@@ -80,6 +81,11 @@ def promoted_path(draft: str) -> str:
 def is_reference(path: str) -> bool:
     """Whether a store path is where references, drafts of them and their sidecars are, of any tier, GPU and model."""
     return _PLACE.fullmatch(path) is not None
+
+
+def is_record(path: str) -> bool:
+    """Whether a store path is where performance records are: ``<model id>/<timestamp>_<commit>.json``, sanitised."""
+    return _RECORD.fullmatch(path) is not None
 
 
 def find_reference(paths: Iterable[str], case: Case, sidecar_prompt: SidecarPrompt) -> str | None:

@@ -200,6 +200,27 @@ def test_a_commit_before_the_review_is_no_conflict(run: RunFolder, store: LocalS
     assert change.apply_change(run, prepared, store, who="alice") == store.head()
 
 
+@pytest.mark.parametrize("kind", ["reseed_perf", "seed_perf"])
+def test_what_was_reviewed_against_all_records_is_out_of_date_when_anybody_commits(
+    run: RunFolder, store: LocalStore, kind: str
+) -> None:
+    prepared = _change(store, kind, changes=[_file(run, "wan/2_abc_reseed_01.json", b"{}")])
+    store.commit({"other/1_abc.json": b"{}"}, message="a nightly run", provenance={"who": "bob"})
+    with pytest.raises(Conflict, match=r"bob changed .*\(a nightly run\), after what was reviewed") as refused:
+        change.apply_change(run, prepared, store, who="alice")
+    assert set(store.files()) == {"other/1_abc.json"} and prepared.applied is None
+    assert refused.value.hint == "Prepare the change again, and look at its numbers again."
+
+
+def test_a_change_of_records_that_was_made_is_not_made_again_after_others_committed(
+    run: RunFolder, store: LocalStore
+) -> None:
+    prepared = _change(store, "reseed_perf", changes=[_file(run, "wan/2_abc_reseed_01.json", b"{}")])
+    first = change.apply_change(run, dataclasses.replace(prepared), store, who="alice")
+    store.commit({"other/1_abc.json": b"{}"}, message="a nightly run")
+    assert change.apply_change(run, prepared, store, who="bob") == first and len(store.log()) == 2
+
+
 def test_an_anonymous_commit_is_somebodys(run: RunFolder, store: LocalStore) -> None:
     store.commit({f"{PLACE}/a.pt": b"old"}, message="first")
     digest = store.files()[f"{PLACE}/a.pt"].digest

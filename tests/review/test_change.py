@@ -24,6 +24,7 @@ def _file(path: str, replaces: str | None = None) -> dict[str, Any]:
     return {"path": path, "file": "artifacts/b.pt", "sha256": "00", "replaces": replaces}
 
 
+RECORD = "wan-t2v-1.3b-2gpu/2026-05-03T10_11_12Z_abc_reseed_01.json"
 CHANGE = change.Change(
     kind="seed",
     title="Seed one",
@@ -82,6 +83,14 @@ def test_anything_else_is_refused(tmp_path: Path, content: object, says: str) ->
         ("reseed", {"changes": [_file(f"{PLACE}/b.pt", "x"), _file(f"{PLACE}/c.pt.json")]}, "adds nothing of its own"),
         ("reseed", {"changes": [_file(f"{PLACE}/b.pt", "x")], "deletes": [f"{PLACE}/c.pt"]}, "deletes nothing"),
         ("restore", {"deletes": [f"{PLACE}/c.pt"]}, "deletes nothing"),
+        ("reseed_perf", {}, "no place of a performance record"),
+        ("reseed_perf", {"changes": [_file(f"{RECORD}.exe")]}, "no place of a performance record"),
+        ("reseed_perf", {"changes": [_file("journal/0.json")]}, "no place of a performance record"),
+        ("reseed_perf", {"changes": [_file(RECORD, "sha256:0")]}, "replaces nothing"),
+        ("seed_perf", {"changes": [_file(RECORD)], "deletes": ["wan/1_abc.json"]}, "deletes nothing"),
+        ("supersede_perf", {"changes": [_file(RECORD)], "deletes": ["wan/1_abc.json"]}, "adds nothing of its own"),
+        ("seed", {"changes": [_file(RECORD)]}, "no place of a reference"),
+        ("restore", {"changes": [_file("wan/deep/er.json")]}, "no place of a reference or a performance record"),
         ("promote", {"changes": [_file(f"{PLACE}/b.pt")]}, "adds nothing of its own"),
         (
             "promote",
@@ -112,6 +121,9 @@ def test_a_change_that_does_more_than_its_kind_is_refused(
     [
         ("reseed", {"changes": [_file(f"{PLACE}/b.pt", "x"), _file(f"{PLACE}/b.pt.json")]}),
         ("draft", {"changes": [_file(f"{DRAFT}/b.pt")]}),
+        ("reseed_perf", {"changes": [_file(RECORD)]}),
+        ("supersede_perf", {"changes": [], "deletes": [RECORD]}),
+        ("delete", {"changes": [], "deletes": [RECORD]}),
         ("delete", {"changes": [_file(f"{PLACE}/b.pt"), _file(f"{PLACE}/c.pt", "x")], "deletes": [f"{PLACE}/d.pt"]}),
         (
             "promote",

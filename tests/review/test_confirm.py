@@ -56,6 +56,16 @@ def test_one_of_two_phrases_is_not_enough() -> None:
     refuse_wrong_words([], TWO)
 
 
+def test_what_may_be_said_afterwards_may_be_said_beforehand_with_the_rest_and_not_instead() -> None:
+    refuse_wrong_words(["upload", "confirm reseed", "clean up"], TWO, "clean up")
+    refuse_wrong_words(["upload", "confirm reseed"], TWO, "clean up")
+    for wrong in (["clean up"], ["upload", "confirm reseed", "clean"], ["upload", "clean up"]):
+        with pytest.raises(UsageError, match="is not what confirms"):
+            refuse_wrong_words(wrong, TWO, "clean up")
+    with pytest.raises(UsageError, match="is not what confirms"):
+        refuse_wrong_words(["upload", "confirm reseed", ""], TWO)
+
+
 def test_nobody_is_asked_where_everything_was_said_beforehand() -> None:
     ask, questions = _answers()
     assert confirmed(["upload"], Confirmation(["upload"]), ask)
