@@ -30,6 +30,13 @@ if TYPE_CHECKING:  # composing a configuration imports this module, and must not
     from fvhydra.core.case import Case
 
 
+COMPONENTS = ("text_encoder_time_s", "dit_time_s", "vae_decode_time_s")
+"""Components of a model whose times an engine tells in ``GeneratedMedia.seconds``, as performance records name them."""
+
+PROCESS_TREE = "process tree"
+"""In ``GeneratedMedia.memory_mb``: resident memory of the engine's process and of those that it started."""
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What an engine can do, declared, so that what it cannot do is refused before anything runs.
@@ -87,6 +94,8 @@ class GeneratedMedia:
         fps: Frames a second of ``frames``.
         seconds: Wall time of the components: ``total_s``, ``text_encoder_time_s``, ``dit_time_s``,
             ``vae_decode_time_s``; a component that was not measured is absent.
+        memory_mb: Peak memory while the case was generated, MB (2**20 bytes): for each device that was used what its
+            allocator handed out, as ``cuda:0``. Empty where no device was used.
         arguments: The arguments that really went into the library, JSON types.
         dropped: Fields of the case that this engine has no way to honour, with their values. Never silently lost.
     """
@@ -98,6 +107,7 @@ class GeneratedMedia:
     audio_rate: int | None = None
     fps: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    memory_mb: dict[str, float] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     dropped: dict[str, Any] = field(default_factory=dict)
 

@@ -170,6 +170,8 @@ def to_media(result: Any, case: Case) -> GeneratedMedia:
         # either [channels, samples] or [samples, channels]; there are always fewer channels
         media.audio = sound if sound.shape[0] <= sound.shape[1] else sound.T
         media.audio_rate = result.audio_sample_rate
+    if (peak := getattr(result, "peak_memory_mb", None)) is not None:  # of the rank that reports
+        media.memory_mb = {"cuda": float(peak)}
     for stage, data in (getattr(result.logging_info, "stages", None) or {}).items():
         if stage in STAGES and "execution_time" in data:
             media.seconds[STAGES[stage]] = float(data["execution_time"])

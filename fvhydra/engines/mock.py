@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from fvhydra.core.errors import UsageError
 from fvhydra.core.files import canonical_json, sha256_bytes
 from fvhydra.core.progress import Progress
-from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
+from fvhydra.engines.base import COMPONENTS, Capabilities, Engine, GeneratedMedia, LoadRequest
 from fvhydra.engines.images import first_frame
 
 if TYPE_CHECKING:
+    from fvhydra.config.engine import EngineConfig
     from fvhydra.config.model import ModelConfig
     from fvhydra.core.case import Case
 
@@ -35,9 +36,16 @@ class MockEngine(Engine):
 
     Serves every model on every machine: ``gpu=`` and ``backend=`` are filed under, not verified, and ``facts`` says so.
     ``tier.perturb_weights`` adds that much noise, so a gate can be seen failing.
+
+    Option ``engine.options.component_s``: seconds that components pretend to work, by their names in
+    ``GeneratedMedia.seconds``, so that what measures or gates time can be seen at work.
     """
 
     capabilities = Capabilities(procedural=True, packages=("numpy", "PIL"))
+
+    def __init__(self, config: EngineConfig) -> None:
+        super().__init__(config)
+        self._component_s = _component_s(config.options.get("component_s") or {})
 
     @classmethod
     def warm(cls, model: ModelConfig) -> None:
@@ -55,6 +63,7 @@ class MockEngine(Engine):
                 f"model={case.model.name} animates a first frame, but case {case.index} has none.",
                 "Give one with image=path/to/frame.png, or in the prompt set.",
             )
+        seconds = {name: _worked(wanted_s) for name, wanted_s in self._component_s.items()}
         for step in range(case.sampling.num_inference_steps):
             progress.step(step + 1, case.sampling.num_inference_steps)
         rng = np.random.Generator(np.random.Philox(key=_key(case)))
@@ -73,7 +82,7 @@ class MockEngine(Engine):
             frames = _clip(rng, (_frames(case), height, width), first, scale, noise)
             media = GeneratedMedia(frames=frames, fps=float(case.sampling.fps))
         media.dropped = _without_effect(case)
-        media.seconds = {"total_s": time.perf_counter() - start}
+        media.seconds = seconds | {"total_s": time.perf_counter() - start}
         media.arguments = {"prompt": case.prompt, "seed": case.seed, "steps": case.sampling.num_inference_steps}
         return media
 
@@ -85,6 +94,23 @@ class MockEngine(Engine):
             "attention_backend": "mock",
             "weights_revision": "mock",
         }
+
+
+def _component_s(given: Any) -> dict[str, float]:
+    if not isinstance(given, dict) or not set(given) <= set(COMPONENTS):
+        raise UsageError(f"engine.options.component_s={given} must be seconds of: {', '.join(COMPONENTS)}.")
+    found = {str(name): value for name, value in given.items()}
+    for name, value in found.items():
+        if not isinstance(value, (int, float)) or not 0 <= value <= 3600:
+            raise UsageError(f"engine.options.component_s.{name}={value} must be seconds, 0 to 3600.")
+    return found
+
+
+def _worked(wanted_s: float) -> float:
+    """Seconds that went by while nothing was done for ``wanted_s``."""
+    start = time.perf_counter()
+    time.sleep(wanted_s)
+    return time.perf_counter() - start
 
 
 def _without_effect(case: Case) -> dict[str, Any]:

@@ -127,12 +127,19 @@ def test_frames_and_sound_become_arrays() -> None:
     stages = {"prompt_encoding_stage": {"execution_time": 0.5}, "denoising_stage": {"execution_time": 2.0}}
     case = cases.case("wan21_t2v_1_3b")
     for sound in (torch.zeros(1, 2, 800), np.zeros((800, 2)), torch.zeros(2, 800)):
-        made = result(frames=frames, audio=sound, audio_sample_rate=24000, logging_info=SimpleNamespace(stages=stages))
+        made = result(
+            frames=frames,
+            audio=sound,
+            audio_sample_rate=24000,
+            logging_info=SimpleNamespace(stages=stages),
+            peak_memory_mb=9000.5,
+        )
         media = fastvideo.to_media(made, case)
         assert media.frames is not None and media.frames[:, 0, 0, 0].tolist() == [1, 2]
         assert media.audio is not None and media.audio.shape == (2, 800)
         assert (media.fps, media.audio_rate) == (24, 24000)
         assert media.seconds == {"text_encoder_time_s": 0.5, "dit_time_s": 2.0}
+        assert media.memory_mb == {"cuda": 9000.5}
 
 
 def test_latents_become_float32_and_keep_their_dtype_on_record() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from fvhydra.config.engine import EngineConfig
 from fvhydra.core.case import Case
+from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Silent
 from fvhydra.engines.mock import MockEngine
 from fvhydra.testing import cases
@@ -45,3 +46,24 @@ def test_one_recipe_gives_the_same_bytes(left: Case, right: Case) -> None:
 def test_another_recipe_of_output_gives_other_bytes(tmp_path: Path) -> None:
     others = [case(), case(seed=2), case("blurry"), case(num_inference_steps=4), case(guidance_scale=2.5)]
     assert len({made(other) for other in others}) == len(others)
+
+
+def test_components_pretend_to_work_for_as_long_as_they_are_told(tmp_path: Path) -> None:
+    options = {"component_s": {"text_encoder_time_s": 0.02, "dit_time_s": 0.05}}
+    seconds = MockEngine(EngineConfig("", "mock", options)).generate(case(), Silent()).seconds
+    assert 0.02 <= seconds["text_encoder_time_s"] < 0.05 <= seconds["dit_time_s"] < 0.09
+    assert "vae_decode_time_s" not in seconds and seconds["total_s"] >= 0.07
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"dit": 1}, "must be seconds of: text_encoder_time_s, dit_time_s, vae_decode_time_s"),
+        ("fast", "must be seconds of"),
+        ({"dit_time_s": "1 s"}, "component_s.dit_time_s=1 s must be seconds"),
+        ({"dit_time_s": -1}, "must be seconds, 0 to 3600"),
+    ],
+)
+def test_times_that_are_none_are_refused(given: Any, wrong: str) -> None:
+    with pytest.raises(UsageError, match=wrong):
+        MockEngine(EngineConfig("", "mock", {"component_s": given}))

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,3 +42,21 @@ def verify(gpu: GpuConfig) -> str:
                 "References belong to one GPU type: choose the gpu= of this machine.",
             )
     return names[0]
+
+
+@contextlib.contextmanager
+def peak_memory(device: str) -> Iterator[dict[str, float]]:
+    """Yield the peak of what torch allocates during the block on each device in use, MB (2**20 bytes), by its name.
+
+    Filled when the block has ended; empty for the CPU, whose memory is the processes'.
+
+    Args:
+        device: A torch device type.
+    """
+    peaks: dict[str, float] = {}
+    devices = range(torch.cuda.device_count()) if device == "cuda" else range(0)
+    for index in devices:
+        torch.cuda.reset_peak_memory_stats(index)
+    yield peaks
+    found = {f"cuda:{index}": torch.cuda.max_memory_allocated(index) / 2**20 for index in devices}
+    peaks.update({name: peak for name, peak in found.items() if peak})

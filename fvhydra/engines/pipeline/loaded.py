@@ -39,6 +39,7 @@ class LoadedPipeline:
 
     def __init__(self, request: LoadRequest, offload: str | None, progress: Progress) -> None:
         device_name = device.verify(request.gpu)
+        self._device = request.gpu.device
         if request.tier.perturb_weights and request.tier.weights != "tiny":
             raise UsageError("tier.perturb_weights is for tiny weights only; real weights are never changed.")
         if request.threads:
@@ -81,13 +82,18 @@ class LoadedPipeline:
         }
         if case.image is not None and "image" in self._parameters:
             objects["image"] = first_frame(case)
-        with times.measured(self.pipe) as seconds, steps.reported(self.pipe, self._parameters, progress) as reporting:
+        with (
+            device.peak_memory(self._device) as memory_mb,
+            times.measured(self.pipe, self._device) as seconds,
+            steps.reported(self.pipe, self._parameters, progress) as reporting,
+        ):
             output = self._run({**call.arguments, **objects, **reporting})
         if wants_latent:
             media = outputs.latent(self.pipe, output, case.sampling.num_frames)
         else:
             media = outputs.decoded(self.pipe, output, case.sampling.fps)
-        media.seconds, media.arguments, media.dropped = seconds, call.arguments, call.dropped
+        media.seconds, media.memory_mb = seconds, memory_mb
+        media.arguments, media.dropped = call.arguments, call.dropped
         return media
 
     def close(self) -> None:
