@@ -16,6 +16,7 @@ SCRIPTS = (
     "frechet.py",
     "stores.py",
     "launchers.py",
+    "status.py",
 )
 
 folder = Path(__file__).parent

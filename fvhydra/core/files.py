@@ -13,9 +13,9 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,17 +44,19 @@ def atomic_path(path: Path, suffix: str = "") -> Iterator[Path]:
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=suffix)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = _temporary(path, suffix)
+        temporary.touch(exist_ok=False)  # with the mode that the umask leaves, as any other new file
         try:
             yield temporary
-            with open(temporary, "rb") as written:
+            with open(temporary, "rb+") as written:
                 os.fsync(written.fileno())
-            temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path, suffix: str = "") -> Path:
+    return path.parent / f".tmp-{secrets.token_hex(6)}{suffix}"
 
 
 @contextlib.contextmanager
@@ -100,7 +102,24 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` atomically, for people to read. NaN and infinity are refused (``ValueError``)."""
-    write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, _json_for_people(value))
+
+
+def refresh_json(path: Path, value: Any) -> None:
+    """Replace a JSON file that is written again and again: whole at any moment, and not forced to the disk.
+
+    Its folder is not made, so that nothing comes back that was removed.
+    """
+    temporary = _temporary(path)
+    try:
+        temporary.write_text(_json_for_people(value), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _json_for_people(value: Any) -> str:
+    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 _KINDS = {
@@ -217,9 +236,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return str(value)
     return value
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -22,6 +22,7 @@ from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import format_stage
 from fvhydra.core.result import RunResult
 from fvhydra.core.run_records import Artifact, Manifest, Status
+from fvhydra.core.status import LiveStatus
 
 SCHEMA_VERSION = 1
 
@@ -50,6 +51,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.live = LiveStatus(path / "status" / "status.json")
 
     @staticmethod
     def is_at(path: Path) -> bool:
@@ -192,8 +194,7 @@ class RunFolder:
 
     def set_state(self, state: str, **facts: Any) -> None:
         """Write ``status/status.json``: ``running``, ``finished``, ``failed`` or ``interrupted``."""
-        status = {"state": state, "pid": os.getpid(), "host": socket.gethostname(), "updated": now(), **facts}
-        files.write_json(self.path / "status" / "status.json", status)
+        self.live.set_state(state, **facts)
 
     @property
     def state(self) -> str:
@@ -221,13 +222,15 @@ class RunFolder:
 
     def stage(self, stage: str, case: int | None = None, msg: str = "") -> None:
         """Append a line to ``status/progress.log``, see :func:`~fvhydra.core.progress.format_stage`."""
+        self.live.stage(stage, case, msg)
         line = format_stage(now(), stage, case, msg) + "\n"
         log = self.path / "status" / "progress.log"
         with files.explained(log), open(log, "a", encoding="utf-8") as handle:
             handle.write(line)
 
     def step(self, done: int, total: int) -> None:
-        """Steps are for the terminal; the log keeps stages."""
+        """Steps are for the status and the terminal; the log keeps stages."""
+        self.live.step(done, total)
 
     # ------------------------------------------------------------------ result
     def finish(self, result: RunResult) -> None:

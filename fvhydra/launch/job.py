@@ -125,7 +125,8 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
             made = [place for place in (job.folder.path, *job.folder.path.parents) if not place.exists()]
             start(job)
             started = True
-        result = op.run(context)
+        with job.folder.live.beating() if started else contextlib.nullcontext():
+            result = op.run(context)
         result.notes += _without_effect(job) + _kept(result) if started else []
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         result = _failed(job, error, started)

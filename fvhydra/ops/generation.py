@@ -118,12 +118,15 @@ def finish_cases(
     """
     decisive = basis or {}
     taken = take_over(context, cases, decisive)
+    finished = len(taken)
+    context.run.live.part(finished, len(cases))
     yield from taken.values()
     for made in generate(context, [case for case in cases if case.index not in taken], paths):
         result = conclude(made)
         listed = {context.run.relative(path): files.sha256_file(path) for path in made.files}
         job, about = context.fingerprint(), decisive.get(made.case.index, "")
         keep(context, FinishedCase(job, about, result, listed, made.entry, made.environment))
+        context.run.live.part(finished := finished + 1, len(cases))
         yield result
 
 

@@ -171,8 +171,9 @@ def test_the_first_manifest_says_what_was_asked_for(tmp_path: Path) -> None:
         "artifacts": [],
     }
     status = untrusted.read_json(run.path / "status" / "status.json")
-    assert before <= status.pop("updated") <= environment.now()
-    assert status == {"state": "running", "pid": os.getpid(), "host": socket.gethostname()}
+    assert before <= status.pop("started") <= status.pop("updated") <= environment.now()
+    assert 0 <= status.pop("elapsed_s") < 60
+    assert status == {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "eta_s": None}
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

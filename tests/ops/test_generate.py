@@ -17,6 +17,8 @@ def test_generate_takes_an_odd_prompt_as_it_is(cli: Cli, tmp_path: Path) -> None
     [case] = latest_of(tmp_path)["cases"]
     assert (case["prompt"], case["seed"]) == (prompt, 7)
     assert (tmp_path / "outputs" / "latest" / case["artifact"]).stat().st_size > 1000
+    status = json.loads((tmp_path / "outputs" / "latest" / "status" / "status.json").read_text())
+    assert {"state": "finished", "stage": "encode", "clip": 0, "done": 1, "total": 1}.items() <= status.items()
 
 
 def test_generate_with_the_real_pipeline(cli: Cli, tmp_path: Path) -> None:
