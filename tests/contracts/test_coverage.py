@@ -19,7 +19,10 @@ from tests.contracts import test_metrics
 
 CONTRACTS = {"engine": EngineContract, "launcher": LauncherContract, "store": StoreContract}
 
-ELSEWHERE = {"engine": {"fastvideo": "tests/engines/test_fastvideo.py"}}
+ELSEWHERE = {
+    "engine": {"fastvideo": "tests/engines/test_fastvideo.py"},
+    "store": {"performance": "tests/contracts/test_stores.py"},  # the class of store=hub at another address
+}
 """Choices that cannot run without what no test has, and the tests that they have instead."""
 
 
