@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fvhydra.core.errors import UsageError
-from fvhydra.performance.names import is_record_path
 from fvhydra.performance.record import METRICS, Identity, PerfRecord, Target, read_record
 from fvhydra.performance.statistics import median_of
 from fvhydra.stores.base import Store
+from fvhydra.stores.layout import is_record
 
 WINDOW = 5
 """Records that a baseline is the median of."""
@@ -103,7 +103,7 @@ def read_history(store: Store, folder: Path, *, strict: bool = False) -> History
         UsageError: See ``strict``.
     """
     revision = store.head()
-    paths = [path for path in store.files("", revision) if is_record_path(path)]
+    paths = [path for path in store.files("", revision) if is_record(path)]
     local = store.fetch(paths, folder, revision) if paths else {}
     records, problems = [], []
     for path in paths:

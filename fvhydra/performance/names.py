@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from fvhydra.core.errors import UsageError
 from fvhydra.performance.record import PerfRecord
 from fvhydra.stores.base import PART_BYTES
 
 _OTHER = re.compile(r"[^A-Za-z0-9._-]")
-_RECORD = re.compile(r"[^/]+/[^/]+\.json")
-_NOT_RECORDS = ("journal/", "reference_videos/", "drafts/")
-"""Folders at the root of a store that hold something else."""
+RUN_FOLDER = "performance"
+"""Folder of a run with the records that it made, and their single runs."""
+
+_NORMALIZED, _SAMPLES = "normalized_perf_", "samples_perf_"
 
 
 def sanitized(text: str) -> str:
@@ -55,17 +57,17 @@ def record_folder(model_id: str) -> str:
     return folder
 
 
-def is_record_path(path: str) -> bool:
-    """Whether a path of a store may be one of a record.
-
-    Example:
-        >>> is_record_path("wan/2026-05-03_abc.json"), is_record_path("journal/0.json"), is_record_path("a/b/c.json")
-        (True, False, False)
-    """
-    return bool(_RECORD.fullmatch(path)) and not path.startswith(_NOT_RECORDS)
-
-
 def normalized_name(record: PerfRecord) -> str:
     """Name of the file that a run writes of a record: ``normalized_perf_<model_id>_<timestamp>_<commit>.json``."""
     parts = (record.model_id, record.timestamp, record.commit_sha or "unknown")
-    return f"normalized_perf_{'_'.join(sanitized(part) for part in parts)}.json"
+    return f"{_NORMALIZED}{'_'.join(sanitized(part) for part in parts)}.json"
+
+
+def samples_path(record: Path) -> Path:
+    """The file with the single runs of a record, beside it: ``samples_perf_...`` for ``normalized_perf_...``."""
+    return record.with_name(f"{_SAMPLES}{record.name.removeprefix(_NORMALIZED)}")
+
+
+def records_of_run(folder: Path) -> list[Path]:
+    """The records that a run made, in the order of their names."""
+    return sorted((folder / RUN_FOLDER).glob(f"{_NORMALIZED}*.json"))

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fvhydra.core.errors import UsageError
-from fvhydra.performance.names import is_record_path, normalized_name, record_path
+from fvhydra.performance.names import normalized_name, record_path, records_of_run, samples_path
+from fvhydra.stores.layout import is_record
 from tests.performance.making import record
 
 
@@ -24,7 +27,18 @@ def test_names_that_no_file_system_takes(fields: dict[str, str]) -> None:
         record_path(record(**fields))
 
 
-def test_what_else_lies_in_a_store_is_no_record() -> None:
-    others = ["a.json", "a/b.txt", "a/b/c.json", "journal/0.json", "drafts/0.json", "reference_videos/0.json"]
-    assert not [path for path in others if is_record_path(path)]
-    assert is_record_path("drafts-2/0.json")
+def test_a_record_is_where_changes_may_put_records() -> None:
+    odd = record(timestamp="", commit_sha="")
+    assert all(is_record(record_path(each)) for each in (record(), record(model_id=".."), odd))
+
+
+def test_what_a_run_leaves(tmp_path: Path) -> None:
+    folder = tmp_path / "performance"
+    folder.mkdir()
+    path = folder / normalized_name(record())
+    path.touch()
+    samples_path(path).touch()
+    assert records_of_run(tmp_path) == [path]
+    assert samples_path(path).name == path.name.replace("normalized_perf_", "samples_perf_")
+    assert samples_path(Path("a/other.json")) == Path("a/samples_perf_other.json")
+    assert records_of_run(tmp_path / "empty") == []
