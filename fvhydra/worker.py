@@ -109,7 +109,7 @@ def _note_tokens(job: Job, result: RunResult) -> None:
     withheld = os.environ.get(WITHHELD_VARIABLE)
     if not withheld or result.verdict not in AGAIN:
         return
-    if job.prepared.store.needs_token or job.config.tier.weights != "tiny":
+    if job.prepared.store.needs_token or job.config.tier.weights == "hub":
         allow = f"launcher.pass_env=[{withheld}]"
         result.notes.append(f"The job was not given {withheld}. If it needs a token to read: {allow}.")
         record(job.folder, result)

@@ -62,6 +62,9 @@ class ModelConfig:
     artifact: Annotated[str, one_of("pixel", "latent")] = doc("What is compared: pixel (.mp4) or latent (.pt)", MISSING)
     weights: str = doc("Hub repository of the weights", MISSING)
     revision: str | None = doc("Commit of the weights (40 hex digits); null: today's main, resolved and recorded", None)
+    architecture: str | None = doc(
+        "Full-size components for tier=synthetic: a name in conf/architectures/, or a .json file", None
+    )
     pipeline: str = doc("Class of the diffusers pipeline", MISSING)
     image_pipeline: str | None = doc("Class to use instead when a case has an image", None)
     dtype: Annotated[str, one_of("float32", "bfloat16", "float16")] = doc("dtype of real weights", "bfloat16")

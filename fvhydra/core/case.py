@@ -13,7 +13,7 @@ from fvhydra.config.backend import BackendConfig
 from fvhydra.config.gpu import GpuConfig
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.sampling import Sampling
-from fvhydra.config.tier import TINY_VERSION, TierConfig
+from fvhydra.config.tier import SYNTHETIC_VERSION, TINY_VERSION, TierConfig
 from fvhydra.core.files import canonical_json, sha256_bytes
 
 
@@ -79,6 +79,8 @@ class Case:
     def _weights(self) -> dict[str, Any]:
         if self.tier.weights == "tiny":
             return {"repo": f"tiny:{self.model.family}", "revision": str(TINY_VERSION)}
+        if self.tier.weights == "synthetic":
+            return {"repo": f"synthetic:{self.model.architecture}", "revision": str(SYNTHETIC_VERSION)}
         return {"repo": self.model.weights, "revision": self.model.revision}
 
     @cached_property

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # composing a configuration imports this module, and must not
     from fvhydra.config.model import ModelConfig
     from fvhydra.config.sampling import Sampling
     from fvhydra.config.tier import TierConfig
+    from fvhydra.core.architecture import Architecture
     from fvhydra.core.case import Case
 
 
@@ -77,6 +78,8 @@ class LoadRequest:
     threads: int = 1
     with_image: bool = False
     """Whether the cases bring a first frame (image-to-video)."""
+    architecture: Architecture | None = None
+    """What to build with random weights, for ``tier.weights=synthetic``."""
     tiny_weights: Path | None = None
     """Folder of the tiny weights, when they have been built already; None: the engine builds them."""
 

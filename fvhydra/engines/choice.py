@@ -97,7 +97,7 @@ def _refuse_job(config: Config, can: Capabilities) -> None:
             "Choose another engine= for this model.",
         )
     if tier.weights not in can.weights:
-        kinds = {"tiny": "tiny random", "hub": "real"}
+        kinds = {"tiny": "tiny random", "synthetic": "full-size random", "hub": "real"}
         raise UsageError(
             f"engine={engine} runs {_listed([kinds[kind] for kind in can.weights])} weights only, and "
             f"tier={tier.name} has {kinds[tier.weights]} ones.",

@@ -30,6 +30,7 @@ class DiffusersEngine(Engine):
     """
 
     capabilities = Capabilities(
+        weights=("tiny", "synthetic", "hub"),
         tiny_weights=True,
         packages=("torch", "diffusers", "transformers", "accelerate"),
         install="pip install diffusers transformers accelerate torch",

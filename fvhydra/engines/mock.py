@@ -41,7 +41,7 @@ class MockEngine(Engine):
     ``GeneratedMedia.seconds``, so that what measures or gates time can be seen at work.
     """
 
-    capabilities = Capabilities(procedural=True, packages=("numpy", "PIL"))
+    capabilities = Capabilities(weights=("tiny", "synthetic", "hub"), procedural=True, packages=("numpy", "PIL"))
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(config)

@@ -14,6 +14,7 @@ from fvhydra.config.prompts import Prompt
 from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir
 from fvhydra.core import files, untrusted
+from fvhydra.core.architecture import architecture_of
 from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError
 from fvhydra.ops.prompts import prompt_files, refuse_too_many, source
@@ -31,8 +32,11 @@ def cases(config: Config, given: Sequence[Prompt]) -> list[Case]:
     """Every case of the run, in the order of the prompts that are given.
 
     Raises:
-        UsageError: A prompt is empty or missing, an image is missing, ``prompt_index`` is out of range.
+        UsageError: A prompt is empty or missing, an image is missing, ``prompt_index`` is out of range,
+            the model has no architecture to build with random weights.
     """
+    if config.tier.weights == "synthetic":
+        architecture_of(config.model)  # which refuses one that is not there
     stems: set[str] = set()
     found: list[list[Case]] = []
     index = 0

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fvhydra.config.root import Config
 from fvhydra.core import files
+from fvhydra.core.architecture import architecture_of
 from fvhydra.core.artifacts import ClipFacts
 from fvhydra.core.case import Case
 from fvhydra.core.errors import InfrastructureError
@@ -68,19 +70,7 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
     engine = open_engine(config.engine, context.run.engine_log)
     try:
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
-        engine.load(
-            LoadRequest(
-                model=config.model,
-                sampling=config.sampling,
-                backend=config.backend,
-                tier=config.tier,
-                gpu=config.gpu,
-                cache_dir=files.given_path(config.runtime.cache_dir),
-                threads=config.runtime.threads,
-                with_image=any(case.image is not None for case in cases),
-            ),
-            progress,
-        )
+        engine.load(load_request(config, cases), progress)
         facts = engine.environment() | flat(engine.facts())
         if config.tier.perturb_weights:  # not in the recipe, so that a gate can fail; here, so that nobody is misled
             facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
@@ -96,6 +86,21 @@ def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> 
             yield Generated(case, path, media, facts, engine.capabilities.procedural, entry, [path])
     finally:
         engine.close()
+
+
+def load_request(config: Config, cases: Sequence[Case]) -> LoadRequest:
+    """What an engine has to make ready for these cases of a job."""
+    return LoadRequest(
+        model=config.model,
+        sampling=config.sampling,
+        backend=config.backend,
+        tier=config.tier,
+        gpu=config.gpu,
+        cache_dir=files.given_path(config.runtime.cache_dir),
+        threads=config.runtime.threads,
+        with_image=any(case.image is not None for case in cases),
+        architecture=architecture_of(config.model) if config.tier.weights == "synthetic" else None,
+    )
 
 
 def finish_cases(

@@ -24,16 +24,21 @@ from fvhydra.core.files import sha256_file
 from fvhydra.engines.base import GeneratedMedia, LoadRequest
 
 MODELS = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
-TIERS = ("smoke", "default", "full_quality")
+TIERS = ("smoke", "default", "full_quality", "synthetic")
 PROMPT = "A cat walking in the street, slow camera"
 STEPS = 3
 """Denoising steps of a small case."""
 
 
 def read(schema: type, *path: str) -> Any:
-    """A file of ``conf/`` as an object of its dataclass."""
-    node = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.load(conf_dir().joinpath(*path)))
-    return OmegaConf.to_object(node)
+    """A file of ``conf/`` as an object of its dataclass; what it builds on is beside it."""
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), *_layers(conf_dir().joinpath(*path))))
+
+
+def _layers(path: Path) -> list[Any]:
+    node: Any = OmegaConf.load(path)
+    below = [name for name in node.pop("defaults", []) if name != "_self_"]
+    return [layer for name in below for layer in _layers(path.with_name(f"{name}.yaml"))] + [node]
 
 
 def model(name: str, **changes: Any) -> ModelConfig:

@@ -14,7 +14,7 @@ from fvhydra.core.errors import InfrastructureError, UsageError, nearest
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import GeneratedMedia, LoadRequest
 from fvhydra.engines.images import first_frame
-from fvhydra.engines.pipeline import arguments, attention, device, outputs, steps, times, weights
+from fvhydra.engines.pipeline import arguments, attention, device, outputs, steps, synthetic, times, weights
 from fvhydra.engines.quiet import quiet_libraries
 from fvhydra.engines.tiny import snapshot
 from fvhydra.engines.tiny.weights import perturb
@@ -48,8 +48,9 @@ class LoadedPipeline:
             torch.backends.cudnn.deterministic = True  # the same case must give the same bits
         with quiet_libraries():
             pipeline = _pipeline_class(request)
-        progress.stage("load", msg=f"{request.model.weights if request.tier.weights == 'hub' else 'tiny weights'}")
-        self.pipe, revision = _load_weights(request, pipeline)
+        kind = request.tier.weights
+        progress.stage("load", msg=request.model.weights if kind == "hub" else f"{kind} weights")
+        self.pipe, revision = _load_weights(request, pipeline, offload)
         self._parameters = inspect.signature(pipeline.__call__).parameters
         self._scheduler = self.pipe.scheduler
         self.pipe.set_progress_bar_config(disable=True)
@@ -128,7 +129,11 @@ class LoadedPipeline:
             self.pipe.maybe_free_model_hooks()  # after a cancel the pipeline does not get to it
 
 
-def _load_weights(request: LoadRequest, pipeline: type) -> tuple[Any, str]:
+def _load_weights(request: LoadRequest, pipeline: type, offload: str | None) -> tuple[Any, str]:
+    if request.tier.weights == "synthetic":
+        assert request.architecture is not None  # whoever asks for it has read it
+        place = request.gpu.device if offload is None else "cpu"
+        return synthetic.build(request.architecture, request.model, pipeline, place), "synthetic"
     if request.tier.weights == "hub":
         revision = weights.resolve_revision(request.model)
         return weights.load_pipeline(request.model, pipeline, revision), revision

@@ -41,9 +41,9 @@ def initialise(
     Returns:
         ``module``, in evaluation mode.
     """
-    for owner, full_name, parameter in _owned_parameters(module):
+    for owner, full_name, parameter in owned_parameters(module):
         noise = _normal(parameter, seed, component, full_name)
-        parameter.copy_(_scaled(noise, owner, full_name.rpartition(".")[2], parameter))
+        parameter.copy_(scaled(noise, owner, full_name.rpartition(".")[2], parameter))
         for pattern, factor in (boost or {}).items():
             if pattern in full_name:
                 parameter.mul_(factor)
@@ -62,7 +62,8 @@ def perturb(module: torch.nn.Module, component: str, seed: int, scale: float) ->
         parameter.mul_(1 + scale * _normal(parameter, seed, f"perturb:{component}", name).to(parameter))
 
 
-def _owned_parameters(module: torch.nn.Module) -> Iterator[tuple[torch.nn.Module, str, torch.nn.Parameter]]:
+def owned_parameters(module: torch.nn.Module) -> Iterator[tuple[torch.nn.Module, str, torch.nn.Parameter]]:
+    """Every parameter once, with the module that has it and its full name."""
     seen: set[int] = set()
     for prefix, owner in module.named_modules():
         for name, parameter in owner.named_parameters(recurse=False):
@@ -75,7 +76,7 @@ def _normal(like: torch.Tensor, seed: int, component: str, name: str) -> torch.T
     return torch.from_numpy(stream(seed, component, name).standard_normal(tuple(like.shape), dtype=np.float32))
 
 
-def _scaled(noise: torch.Tensor, owner: torch.nn.Module, name: str, parameter: torch.Tensor) -> torch.Tensor:
+def scaled(noise: torch.Tensor, owner: torch.nn.Module, name: str, parameter: torch.Tensor) -> torch.Tensor:
     """``noise`` at the scale of the parameter's role, so that activations neither die nor explode."""
     if isinstance(owner, torch.nn.Embedding):
         return noise
