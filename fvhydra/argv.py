@@ -16,9 +16,12 @@ from fvhydra.core.project import Added, ConfigFolder, Settings, applied, config_
 FREE_TEXT = (
     *("prompt", "prompt_file", "prompts.path", "image", "run", "sweep", "videos", "references", "manifest"),
     *("op.reason", "op.resume_from", "sampling.negative_prompt", "store.path", "launcher.python"),
-    *("engine.python", "engine.path"),
+    *("engine.python", "engine.path", "source", "op.key_file"),
 )
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
+
+ALIASES = {"from": "source"}
+"""What is typed to the key that it sets: Python has the word for itself, so no field of a configuration can have it."""
 
 FREE_LISTS = ("runs",)
 """Keys whose values are lists of paths in brackets: a comma in them ends a path."""
@@ -66,6 +69,9 @@ def quoted(text: str) -> str:
 
 def _quote_free_text(word: str, sweeping: bool) -> str:
     key, equals, value = word.partition("=")
+    if key in ALIASES:
+        key = ALIASES[key]
+        word = f"{key}{equals}{value}"
     if key in FREE_LISTS and value.startswith("[") and value.endswith("]") and not sweeping:
         parts = [part.strip() for part in _split(value[1:-1])]
         return f"{key}=[{','.join(part if _is_quoted(part) else quoted(part) for part in parts if part)}]"

@@ -103,6 +103,9 @@ class Driver:
         if config.dry_run:
             self.plan([job], {}, [])
             return
+        if job.op.follows:
+            self.jobs[0] = (job, self._followed(job))
+            return
         result = self._refused_by_person(job)
         if result is None:
             with self.terminal.watch(config.runtime.progress, config.op.name) as progress:
@@ -110,6 +113,15 @@ class Driver:
         self.jobs[0] = (job, result)
         if job.op.writes_run_folder and job.folder.path.exists():
             job.folder.point_latest(root)
+
+    def _followed(self, job: Job) -> RunResult:
+        """Show what an op sees of runs until they have ended."""
+        from fvhydra.watch_view import WatchView
+
+        with WatchView(self.terminal, job.config.runtime.progress) as shown:
+            for view in job.op.follow(job.context(Silent())):
+                shown.show(view)
+        return job.op.concluded(view)
 
     def _refused_by_person(self, job: Job) -> RunResult | None:
         """Ask for the first phrase of ops that have one, before anything is generated; None to go on."""

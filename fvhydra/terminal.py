@@ -98,12 +98,17 @@ class Terminal:
     @contextmanager
     def board(self, mode: str) -> Iterator[Board]:
         """Show the progress of any number of jobs: ``bars`` at a terminal, ``lines`` elsewhere, ``none``, ``auto``."""
-        if mode == "auto":
-            plain = os.environ.get("CI") or os.environ.get("TERM") == "dumb"
-            mode = "bars" if self.err.is_terminal and not plain else "lines"
+        mode = self.progress_mode(mode)
         board = Board(self.err, mode)
         with board.display if mode == "bars" else nullcontext():
             yield board
+
+    def progress_mode(self, mode: str) -> str:
+        """What ``auto`` means here; any other mode is itself."""
+        if mode != "auto":
+            return mode
+        plain = os.environ.get("CI") or os.environ.get("TERM") == "dumb"
+        return "bars" if self.err.is_terminal and not plain else "lines"
 
     # ------------------------------------------------------------------ results
     def result(self, result: RunResult, report: Path | None) -> None:

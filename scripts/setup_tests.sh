@@ -23,6 +23,7 @@ lacks() { # NEED: is there no program for it?
         git) ! there git ;;
         browser) ! { there chromium || there chromium-browser || there "$mac_chromium"; } || lacks_libatomic ;;
         slurm) ! { there slurmctld && there slurmd && there slurmdbd && there munged && there mariadbd; } ;;
+        sshd) ! { there sshd && there ssh-keygen; } ;;
         debian) ! there mmdebstrap ;;
     esac
 }
@@ -32,7 +33,10 @@ packages() { # NEED: what they are called here; nothing where there are none
         apt-get:venv) "$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])' ;;
         apt-get:browser) if grep -qx ID=ubuntu /etc/os-release; then echo chromium-browser libatomic1; else echo chromium libatomic1; fi ;;
         apt-get:slurm) echo slurm-wlm munge slurmdbd mariadb-server-core ;;
+        apt-get:sshd) echo openssh-server openssh-client ;;
         apt-get:debian) echo mmdebstrap ;;
+        dnf:sshd) echo openssh-server openssh-clients ;;
+        pacman:sshd) echo openssh ;;
         dnf:slurm) echo slurm-slurmctld slurm-slurmd slurm-slurmdbd munge mariadb-server ;;
         brew:browser) echo --cask chromium ;;
         dnf:browser) echo chromium libatomic ;;
@@ -44,7 +48,7 @@ packages() { # NEED: what they are called here; nothing where there are none
 
 case $#:$1 in
     2:venv) missing=venv ;;
-    [2-9]:tests | [1-9][0-9]*:tests) missing="git browser slurm debian" ;;
+    [2-9]:tests | [1-9][0-9]*:tests) missing="git browser slurm sshd debian" ;;
     *) sed -n '3,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac
 what=$1 python=$2

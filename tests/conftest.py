@@ -23,6 +23,7 @@ from fvhydra.testing.command_line import Command, clean_environment, run_cli
 
 if TYPE_CHECKING:
     from tests.servers.slurm import Cluster
+    from tests.servers.ssh import SshServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -124,6 +125,15 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """A real SSH server on this machine."""
+    from tests.servers.ssh import SshServer
+
+    with SshServer(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
 @pytest.fixture(autouse=True)
 def _trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Classes of tests may be named in this process; what a command trusts ends with its test."""
@@ -147,7 +157,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-_SYSTEM_NEEDS = {"browser", "debian", "slurm"}
+_SYSTEM_NEEDS = {"browser", "debian", "slurm", "sshd"}
 """Markers that are also the words of ``scripts/setup_tests.sh``."""
 
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from omegaconf import MISSING
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import Name, NonNegative, Positive, PositiveFloat, Words, doc
@@ -134,6 +134,29 @@ class AttachConfig(OpConfig):
         "What the changes of its jobs ask for; what their folder says of it does not count", None, typed=True
     )
     bootstrap: bool = doc("Upload the drafts that its checks made (CI)", False, typed=True)
+
+
+@dataclass
+class WatchConfig(OpConfig):
+    """Look at runs while they work, here or elsewhere."""
+
+    tail: Words = doc("Logs whose ends are shown too, of: progress, stdout, engine, error", None)
+    tail_lines: Annotated[int, Field(ge=1, le=10_000)] = doc("Lines of each", 20)
+    once: bool = doc("Look once, and do not wait for the end", False)
+    interval_s: PositiveFloat = doc("Seconds between two looks", 1.0)
+    stale_s: PositiveFloat = doc("After how many seconds without a heart-beat that is said", 10.0)
+    patience_s: PositiveFloat = doc("How long a place that does not answer any more is tried again", 600.0)
+    timeout_s: PositiveFloat = doc("Longest wait for one answer (sftp)", 15.0)
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = doc("Port of the SSH server", None)
+    key_file: str | None = doc("Private key; null: those of the agent, ~/.ssh/config and ~/.ssh", None, typed=True)
+    accept_new_host: bool = doc("Go on with a server whose key is not known yet (sftp)", False, typed=True)
+    storage_options: dict[str, Any] = doc("What fsspec's file system of that URL takes", factory=dict, typed=True)
+
+    @model_validator(mode="after")
+    def _tails_are_known(self) -> WatchConfig:
+        if unknown := [word for word in self.tail if word not in ("progress", "stdout", "engine", "error")]:
+            raise ValueError(f"tail={unknown[0]} must be of: progress, stdout, engine, error")
+        return self
 
 
 @dataclass

@@ -35,6 +35,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "attach": op.AttachConfig,
         "doctor": op.DoctorConfig,
         "verify": op.VerifyConfig,
+        "watch": op.WatchConfig,
         "eval": op.EvalConfig,
         "eval_compare": op.EvalCompareConfig,
         "metrics": op.MetricsOpConfig,

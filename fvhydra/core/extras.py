@@ -16,6 +16,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *("safetensors", "sentencepiece", "ftfy", "torchsde"),
     ),
     "modal": ("modal",),
+    "sftp": ("paramiko",),
     "slurm": ("submitit",),
 }
 """What is in the brackets of ``pip install 'fvhydra[...]'`` to the top-level modules that it brings."""

@@ -205,7 +205,7 @@ class RunFolder:
         """
         status = self.status
         same_host = status.get("host") == socket.gethostname()
-        if status["state"] == "running" and same_host and not _alive(status["pid"]):
+        if status["state"] == "running" and same_host and not is_alive(status["pid"]):
             return "interrupted"
         return status["state"]
 
@@ -248,7 +248,8 @@ class RunFolder:
         return RunResult.from_json(untrusted.read_json(self.path / "result.json"))
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process of that number is on this machine, whosever it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fvhydra.config.op import OpConfig
 from fvhydra.config.root import Config
 from fvhydra.core.result import RunResult, SweepJob
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
+from fvhydra.ops.watched import View
 
 
 class Op(ABC):
@@ -33,6 +34,9 @@ class Op(ABC):
 
     attaches = False
     """Whether it is no job, and comes back to the jobs of the sweep that ``run=`` names instead."""
+
+    follows = False
+    """Whether it is no job, and looks at the runs of others for as long as they go on: :meth:`follow`."""
 
     def __init__(self, config: OpConfig) -> None:
         self.config = config
@@ -99,6 +103,14 @@ class Op(ABC):
 
     early_confirmation = ""
     """What a person at a terminal must type before anything is generated. Nothing is written to a store either way."""
+
+    def follow(self, context: Context) -> Iterator[View]:
+        """What is seen of runs, again and again, until they have ended; of an op that :attr:`follows`."""
+        raise NotImplementedError
+
+    def concluded(self, view: View) -> RunResult:
+        """What comes of the last of these views."""
+        raise NotImplementedError
 
     @abstractmethod
     def run(self, context: Context) -> RunResult:
