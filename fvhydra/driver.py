@@ -93,7 +93,7 @@ class Driver:
                 f"sweep={config.sweep} names the folder of a sweep, and this is a single run.",
                 "Add -m, or a launcher that takes several jobs: launcher=pool.",
             )
-        root = Path(config.runtime.output_dir)
+        root = given_path(config.runtime.output_dir)
         job = Job(0, "", config, self._folder(config, root), self.command, self._overrides, added=self.added)
         if job.op.attaches and not config.dry_run:
             self._attached = config.op
@@ -165,7 +165,7 @@ class Driver:
             UsageError: Another command runs jobs there, or it cannot be written.
         """
         if self.sweep_folder is None:
-            self.sweep_folder = folder
+            self.sweep_folder = given_path(folder)
             if not dry_run:
                 self.lock.enter_context(locked(folder))
 

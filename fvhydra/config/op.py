@@ -163,7 +163,7 @@ class WatchConfig(OpConfig):
 class VerifyConfig(OpConfig):
     """Walk through the store."""
 
-    repair: bool = doc("Put right what needs no decision: copies, current/, what killed commands left for a day", False)
+    repair: bool = doc("Put right what needs no decision: copies, current/, what killed commands left for a day", False, typed=True)
 
 
 @dataclass

@@ -184,6 +184,14 @@ def test_suggested_commands_ask_for_the_same_recipe(cli: Cli) -> None:
     assert cli("op=check_ssim", *words).code == 0
 
 
+@pytest.mark.parametrize("key", ["runtime.output_dir", "runtime.sweep_dir", "runtime.cache_dir", "store.path", "run"])
+def test_a_folder_with_a_name_that_no_disk_takes_is_a_usage_error(cli: Cli, key: str, tmp_path: Path) -> None:
+    sweep = ("-m", "seed=1,2") if key == "runtime.sweep_dir" else ()
+    command = cli(*sweep, "op=seed_ssim", f"{key}={'a' * 300}")
+    assert command.code == 2 and "is no path: it holds a NUL, or a name of more than 255 bytes." in command.text
+    assert not list(tmp_path.glob("[!.]*"))
+
+
 @pytest.mark.parametrize(
     "words", [["op=generate", "=3"], ["model=null"], ["-m", "runtime.sweep_dir=/proc/q"], ["--nope"]]
 )
