@@ -163,7 +163,9 @@ class WatchConfig(OpConfig):
 class VerifyConfig(OpConfig):
     """Walk through the store."""
 
-    repair: bool = doc("Put right what needs no decision: copies, current/, what killed commands left for a day", False, typed=True)
+    repair: bool = doc(
+        "Put right what needs no decision: copies, current/, what killed commands left for a day", False, typed=True
+    )
 
 
 @dataclass

@@ -7,7 +7,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -71,6 +71,17 @@ def run_cli(
                 check=False,
             ).returncode
         return Command(code, *(_text(stream) for stream in (out, err)))
+
+
+def run_forked(folder: Path, environment: Mapping[str, str], *words: str, timeout_s: float = 180) -> Command:
+    """Run ``fvhydra`` in ``folder`` with that environment and nothing else; ``out`` is all that it prints, in order.
+
+    Raises:
+        subprocess.TimeoutExpired: It took longer.
+    """
+    with open(os.devnull, "rb") as keys, TemporaryFile() as printed:
+        code = _server().run(words, folder, environment, (keys, printed, printed), timeout_s)
+        return Command(code, _text(printed), "")
 
 
 @functools.cache

@@ -25,7 +25,15 @@ def test_groups_are_the_keys_that_have_keys_of_their_own() -> None:
 
 def test_keys_that_only_a_person_may_set() -> None:
     typed = schema.typed_only()
-    assert {"op.confirm", "op.repair", "op.accept", "op.bootstrap", "engine.python", "engine.path", "engine.env"} <= typed
+    assert {
+        "op.confirm",
+        "op.repair",
+        "op.accept",
+        "op.bootstrap",
+        "engine.python",
+        "engine.path",
+        "engine.env",
+    } <= typed
     assert {
         "launcher.pass_env",
         "launcher.image.registry",
