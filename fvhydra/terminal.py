@@ -24,10 +24,13 @@ from fvhydra.core.text import printable
 from fvhydra.core.verdict import AGAIN, Verdict
 from fvhydra.report.measures import measured_values
 from fvhydra.report.wording import (
+    PERF_COLUMNS,
     change_cells,
     commands,
     number,
     outcome,
+    perf_cells,
+    perf_name,
     score_cells,
     sentences,
     unmeasured,
@@ -156,6 +159,10 @@ class Terminal:
         self._table(("metric", "value", "samples"), map(score_cells, result.metrics))
         self._table(("metric", "difference", "wins/losses/ties"), map(change_cells, result.comparisons))
         self.say([f"  {metrics}: {why}" for metrics, why in unmeasured(result)])
+        for found in result.performance:
+            reason = escape(found.reason) if len(result.performance) > 1 else f"[dim]{escape(found.target)}[/]"
+            self.out.print(f"  {escape(perf_name(found))}: {_styled(found.verdict)}  {reason}")
+            self._table(PERF_COLUMNS, map(perf_cells, found.metrics))
         for gate in result.gates:
             self.out.print(f"  [{_style(gate.verdict)}]{gate.verdict}[/]  {escape(gate.limit)}: {escape(gate.message)}")
             self.say([f"      {line}" for line in gate.worst])

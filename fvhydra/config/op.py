@@ -9,7 +9,7 @@ from omegaconf import MISSING
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Name, NonNegative, Positive, PositiveFloat, Words, doc
+from fvhydra.config.fields import Name, NonNegative, Positive, PositiveFloat, Words, doc, one_of
 from fvhydra.config.gates import Gate
 
 
@@ -124,6 +124,25 @@ class EvalCompareConfig(OpConfig):
 @dataclass
 class MetricsOpConfig(OpConfig):
     """List the metrics, or explain one."""
+
+
+@dataclass
+class CheckPerfConfig(OpConfig):
+    """Compare performance records with their rolling baselines."""
+
+    results: Words = doc("Records to check (normalized_perf_*.json), where run= is not that of an op=bench", None)
+    benchmark_file: str | None = doc("Benchmark whose fixed ceilings the records are held to (JSON)", None)
+    any_weights: bool = doc("Compare also with records of other weights (synthetic with real)", False)
+    record: Annotated[str, one_of("never", "pass", "always")] = doc(
+        "Append the records to the store: never, pass (those that do) or always", "never", variable="PERF_UPLOAD_POLICY"
+    )
+    reason: str = doc("Why, for the store's history", "checked")
+    mirror: str | None = doc(
+        "Folder for copies of the store's records; null: perf-tracking in the system's temp folder",
+        None,
+        variable="PERFORMANCE_TRACKING_ROOT",
+    )
+    confirm: Words = doc("The word upload appends them at once", None, typed=True)
 
 
 @dataclass

@@ -26,6 +26,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "op": op.OpConfig,
         "seed_ssim": op.SeedSsimConfig,
         "check_ssim": op.CheckSsimConfig,
+        "check_perf": op.CheckPerfConfig,
         "generate": op.GenerateConfig,
         "reseed_ssim": op.ReseedSsimConfig,
         "restore": op.RestoreConfig,

@@ -56,6 +56,14 @@ class PerfMetric:
     over_ceiling: bool = False
     message: str = ""
 
+    @property
+    def allowed_change(self) -> float | None:
+        """The ``change`` up to which it is no regression; None where there is no positive baseline to change from."""
+        if self.baseline is None or self.baseline <= 0:
+            return None
+        worse = max(self.threshold_percent, self.threshold_absolute / self.baseline)
+        return -worse if self.higher_is_better else worse
+
 
 @dataclass
 class BaselineRecord:
@@ -78,7 +86,7 @@ class PerfComparison:
         reason: Why, in a sentence.
         runs: How many runs were measured; None where nobody recorded it.
         weights: ``real``, or what they were made of instead.
-        metrics: One each, in the order of records.
+        metrics: One each, in the order of records, then what of the latency no component accounts for.
         baseline: The records that it is the median of, oldest first.
         eligible: How many of the target could be.
         record: File of the record, relative to the run folder, or as it was given.

@@ -13,6 +13,7 @@ from fvhydra.config.problems import first_problem
 from fvhydra.core.artifacts import ClipFacts, LatentComparison, LatentNumerics, PixelComparison
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
+from fvhydra.core.performance import PerfComparison
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
 
@@ -144,6 +145,7 @@ class RunResult:
         environment_difference: Of two runs that were compared: what each was made with, ``reference`` for the one
             before and ``run`` for the one after. None where one of them does not say.
         comparisons: What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``.
+        performance: What comparing performance records with their baselines found.
         sides: What the two sides of a case are called.
         change: The change of a store that the run prepared; None where there is none.
         notes: Sentences for the person.
@@ -160,6 +162,7 @@ class RunResult:
     metrics: list[MetricSummary] = field(default_factory=list)
     environment_difference: list[Difference] | None = field(default_factory=list)
     comparisons: list[MetricComparison] = field(default_factory=list)
+    performance: list[PerfComparison] = field(default_factory=list)
     gates: list[GateResult] = field(default_factory=list)
     sides: tuple[str, str] = ("reference", "generated")
     change: ChangeStatus | None = None

@@ -14,7 +14,7 @@ from typing import Any
 from fvhydra.core.performance import BaselineRecord, PerfComparison, PerfMetric
 from fvhydra.core.verdict import Verdict
 from fvhydra.performance.history import Baseline, History
-from fvhydra.performance.record import METRICS, Identity, Metric, PerfRecord
+from fvhydra.performance.record import COMPONENTS, METRICS, Identity, Metric, PerfRecord
 from fvhydra.performance.statistics import interval, share_of_change
 
 LEAST_RUNS = 3
@@ -114,6 +114,7 @@ def check(
         for name, policy in found.items()
     ]
     verdict, reason = _verdict(record, metrics, baseline, others, of_weights, runs)
+    metrics.append(_rest(metrics))
     return PerfComparison(
         model_id=record.model_id,
         gpu_type=record.gpu_type,
@@ -166,7 +167,7 @@ def _metric(
         higher_is_better=metric.higher_is_better,
         current=current,
         baseline=median,
-        change=None if worse is None else (-worse.share if metric.higher_is_better else worse.share),
+        change=None if worse is None else (0.0 - worse.share if metric.higher_is_better else worse.share),
         interval=between,
         threshold_percent=policy.threshold_percent,
         threshold_absolute=policy.threshold_absolute,
@@ -174,7 +175,7 @@ def _metric(
         verdict=None if worse is None else _of_metric(policy, worse, median or 0.0, between, runs),
         ceiling=ceiling,
         over_ceiling=ceiling is not None and current is not None and current > ceiling,
-        message=_why_nothing(current, median),
+        message=_why_nothing(current, median, baseline),
     )
 
 
@@ -191,12 +192,44 @@ def _of_metric(
     return Verdict.REGRESSION if worse.exceeded else Verdict.PASS
 
 
-def _why_nothing(current: float | None, median: float | None) -> str:
+def _why_nothing(current: float | None, median: float | None, baseline: Baseline) -> str:
     if current is None:
         return "not measured"
     if median is None:
-        return "not measured by the baseline"
+        return "not measured by the baseline" if baseline.records else "no baseline"
     return "" if median > 0 else f"a baseline of {median:g} gates nothing"
+
+
+def _rest(metrics: Sequence[PerfMetric]) -> PerfMetric:
+    """What of the latency no component accounts for, so that one that is not measured does not look fast."""
+    found = {metric.name: metric for metric in metrics}
+    parts = [found[name] for name in COMPONENTS]
+    current, baseline = (
+        latency - sum(value or 0.0 for value in values)
+        if latency is not None and any(value is not None for value in values)
+        else None
+        for latency, values in (
+            (found["latency"].current, [part.current for part in parts]),
+            (found["latency"].baseline, [part.baseline for part in parts]),
+        )
+    )
+    return PerfMetric(
+        name="other_time_s",
+        title="everything else",
+        unit="s",
+        higher_is_better=False,
+        current=current,
+        baseline=baseline,
+        change=(current - baseline) / baseline
+        if current is not None and baseline is not None and baseline > 0
+        else None,
+        interval=None,
+        threshold_percent=0.0,
+        threshold_absolute=0.0,
+        gated=False,
+        verdict=None,
+        message="" if current is not None else "not measured",
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- verdict

@@ -69,5 +69,7 @@ def samples_path(record: Path) -> Path:
 
 
 def records_of_run(folder: Path) -> list[Path]:
-    """The records that a run made, in the order of their names."""
-    return sorted((folder / RUN_FOLDER).glob(f"{_NORMALIZED}*.json"))
+    """The records that a run made, or the jobs of a sweep, in the order of their names."""
+    return sorted(
+        path for place in (RUN_FOLDER, f"*/{RUN_FOLDER}") for path in folder.glob(f"{place}/{_NORMALIZED}*.json")
+    )

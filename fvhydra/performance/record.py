@@ -59,6 +59,9 @@ METRICS = {
 }
 """What a record measures, by name, with the ecosystem's thresholds."""
 
+COMPONENTS = ("text_encoder_time_s", "dit_time_s", "vae_decode_time_s")
+"""Parts of the latency."""
+
 
 @dataclass(frozen=True)
 class Pair:

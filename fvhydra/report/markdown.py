@@ -12,11 +12,14 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.report.differences import shared
 from fvhydra.report.measures import headline, worst_first
 from fvhydra.report.wording import (
+    PERF_COLUMNS,
     TONES,
     change_cells,
     commands,
     first_line,
     outcome,
+    perf_cells,
+    perf_name,
     run_name,
     score_cells,
     sentences,
@@ -53,7 +56,7 @@ def render_markdown(result: RunResult) -> str:
             for case in worst_first(result.cases)
         ]
         lines += [*_table(("case", "verdict", "number", "seed", "prompt", "message"), rows), ""]
-    lines += _metrics(result) + _gates(result)
+    lines += _metrics(result) + _performance(result) + _gates(result)
     lines += [f"- {code(sentence)}" for sentence in sentences(result)]
     lines += [f"- {next_.purpose}: {code(next_.command)}" for next_ in commands(result)]
     return "\n".join(lines).rstrip() + "\n"
@@ -111,6 +114,15 @@ def _metrics(result: RunResult) -> list[str]:
             lines += [*_table(head, rows), ""]
     reasons = [f"- {code(metrics)}: {code(why)}" for metrics, why in unmeasured(result)]
     return [*lines, *reasons, ""] if reasons else lines
+
+
+def _performance(result: RunResult) -> list[str]:
+    lines = []
+    for found in result.performance:
+        rows = [list(map(code, perf_cells(metric))) for metric in found.metrics]
+        name = f"{code(perf_name(found))}: {_badge(found.verdict)} {code(found.reason)}"
+        lines += [name, "", *_table(PERF_COLUMNS, rows), ""]
+    return lines
 
 
 def _gates(result: RunResult) -> list[str]:

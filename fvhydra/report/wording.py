@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fvhydra.core.comparison import MetricComparison
+from fvhydra.core.performance import PerfComparison, PerfMetric
 from fvhydra.core.result import CaseResult, NextCommand, RunResult
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
@@ -126,6 +127,43 @@ def change_cells(found: MetricComparison) -> tuple[str, str, str]:
         return name, difference, pairs if found.pairs else "one value each"
     p_value = "" if found.p_value is None else f", p = {found.p_value:.2g}"
     return name, difference, f"{found.wins}/{found.losses}/{found.ties} of {pairs}{p_value}"
+
+
+PERF_COLUMNS = ("metric", "now", "baseline", "change", "allowed", "verdict")
+"""Of the table of a performance record."""
+
+
+def perf_name(found: PerfComparison) -> str:
+    """What a performance record is of, for headings."""
+    weights = "" if found.weights == "real" else f", {found.weights} weights"
+    return f"{found.model_id} on {found.gpu_type}{weights}"
+
+
+def perf_cells(found: PerfMetric) -> tuple[str, ...]:
+    """A line of the table :data:`PERF_COLUMNS`."""
+    between = "" if found.interval is None else f" [{found.interval[0]:+.1%}, {found.interval[1]:+.1%}]"
+    word = "" if found.verdict is None else verdict_word(found.verdict)
+    said = (word, "over the ceiling" if found.over_ceiling else "", found.message)
+    return (
+        f"{found.title} {arrow('higher' if found.higher_is_better else 'lower')}",
+        _quantity(found.current, found.unit),
+        _quantity(found.baseline, found.unit),
+        "" if found.change is None else f"{found.change:+.1%}{between}",
+        _allowed(found),
+        "; ".join(filter(None, said)),
+    )
+
+
+def _allowed(found: PerfMetric) -> str:
+    """By how much it may move, and what it may be at most."""
+    most = [] if found.ceiling is None else [f"<= {_quantity(found.ceiling, found.unit)}"]
+    if not found.gated:
+        return ", ".join(["any", *most])
+    return ", ".join([*([] if found.allowed_change is None else [f"{found.allowed_change:+.1%}"]), *most])
+
+
+def _quantity(value: float | None, unit: str) -> str:
+    return "–" if value is None else f"{value:,.0f} {unit}" if abs(value) >= 1000 else f"{value:.4g} {unit}"
 
 
 def end_text(value: float | None) -> str:

@@ -48,6 +48,8 @@ def test_keys_that_are_read_from_the_environment() -> None:
     assert schema.environment_of() == {
         "store.path": "FVHYDRA_STORE",
         "store.repo_id": "FASTVIDEO_SSIM_REFERENCE_HF_REPO",
+        "op.record": "PERF_UPLOAD_POLICY",
+        "op.mirror": "PERFORMANCE_TRACKING_ROOT",
         "launcher.image.tag": "IMAGE_VERSION",
         "runtime.cache_dir": "FVHYDRA_CACHE",
     }

@@ -30,7 +30,18 @@ def test_the_same_again_passes() -> None:
     assert (found.verdict, found.status, found.runs) == (Verdict.PASS, "PASS", None)
     assert found.target == "toy-1gpu on NVIDIA L40S"
     assert [each.timestamp[8:10] for each in found.baseline] == ["01", "02", "03", "04", "05"]
-    assert {metric.verdict for metric in found.metrics} == {Verdict.PASS}
+    assert {metric.verdict for metric in found.metrics[:-1]} == {Verdict.PASS}
+
+
+def test_what_no_component_accounts_for_is_shown_and_decides_nothing() -> None:
+    rest = checked(record(9, dit_time_s=2.0)).metrics[-1]
+    assert (rest.title, rest.current, rest.baseline, rest.change) == ("everything else", 5.0, 1.0, 4.0)
+    assert (rest.gated, rest.verdict) == (False, None)
+    partly = checked(record(9, dit_time_s=None), []).metrics[-1]
+    assert (partly.current, partly.baseline, partly.change) == (7.0, None, None)
+    nothing = checked(record(9, text_encoder_time_s=None, dit_time_s=None, vae_decode_time_s=None)).metrics[-1]
+    assert (nothing.current, nothing.message) == (None, "not measured")
+    assert checked(record(9, latency=None)).metrics[-1].current is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``op=check_perf``: performance records against the median of the last five of their kind."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fvhydra.config.op import CheckPerfConfig
+from fvhydra.config.root import Config
+from fvhydra.core import files
+from fvhydra.core.errors import UsageError
+from fvhydra.core.performance import PerfComparison
+from fvhydra.core.result import ChangeStatus, NextCommand, RunResult
+from fvhydra.core.verdict import Verdict, worst
+from fvhydra.ops.base import Op
+from fvhydra.ops.cases import carried_words
+from fvhydra.ops.context import Context, Prepared
+from fvhydra.performance.benchmark import Benchmark, read_benchmark_file
+from fvhydra.performance.conclusion import concluded
+from fvhydra.performance.gate import Samples, check
+from fvhydra.performance.history import History, read_history
+from fvhydra.performance.mirror import mirror_folder
+from fvhydra.performance.names import record_path, records_of_run, samples_path
+from fvhydra.performance.record import PerfRecord, read_record
+from fvhydra.performance.samples import read_samples
+from fvhydra.review import change
+from fvhydra.review.confirm import refuse_wrong_words
+from fvhydra.review.kinds import KINDS
+
+_KIND = "record"
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A record to check, with its single runs where they are known."""
+
+    path: Path
+    record: PerfRecord
+    samples: Samples | None
+
+
+class CheckPerf(Op):
+    """Nothing is measured here: the records come from ``op=bench``, or from anywhere in the ecosystem's format."""
+
+    config: CheckPerfConfig
+    uses_model = False
+    change_kinds = (_KIND,)
+
+    def preflight(self, context: Context) -> None:
+        """Refuse what is no record, and a store that cannot be written where it will have to be."""
+        given = self._given(context.config)
+        self._benchmark()
+        refuse_wrong_words(self.config.confirm, KINDS[_KIND].phrases)
+        paths = Counter(record_path(each.record) for each in given)
+        if twice := [path for path, times in paths.items() if times > 1]:
+            raise UsageError(f"Two of the records belong at {twice[0]}.", "Give each of them once.")
+        if self.config.record != "never":
+            if nameless := [each.path for each in given if not each.record.timestamp]:
+                raise UsageError(f"{nameless[0]} has no timestamp, which a record in a store is named by.")
+            context.store.check_writable()
+        elif self.config.confirm:
+            raise UsageError(
+                "op.confirm= confirms nothing: op.record=never appends no record.",
+                "Add op.record=pass or op.record=always.",
+            )
+
+    def inputs(self, prepared: Prepared) -> dict[str, str]:
+        """The records themselves, and the benchmark."""
+        paths = [each.path for each in self._given(prepared.config)]
+        beside = [samples_path(path) for path in paths]
+        benchmark = [files.given_path(self.config.benchmark_file)] if self.config.benchmark_file else []
+        return {str(path): files.sha256_file(path) for path in (*paths, *beside, *benchmark) if path.is_file()}
+
+    def unsendable(self, config: Config) -> list[str]:
+        """Records and benchmarks are files of this machine."""
+        own = {"op.results": self.config.results, "op.benchmark_file": self.config.benchmark_file}
+        return [*super().unsendable(config), *(f"{key}={value}" for key, value in own.items() if value)]
+
+    def run(self, context: Context) -> RunResult:
+        """Leave the comparisons in ``result.json``, and the records that are to be appended, with their change."""
+        given = self._given(context.config)
+        benchmark = self._benchmark()
+        context.progress.stage("sync", msg=f"records of {context.store.location}")
+        history = read_history(context.store, mirror_folder(self.config.mirror))
+        found = [self._checked(each, history, benchmark) for each in given]
+        appended = self._appended(context, given, found, history)
+        verdicts = Counter(each.verdict for each in found)
+        said = ", ".join(f"{count} {verdict.value.replace('_', ' ')}" for verdict, count in sorted(verdicts.items()))
+        return RunResult(
+            op=self.config.name,
+            verdict=worst(verdicts),
+            message=found[0].reason if len(found) == 1 else f"{len(found)} records: {said}.",
+            performance=found,
+            change=appended,
+            notes=self._notes(given, found, history),
+            next_commands=self._following(context, given, found),
+            details={"store": context.store.location, "revision": history.revision, "records": len(history.records)},
+        )
+
+    # -------------------------------------------------------------------------------------------------------- comparing
+    def _given(self, config: Config) -> list[_Given]:
+        named = [files.given_path(path) for path in self.config.results]
+        if named and config.run is not None:
+            raise UsageError("run= and op.results= both name records.", "Leave one of them away.")
+        paths = named or self._of_run(config)
+        return [_read(path) for path in paths]
+
+    def _of_run(self, config: Config) -> list[Path]:
+        if config.run is None:
+            raise UsageError(
+                "op=check_perf needs records: run=<folder of an op=bench>, or op.results=[normalized_perf_...json].",
+                "For example run=outputs/latest.",
+            )
+        folder = files.given_path(config.run).resolve()
+        if paths := records_of_run(folder):
+            return paths
+        raise UsageError(f"{folder} has no performance record.", "Give the folder of an op=bench.")
+
+    def _benchmark(self) -> Benchmark | None:
+        path = self.config.benchmark_file
+        return None if path is None else read_benchmark_file(files.given_path(path))
+
+    def _checked(self, given: _Given, history: History, benchmark: Benchmark | None) -> PerfComparison:
+        record = given.record
+        ours = benchmark is not None and benchmark.benchmark_id == record.model_id
+        # the benchmark's thresholds first, then what a record says that is from elsewhere
+        overrides: Any = benchmark.regression_thresholds if benchmark and ours else None
+        found = check(
+            record,
+            history,
+            samples=given.samples,
+            overrides=overrides or None,
+            ceilings=benchmark.ceilings(record.gpu_type) if benchmark and ours else None,
+            weights=None if self.config.any_weights else "",
+        )
+        return replace(found, record=str(given.path))
+
+    # -------------------------------------------------------------------------------------------------------- appending
+    def _appended(
+        self, context: Context, given: Sequence[_Given], found: Sequence[PerfComparison], history: History
+    ) -> ChangeStatus | None:
+        """Leave every record as it is after its comparison, and prepare the change that appends those of the policy."""
+        there = {record.path for record in history.records}
+        added = []
+        for each, comparison in zip(given, found, strict=True):
+            local = _concluded_path(context, each)
+            files.write_json(local, dict(concluded(each.record, comparison).fields))
+            path = record_path(each.record)
+            if self._takes(comparison) and path not in there:
+                added.append(change.ChangeFile(path, context.run.relative(local), files.sha256_file(local)))
+        if not added:
+            return None
+        prepared = change.Change(
+            kind=_KIND,
+            title=f"Record {', '.join(sorted({each.record.model_id for each in given}))}",
+            reason=self.config.reason,
+            store=context.store.location,
+            parent=history.revision,
+            changes=added,
+            provenance={"environment": context.run.manifest["environment"]},
+        )
+        change.save_change(context.run, prepared)
+        return ChangeStatus(prepared.store, len(added))
+
+    def _takes(self, found: PerfComparison) -> bool:
+        """Whether the policy appends such a record."""
+        return self.config.record == "always" or (self.config.record == "pass" and found.verdict is Verdict.PASS)
+
+    # ----------------------------------------------------------------------------------------------------------- saying
+    def _notes(self, given: Sequence[_Given], found: Sequence[PerfComparison], history: History) -> list[str]:
+        notes = [f"Left out: {problem}" for problem in history.problems]
+        if unknown := [each.path.name for each in given if each.samples is None]:
+            others = f" and of {len(unknown) - 1} other(s)" if len(unknown) > 1 else ""
+            notes.append(f"Decided by medians alone: no single runs lie beside {unknown[0]}{others}.")
+        there = {record.path for record in history.records}
+        for each, comparison in zip(given, found, strict=True):
+            if self.config.record != "never" and record_path(each.record) in there:
+                notes.append(f"{record_path(each.record)} is in the store already.")
+            elif self.config.record == "pass" and not self._takes(comparison):
+                notes.append(f"{record_path(each.record)} is not appended: op.record=pass takes only what passes.")
+        return notes
+
+    def _following(
+        self, context: Context, given: Sequence[_Given], found: Sequence[PerfComparison]
+    ) -> list[NextCommand]:
+        """A suggestion for each kind of trouble, once."""
+        following: dict[str, NextCommand] = {}
+        for each, comparison in zip(given, found, strict=True):
+            op = {Verdict.NO_REFERENCE: "seed_perf", Verdict.REGRESSION: "reseed_perf"}.get(comparison.verdict)
+            if op == "seed_perf" and each.record.identity is None:
+                op = "reseed_perf"  # which makes the first baseline of records without identity too
+            if op is not None and op not in following:
+                following[op] = NextCommand(_PURPOSES[comparison.verdict], _command(op, each, context))
+        return list(following.values())
+
+
+_PURPOSES = {
+    Verdict.NO_REFERENCE: "To make it the first baseline, once it is reviewed",
+    Verdict.REGRESSION: "Where the move is meant, to move the baseline",
+}
+
+
+def _concluded_path(context: Context, given: _Given) -> Path:
+    """Where the record lies as it is after its comparison."""
+    return context.run.path / "records" / record_path(given.record)
+
+
+def _command(op: str, given: _Given, context: Context) -> str:
+    words = [
+        f"op={op}",
+        f"op.model_id={given.record.model_id}",
+        f"op.gpu_type={given.record.gpu_type}",
+        f"op.source_results={_concluded_path(context, given)}",
+        *carried_words(context.command),
+    ]
+    return f"python -m fvhydra {shlex.join(words)} op.reason='...'"
+
+
+def _read(path: Path) -> _Given:
+    record, beside = read_record(path), samples_path(path)
+    if not beside.is_file():
+        return _Given(path, record, None)
+    found = read_samples(beside)
+    values = {name: measured for name, measured in found.values.items() if measured}
+    return _Given(path, record, values or {"latency": []})
