@@ -22,6 +22,7 @@ from rich.text import Text
 from fvhydra.core.result import CaseResult, ChangeStatus, RunResult
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import AGAIN, Verdict
+from fvhydra.report.baseline import baseline_sentences, baseline_tables
 from fvhydra.report.measures import measured_values
 from fvhydra.report.wording import (
     PERF_COLUMNS,
@@ -122,6 +123,7 @@ class Terminal:
         for case in result.cases:
             self._case(case)
         self._scores(result)
+        self._baseline(result)
         self.say([f"  {sentence}" for sentence in sentences(result)])
         self.say([f"  {following.purpose}: {following.command}" for following in commands(result)])
         if report:
@@ -166,6 +168,14 @@ class Terminal:
         for gate in result.gates:
             self.out.print(f"  [{_style(gate.verdict)}]{gate.verdict}[/]  {escape(gate.limit)}: {escape(gate.message)}")
             self.say([f"      {line}" for line in gate.worst])
+
+    def _baseline(self, result: RunResult) -> None:
+        """How performance baselines move: the sources, the batch, before and after."""
+        for move in result.baselines:
+            for table in baseline_tables(move):
+                self.out.print(f"  {escape(table.title)}:")
+                self._table(table.head, table.rows)
+            self.say([f"  {sentence}" for sentence in baseline_sentences(move)])
 
     def _table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table = Table(box=None, pad_edge=False)

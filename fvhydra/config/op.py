@@ -56,13 +56,53 @@ class ReseedSsimConfig(OpConfig):
 
 @dataclass
 class RestoreConfig(OpConfig):
-    """Put earlier references back, as a new commit."""
+    """Put earlier references or performance records back, as a new commit."""
 
     revision: str | None = doc("Instead of run=: make the model's references as they were in this revision", None)
+    model_id: str = doc("With op.revision: the performance records of this benchmark, not references", "")
     reason: str = doc("Why, for the store's history", "restore")
     confirm: Words = doc(
         "upload applies the change; [confirm delete, upload] where it takes files away", None, typed=True
     )
+
+
+@dataclass
+class MovePerfConfig(OpConfig):
+    """Add reviewed measurements to a performance history."""
+
+    model_id: str = doc("Benchmark whose baseline moves, exactly as records have it", "")
+    gpu_type: str = doc("Device, exactly as records have it (NVIDIA L40S)", "")
+    source_results: Words = doc("Normalised records (normalized_perf_*.json), paths or addresses", None, typed=True)
+    source_result: str | None = doc("The same for one", None, typed=True)
+    max_intra_batch_regression: PositiveFloat = doc(
+        "Share by which a source may be worse than the median of all", 0.05, variable="PERF_MAX_REGRESSION"
+    )
+    benchmark_file: str | None = doc("Benchmark whose fixed limits the new medians are held to (JSON)", None)
+    reason: str = doc("Why the baseline moves, in one line; required", "")
+
+
+@dataclass
+class SeedPerfConfig(MovePerfConfig):
+    """Make the first performance baseline of a new identity."""
+
+    confirm: Words = doc("The word upload applies the change; cleanup reseed temp may follow", None, typed=True)
+
+
+@dataclass
+class ReseedPerfConfig(MovePerfConfig):
+    """Move a performance baseline on purpose."""
+
+    confirm: Words = doc(
+        "[confirm performance reseed, upload] applies the change; cleanup reseed temp may follow", None, typed=True
+    )
+
+
+@dataclass
+class SupersedePerfConfig(OpConfig):
+    """Take bad records out of a performance history."""
+
+    reason: str = doc("Why the records were wrong, in one line; required", "")
+    confirm: Words = doc("[confirm delete, upload] applies the change", None, typed=True)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from fvhydra.config.backend import BackendConfig
 from fvhydra.config.engine import EngineConfig
-from fvhydra.config.fields import NonNegative, Seed, doc
+from fvhydra.config.fields import NonNegative, Seed, Words, doc
 from fvhydra.config.gpu import GpuConfig
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.config.metrics import MetricsConfig
@@ -44,6 +44,7 @@ class Config:
     image: str | None = doc("First frame for image-to-video, for every case", None)
     run: str | None = doc("An earlier run folder: to publish, score or undo, or an interrupted run to go on with", None)
     source: str | None = doc("Runs to watch (op=watch): a folder, or a URL; typed as from=<it>", None, typed=True)
+    record: Words = doc("Performance records, by their paths in the store (op=supersede_perf)", None)
     videos: str | None = doc("Clips to score (op=eval): a folder, a run folder, a pattern such as 'gen/*.mp4'", None)
     references: str | None = doc("What videos= are compared with: a folder or pattern, paired by relative path", None)
     metric: str | None = doc("One metric to explain, by id (op=metrics)", None)

@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +197,26 @@ def copy(source: Path, target: Path) -> None:
     """Copy a file atomically."""
     with atomic_path(target) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def copy_all(sources: Mapping[str, Path], folder: Path) -> None:
+    """Copy files into a new folder, which is there when all of them are.
+
+    Args:
+        sources: Path within the folder, with forward slashes, to the file.
+        folder: It must not be there.
+    """
+    temporary = _temporary(folder)
+    with explained(folder):
+        try:
+            temporary.mkdir(parents=True)
+            for path, source in sources.items():
+                target = temporary / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sha256_file(path: Path) -> str:

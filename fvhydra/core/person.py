@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import subprocess
 
 
 def person() -> str:
@@ -13,3 +14,17 @@ def person() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # KeyError until Python 3.12
         return f"uid {os.getuid()}"
+
+
+def operator() -> str:
+    """Who confirms, for records that others read: git's user name, else the login, else ``unknown``."""
+    try:
+        done = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=10, check=False)
+        if name := done.stdout.strip():
+            return name
+    except (OSError, subprocess.TimeoutExpired):
+        pass
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # KeyError until Python 3.12
+        return "unknown"

@@ -11,6 +11,7 @@ import pydantic
 
 from fvhydra.config.problems import first_problem
 from fvhydra.core.artifacts import ClipFacts, LatentComparison, LatentNumerics, PixelComparison
+from fvhydra.core.baseline import BaselineMove
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
 from fvhydra.core.performance import PerfComparison
@@ -147,6 +148,7 @@ class RunResult:
         comparisons: What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``.
         performance: What comparing performance records with their baselines found.
         sides: What the two sides of a case are called.
+        baselines: How performance baselines are moved by the change that the run prepared.
         change: The change of a store that the run prepared; None where there is none.
         notes: Sentences for the person.
         next_commands: What the person may want to run next.
@@ -165,6 +167,7 @@ class RunResult:
     performance: list[PerfComparison] = field(default_factory=list)
     gates: list[GateResult] = field(default_factory=list)
     sides: tuple[str, str] = ("reference", "generated")
+    baselines: list[BaselineMove] = field(default_factory=list)
     change: ChangeStatus | None = None
     notes: list[str] = field(default_factory=list)
     next_commands: list[NextCommand] = field(default_factory=list)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``op=restore``: put earlier references back, as a new reviewed commit."""
+"""``op=restore``: put earlier references or performance records back, as a new reviewed commit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from fvhydra.config.op import RestoreConfig
 from fvhydra.core import files
-from fvhydra.core.errors import Corrupt, Unavailable, UsageError
+from fvhydra.core.errors import Corrupt, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
@@ -18,18 +18,18 @@ from fvhydra.ops.context import Context
 from fvhydra.ops.originals import fetch_originals
 from fvhydra.ops.proposal import prepare_change
 from fvhydra.ops.references import References, read_sidecar
+from fvhydra.ops.restore_records import concerns_records, record_difference, restore_records
+from fvhydra.ops.tree_difference import Tree, kind_of, known_revision, refuse_equal
 from fvhydra.review import change
 from fvhydra.review.confirm import refuse_wrong_words
 from fvhydra.review.kinds import KINDS
-from fvhydra.stores.base import Entry, Store
+from fvhydra.stores.base import Entry
 from fvhydra.stores.content import holds
 from fvhydra.stores.layout import sidecar_path
 
-Tree = dict[str, Entry]
-
 
 class Restore(Op):
-    """Undo the change of an earlier run, or make a model's references as they were in a revision."""
+    """Undo the change of an earlier run, or make a model's references or records as they were in a revision."""
 
     config: RestoreConfig
     change_kinds = ("restore", "delete")
@@ -37,11 +37,18 @@ class Restore(Op):
     def preflight(self, context: Context) -> None:
         """Refuse when nothing says what to restore, when nothing differs, or when the store cannot be written."""
         context.store.check_writable()
-        _, _, now, then = self._difference(context, context.run.path / "references")
-        refuse_wrong_words(self.config.confirm, KINDS[_kind(now, then)].phrases)
+        if concerns_records(context, self.config.model_id):
+            found = record_difference(context, self.config.model_id, self.config.revision)
+            now, then = found.now, found.then
+        else:
+            _, _, now, then = self._difference(context, context.run.path / "references")
+        refuse_wrong_words(self.config.confirm, KINDS[kind_of(now, then)].phrases)
 
     def run(self, context: Context) -> RunResult:
         """Fetch what was there, show it beside what is there now, and leave ``change.json``."""
+        if concerns_records(context, self.config.model_id):
+            found = record_difference(context, self.config.model_id, self.config.revision)
+            return restore_records(context, found, self.config.reason, kind_of(found.now, found.then))
         references, revision, now, then = self._difference(context, context.run.path / "references")
         returning = sorted(path for path, entry in then.items() if now.get(path) != entry)
         leaving = sorted(set(now) - set(then))
@@ -58,7 +65,7 @@ class Restore(Op):
         media = [path for path in (*returning, *leaving) if not path.endswith(".json")]
         results = [_shown(context, index, path, originals.files, fetched) for index, path in enumerate(media)]
         verb = f"Restore {revision[:12]} of"
-        kind = _kind(now, then)
+        kind = kind_of(now, then)
         return prepare_change(context, references, results, kind, verb, originals, changes=changes, deletes=leaving)
 
     def _fetch(self, context: Context, paths: Sequence[str], then: Tree, to: Path, revision: str) -> dict[str, Path]:
@@ -99,7 +106,7 @@ class Restore(Op):
             revision, paths = earlier.parent, set(earlier.paths)
             now, then = store.files("", references.revision), store.files("", revision)
         elif self.config.revision is not None:
-            revision = _known_revision(store, self.config.revision)
+            revision = known_revision(store, self.config.revision)
             now, then = (
                 {path: entry for folder in references.folders for path, entry in store.files(folder, at).items()}
                 for at in (references.revision, revision)
@@ -111,11 +118,7 @@ class Restore(Op):
                 "`python -m fvhydra op=log` lists the revisions.",
             )
         now, then = ({path: entry for path, entry in tree.items() if path in paths} for tree in (now, then))
-        if now == then:
-            raise UsageError(
-                f"The references are as they were in {revision} already; there is nothing to restore.",
-                "If one of them is damaged, op=verify says what can be done.",
-            )
+        refuse_equal(now, then, revision)
         return references, revision, now, then
 
 
@@ -127,25 +130,6 @@ def _backup(context: Context, path: str) -> Path | None:
         return RunFolder(files.given_path(context.config.run)).inside(f"backup/{path}")
     except UsageError:
         return None
-
-
-def _kind(now: Tree, then: Tree) -> str:
-    """Taking away what was added since is a kind of its own, with words of its own."""
-    return "delete" if set(now) - set(then) else "restore"
-
-
-def _known_revision(store: Store, revision: str) -> str:
-    """Refuse what a person mistyped, before a store that does not know it looks like one that is not reachable."""
-    try:
-        store.files("", revision)
-    except Unavailable as error:
-        known = {known for entry in store.log() for known in (entry.revision, entry.parent)}
-        if revision in known:
-            raise
-        raise UsageError(
-            f"There is no revision {revision} in {store.location}.", "`python -m fvhydra op=log` lists the revisions."
-        ) from error
-    return revision
 
 
 def _shown(context: Context, index: int, path: str, current: dict[str, Path], returning: dict[str, Path]) -> CaseResult:

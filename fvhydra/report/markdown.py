@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from fvhydra.core.result import Difference, RunResult, SweepJob
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
+from fvhydra.report.baseline import baseline_sentences, baseline_tables
 from fvhydra.report.differences import shared
 from fvhydra.report.measures import headline, worst_first
 from fvhydra.report.wording import (
@@ -56,7 +57,7 @@ def render_markdown(result: RunResult) -> str:
             for case in worst_first(result.cases)
         ]
         lines += [*_table(("case", "verdict", "number", "seed", "prompt", "message"), rows), ""]
-    lines += _metrics(result) + _performance(result) + _gates(result)
+    lines += _metrics(result) + _performance(result) + _gates(result) + _baseline(result)
     lines += [f"- {code(sentence)}" for sentence in sentences(result)]
     lines += [f"- {next_.purpose}: {code(next_.command)}" for next_ in commands(result)]
     return "\n".join(lines).rstrip() + "\n"
@@ -133,6 +134,15 @@ def _gates(result: RunResult) -> list[str]:
         for gate in result.gates
     ]
     return [*_table(("gate", "verdict", "message", "worst samples"), rows), ""]
+
+
+def _baseline(result: RunResult) -> list[str]:
+    lines = []
+    for move in result.baselines:
+        for table in baseline_tables(move):
+            lines += [f"{table.title}:", "", *_table(table.head, [list(map(code, row)) for row in table.rows]), ""]
+        lines += [*(f"- {code(sentence)}" for sentence in baseline_sentences(move)), ""]
+    return lines
 
 
 def _differences(

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from fvhydra.core.result import RunResult
 from fvhydra.core.text import printable
 from fvhydra.report import wording
+from fvhydra.report.baseline import baseline_sentences, baseline_tables
 
 
 def render(template: str, **context: Any) -> str:
@@ -61,6 +62,8 @@ def _environment() -> Environment:
         "sentences": wording.sentences,
         "commands": wording.commands,
         "outcome": wording.outcome,
+        "baseline_tables": baseline_tables,
+        "baseline_sentences": baseline_sentences,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
     }
     environment.filters |= filters

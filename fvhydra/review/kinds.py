@@ -29,7 +29,6 @@ _RECORDS = (layout.is_record,)
 
 _RESEED_FOLDERS = {
     "mirror": "a copy of the records that the data set has",
-    "prepared": "the records that were published",
     "backup": "what a bad seed is corrected from",
     "downloads": "copies of the artifacts that were given by address",
 }

@@ -52,6 +52,7 @@ def test_keys_that_are_read_from_the_environment() -> None:
         "op.mirror": "PERFORMANCE_TRACKING_ROOT",
         "launcher.image.tag": "IMAGE_VERSION",
         "runtime.cache_dir": "FVHYDRA_CACHE",
+        "op.max_intra_batch_regression": "PERF_MAX_REGRESSION",
     }
 
 
