@@ -219,6 +219,17 @@ class WatchConfig(OpConfig):
 
 
 @dataclass
+class BundleConfig(OpConfig):
+    """Pack a run into one archive, verify or unpack one."""
+
+    format: Annotated[str, one_of("zip", "tar.gz", "tar.zst")] = doc("zip, tar.gz or tar.zst", "zip")
+    to: str | None = doc("The archive to write; of op.unpack= the folder to unpack into", None, typed=True)
+    verify: str | None = doc("An archive to hold to its own list of hashes, instead of making one", None)
+    unpack: str | None = doc("An archive to unpack, verified, instead of making one", None)
+    most_gb: PositiveFloat = doc("The most that an archive may unpack to, GB", 100.0)
+
+
+@dataclass
 class VerifyConfig(OpConfig):
     """Walk through the store."""
 

@@ -37,6 +37,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "log": op.LogConfig,
         "publish": op.PublishConfig,
         "attach": op.AttachConfig,
+        "bundle": op.BundleConfig,
         "doctor": op.DoctorConfig,
         "verify": op.VerifyConfig,
         "watch": op.WatchConfig,

@@ -18,6 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "modal": ("modal",),
     "sftp": ("paramiko",),
     "slurm": ("submitit",),
+    "zstd": ("zstandard",),
 }
 """What is in the brackets of ``pip install 'fvhydra[...]'`` to the top-level modules that it brings."""
 
