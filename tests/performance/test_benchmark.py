@@ -59,6 +59,14 @@ def test_ceilings_are_those_of_the_device(gpu: str, ceilings: dict[str, float]) 
     assert parse_benchmark(WAN, "wan.json").ceilings(gpu) == ceilings
 
 
+def test_the_longest_word_for_a_device_wins_and_a_part_of_a_word_is_none() -> None:
+    limits = {"H100": {"max_dit_time_s": 2.0}, "H100 NVL": {"max_dit_time_s": 1.0}, "B200": {"max_dit_time_s": 3.0}}
+    found = parse_benchmark(WAN | {"thresholds": limits}, "wan.json")
+    assert found.ceilings("NVIDIA H100 NVL") == {"dit_time_s": 1.0}
+    assert found.ceilings("NVIDIA H100 80GB HBM3") == {"dit_time_s": 2.0}
+    assert found.ceilings("NVIDIA GB200") == {}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

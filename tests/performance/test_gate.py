@@ -56,6 +56,7 @@ def test_what_no_component_accounts_for_is_shown_and_decides_nothing() -> None:
         ({"text_encoder_time_s": 1.2}, []),  # 20 %, but only 0.2 s
         ({"text_encoder_time_s": 1.3}, ["text_encoder_time_s"]),
         ({"dit_time_s": 6.31, "vae_decode_time_s": 1.0}, ["dit_time_s"]),
+        ({"vae_decode_time_s": 2.25}, []),  # exactly as much as it may be
     ],
 )
 def test_worse_by_a_share_and_by_a_floor(fields: dict[str, float], worse: list[str]) -> None:
@@ -174,3 +175,20 @@ def test_a_record_is_not_its_own_baseline() -> None:
     stored = with_identity(9, comparison_status="PASS")
     assert checked(with_identity(9), [stored]).verdict == Verdict.NO_REFERENCE
     assert checked(with_identity(9), [with_identity(8), stored]).eligible == 1
+
+
+def test_the_threshold_that_an_interval_may_not_hold_is_the_larger_of_the_two() -> None:
+    found = checked(record(9, text_encoder_time_s=1.24), samples={"text_encoder_time_s": [1.2, 1.24, 1.3]})
+    assert of(found, "text_encoder_time_s").verdict == Verdict.INCONCLUSIVE
+    assert of(found, "text_encoder_time_s").allowed_change == 0.25
+
+
+def test_a_baseline_that_once_was_nothing_has_no_interval() -> None:
+    old = [record(1, latency=0.0), record(2, latency=10.0), record(3, latency=10.0)]
+    found = checked(record(9), old, samples={"latency": [10.0, 10.1, 9.9]})
+    assert (of(found).interval, of(found).verdict) == (None, Verdict.PASS)
+
+
+def test_records_that_nobody_dated_are_not_taken_for_each_other() -> None:
+    undated = [record(1, timestamp=None, commit_sha=None), record(2, timestamp="", commit_sha=None)]
+    assert checked(record(9, timestamp=None, commit_sha=None), undated).eligible == 2
