@@ -115,6 +115,74 @@ class GeneratedMedia:
     dropped: dict[str, Any] = field(default_factory=dict)
 
 
+SAMPLE = 4096
+"""Values of a tensor that a trace keeps, when it is not asked for all."""
+
+
+@dataclass(frozen=True)
+class TraceRequest:
+    r"""What of a generation is written down beside its stages.
+
+    Attributes:
+        modules: Regular expression on the names of modules inside components, as in
+            ``transformer\.blocks\.\d+``: their outputs. Empty: none.
+        steps: Denoising steps, from 0, that are written down; empty: all. What is outside of the loop always is.
+        weights: Whether each parameter and buffer is a row too, before anything runs.
+        keep: Regular expression on ``<module> <tensor>``: those whose values are all kept, not :data:`SAMPLE`. Empty:
+            none.
+    """
+
+    modules: str = ""
+    steps: tuple[int, ...] = ()
+    weights: bool = False
+    keep: str = ""
+
+
+@dataclass
+class TracedTensor:
+    """A tensor that was computed on the way.
+
+    Attributes:
+        module: Where: ``noise``, ``text_encoder``, ``scheduler.step``, ``transformer.blocks.3``, ``vae.decode``.
+        tensor: Which of what it takes (``in.hidden_states``) and gives (``out``, ``out[1]``, ``out.sample``).
+        step: Denoising step, from 0; None outside of the loop.
+        call: How often this tensor of this module had been seen in this step before.
+        dtype: As in ``bfloat16``.
+        abs_mean, sum, max: Of the absolute values, of the values, largest absolute value, computed in float32.
+            None for a tensor without values.
+        sha256: Of its bytes, hex.
+        sample: float32 ``[N]``: all values, or :data:`SAMPLE` at equal distances, the first and the last included. None
+            where only the numbers above were kept, as in files.
+    """
+
+    module: str
+    tensor: str
+    step: int | None
+    call: int
+    shape: list[int]
+    dtype: str
+    abs_mean: float | None
+    sum: float | None
+    max: float | None
+    sha256: str
+    sample: NDArray[np.float32] | None = None
+
+
+@dataclass
+class Trace:
+    """What one generation computed, in the order of execution.
+
+    Attributes:
+        media: What :meth:`Engine.generate` would have given.
+        rows: The tensors.
+        matched: How many modules :attr:`TraceRequest.modules` matched.
+    """
+
+    media: GeneratedMedia
+    rows: list[TracedTensor]
+    matched: int = 0
+
+
 class Engine(ABC):
     """Runs a model. Instances are used for one load and any number of cases, by one thread.
 
@@ -160,8 +228,8 @@ class Engine(ABC):
         """The facts of the process that runs the engine, flat: see :func:`fvhydra.core.environment.environment`."""
         return environment()
 
-    def trace(self, case: Case, progress: Progress) -> dict[str, NDArray[Any]]:
-        """Generate one case and give what the named points of the model computed on the way, in that order.
+    def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
+        """Generate one case and write down what was computed on the way. It computes what :meth:`generate` does.
 
         Raises:
             UsageError: The engine has no trace, and does not declare one.

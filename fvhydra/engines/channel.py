@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import IO, Any
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when a message changes its meaning."""
 FROM_HOST: dict[str, set[str]] = {
     "hello": {"protocol", "python"},

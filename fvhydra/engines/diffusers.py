@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
-from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
+from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest, Trace, TraceRequest
 
 if TYPE_CHECKING:
     from fvhydra.config.engine import EngineConfig
@@ -32,6 +32,7 @@ class DiffusersEngine(Engine):
     capabilities = Capabilities(
         weights=("tiny", "synthetic", "hub"),
         tiny_weights=True,
+        traces=True,
         packages=("torch", "diffusers", "transformers", "accelerate"),
         install="pip install diffusers transformers accelerate torch",
     )
@@ -71,6 +72,10 @@ class DiffusersEngine(Engine):
     def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
         assert self._loaded is not None  # load comes first
         return self._loaded.generate(case, progress)
+
+    def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
+        assert self._loaded is not None
+        return self._loaded.trace(case, request, progress)
 
     def facts(self) -> dict[str, Any]:
         return {"engine": self.config.name, **(self._loaded.facts if self._loaded else {})}

@@ -110,8 +110,8 @@ class Host:
         measured: Any = importlib.import_module("fvhydra.engines.measured")
         return measured.generate(self._engine, case, reporter)
 
-    def _call_trace(self, reporter: Reporter, case: Any) -> Any:
-        return self._engine.trace(case, reporter)
+    def _call_trace(self, reporter: Reporter, case: Any, request: Any) -> Any:
+        return self._engine.trace(case, request, reporter)
 
     def _call_facts(self, reporter: Reporter) -> Any:
         return self._engine.facts()

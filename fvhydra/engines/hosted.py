@@ -16,13 +16,11 @@ from fvhydra.core.environment import ENGINE_PACKAGES, environment, git_state_of
 from fvhydra.core.errors import EngineFailed, UsageError
 from fvhydra.core.files import given_path
 from fvhydra.core.progress import Progress
-from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
+from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest, Trace, TracedTensor, TraceRequest
 from fvhydra.engines.interpreter import interpreter
 from fvhydra.engines.process import EngineProcess
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from fvhydra.config.engine import EngineConfig
     from fvhydra.core.case import Case
 
@@ -134,10 +132,11 @@ class HostedEngine(Engine):
         media = self._loaded(progress).call("generate", progress, limit_s, case=case)
         return GeneratedMedia(**vars(media))
 
-    def trace(self, case: Case, progress: Progress) -> dict[str, NDArray[Any]]:
+    def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
         limit_s = self.config.timeout_s
-        found: dict[str, NDArray[Any]] = self._loaded(progress).call("trace", progress, limit_s, case=case)
-        return found
+        found = self._loaded(progress).call("trace", progress, limit_s, case=case, request=request)
+        rows = [TracedTensor(**vars(row)) for row in found.rows]
+        return Trace(GeneratedMedia(**vars(found.media)), rows, found.matched)
 
     def facts(self) -> dict[str, Any]:
         if self._process is not None and self._process.alive:

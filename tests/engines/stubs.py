@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.core.errors import MediaError, UsageError
-from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia
+from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, Trace, TracedTensor
 
 
 class Stub(Engine):
@@ -32,10 +32,12 @@ class Stub(Engine):
         told |= {"call": case.model.call, "image": str(case.image), "pid": os.getpid()}
         return GeneratedMedia(arguments=told, seconds={"total_s": 1 / 3})
 
-    def trace(self, case: Any, progress: Any) -> dict[str, Any]:
+    def trace(self, case: Any, request: Any, progress: Any) -> Trace:
         import numpy as np
 
-        return {"first": np.arange(6, dtype=np.float32).reshape(2, 3), "second": np.asfortranarray(np.eye(3))}
+        ramp = np.arange(6, dtype=np.float32)
+        row = TracedTensor(request.modules, "out", 1, 0, [2, 3], "float32", 2.5, 15.0, 5.0, "0" * 64, ramp)
+        return Trace(self.generate(case, progress), [row], 1)
 
     def facts(self) -> dict[str, Any]:
         loaded = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}

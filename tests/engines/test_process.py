@@ -31,7 +31,7 @@ from fvhydra.core.errors import (
 )
 from fvhydra.core.progress import Silent
 from fvhydra.engines import process
-from fvhydra.engines.base import GeneratedMedia
+from fvhydra.engines.base import GeneratedMedia, TraceRequest
 from fvhydra.engines.hosted import HostedEngine, describe
 from fvhydra.testing import cases
 from fvhydra.testing.cases import Steps
@@ -112,8 +112,10 @@ def test_a_case_goes_there_and_its_media_come_back(opened: Opened) -> None:
     assert media.seconds == {"total_s": 1 / 3}
     assert engine.capabilities.artifacts == ("pixel",) and engine.capabilities.traces
     assert describe(config()).missing == ("fvhydra_absent",)
-    points = engine.trace(case, Silent())
-    assert list(points) == ["first", "second"] and np.array_equal(points["second"], np.eye(3))
+    trace = engine.trace(case, TraceRequest(modules="x.y"), Silent())
+    [row] = trace.rows
+    assert (row.module, row.step, row.shape, row.sum, trace.matched) == ("x.y", 1, [2, 3], 15.0, 1)
+    assert np.array_equal(row.sample, np.arange(6)) and trace.media.seconds == {"total_s": 1 / 3}
 
 
 def test_nothing_of_ours_is_imported_there_but_what_an_engine_may_import(opened: Opened) -> None:
@@ -317,7 +319,7 @@ else:
 @pytest.mark.parametrize(
     ("hello", "message"),
     [
-        ("'hello', protocol=99, python='3.12.1'", "speaks version 99 of the protocol, and this fvhydra version 1"),
+        ("'hello', protocol=99, python='3.12.1'", "speaks version 99 of the protocol, and this fvhydra version 2"),
         ("'welcome'", "said what is not of the protocol while starting: a message 'welcome' with nothing"),
         ("'hello', python='3.12.1'", "said what is not of the protocol while starting: a message 'hello' with python"),
     ],

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import diffusers
@@ -12,9 +15,10 @@ import torch
 
 from fvhydra.core.errors import InfrastructureError, UsageError, nearest
 from fvhydra.core.progress import Progress
-from fvhydra.engines.base import GeneratedMedia, LoadRequest
+from fvhydra.engines.base import GeneratedMedia, LoadRequest, Trace, TraceRequest
 from fvhydra.engines.images import first_frame
 from fvhydra.engines.pipeline import arguments, attention, device, outputs, steps, synthetic, times, weights
+from fvhydra.engines.pipeline.trace import Tracer
 from fvhydra.engines.quiet import quiet_libraries
 from fvhydra.engines.tiny import snapshot
 from fvhydra.engines.tiny.weights import perturb
@@ -71,8 +75,27 @@ class LoadedPipeline:
             "threads": torch.get_num_threads(),
         }
 
-    def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
-        """See :meth:`fvhydra.engines.base.Engine.generate`."""
+    def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
+        """See :meth:`fvhydra.engines.base.Engine.trace`."""
+        tracer = Tracer(request)
+        media = self.generate(case, progress, tracer.attached)
+        given = {"latent": media.latent, "frames": media.frames, "audio": media.audio}
+        tracer.output({name: value for name, value in given.items() if value is not None})
+        return Trace(media, tracer.rows, tracer.matched)
+
+    def generate(
+        self,
+        case: Case,
+        progress: Progress,
+        hooks: Callable[[Any], AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> GeneratedMedia:
+        """See :meth:`fvhydra.engines.base.Engine.generate`.
+
+        Args:
+            case: What to generate.
+            progress: Hears of each step.
+            hooks: Are around the call of the pipeline.
+        """
         wants_latent = case.model.artifact == "latent"
         call = arguments.build_call(case, self._parameters, type(self.pipe).__name__)
         self._prepare(case, call)
@@ -87,6 +110,7 @@ class LoadedPipeline:
             device.peak_memory(self._device) as memory_mb,
             times.measured(self.pipe, self._device) as seconds,
             steps.reported(self.pipe, self._parameters, progress) as reporting,
+            hooks(self.pipe),
         ):
             output = self._run({**call.arguments, **objects, **reporting})
         if wants_latent:

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from fvhydra.engines.pipeline.hooks import hidden
+
 NETWORKS = {"text_encoder": "text_encoder_time_s", "transformer": "dit_time_s", "unet": "dit_time_s"}
 """Prefix of a component's name to the time that its forward passes count for."""
 DECODERS = ("vae", "audio_vae")
@@ -106,7 +108,7 @@ def _timed_forward(module: torch.nn.Module, clock: Clock, key: str, spans: Spans
 
 @contextlib.contextmanager
 def _timed_method(owner: Any, name: str, clock: Clock, key: str, spans: Spans) -> Iterator[None]:
-    """Time a method by an attribute of the instance that hides it (VAE decoders are not called through ``forward``)."""
+    """Time a method: VAE decoders are not called through ``forward``."""
     method: Callable[..., Any] = getattr(owner, name)
 
     @functools.wraps(method)  # pipelines look at the signature of decode
@@ -116,8 +118,5 @@ def _timed_method(owner: Any, name: str, clock: Clock, key: str, spans: Spans) -
         spans.append((key, start, clock.mark()))
         return result
 
-    object.__setattr__(owner, name, timed)
-    try:
+    with hidden(owner, name, timed):
         yield
-    finally:
-        object.__delattr__(owner, name)

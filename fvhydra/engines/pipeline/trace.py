@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pipeline computes on the way, written down by hooks around its parts, without touching its code.
+
+Every component's inputs and outputs, the noise that is drawn, the schedule and each step of it, what the VAE encodes
+and decodes; on request, outputs of the modules inside. The hooks change no value, and are gone when the block ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import hashlib
+import inspect
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from fvhydra.core.errors import UsageError
+from fvhydra.engines.base import SAMPLE, TracedTensor, TraceRequest
+from fvhydra.engines.pipeline.hooks import hidden
+from fvhydra.engines.pipeline.times import DECODERS
+
+DENOISERS = ("transformer", "unet")
+"""Prefixes of the components that are called in each step of the loop."""
+
+
+class Tracer:
+    """Collects the rows of one generation."""
+
+    def __init__(self, request: TraceRequest) -> None:
+        self.rows: list[TracedTensor] = []
+        self.matched = 0
+        self._request = request
+        self._modules = _compiled("modules", request.modules)
+        self._keep = _compiled("keep", request.keep)
+        self._seen: Counter[tuple[str, str, int | None]] = Counter()
+        self._step: int | None = None
+        self._ended = 0
+
+    @contextlib.contextmanager
+    def attached(self, pipe: Any) -> Iterator[None]:
+        """Write down what ``pipe`` computes until the block ends."""
+        with contextlib.ExitStack() as stack:
+            for name, component in pipe.components.items():
+                if self._request.weights and isinstance(component, torch.nn.Module):
+                    self._weights(name, component)
+                if name in DECODERS:
+                    for method in ("encode", "decode"):
+                        stack.enter_context(self._method(component, method, f"{name}.{method}"))
+                elif isinstance(component, torch.nn.Module):
+                    stack.enter_context(self._module(component, name, inputs=True))
+                elif hasattr(component, "set_timesteps") and hasattr(component, "step"):
+                    stack.enter_context(self._scheduler(component, name))
+                if isinstance(component, torch.nn.Module) and self._modules is not None:
+                    self._inside(stack, name, component)
+            stack.enter_context(self._noise())
+            yield
+
+    def add(self, module: str, tensor: str, value: Any) -> None:
+        """A row for each tensor in ``value``."""
+        if self._step is not None and self._request.steps and self._step not in self._request.steps:
+            return
+        for path, found in _leaves(tensor, value):
+            key = (module, path, self._step)
+            everything = self._keep is not None and self._keep.search(f"{module} {path}") is not None
+            self.rows.append(_row(key, self._seen[key], found.detach(), everything))
+            self._seen[key] += 1
+
+    def output(self, values: Any) -> None:
+        """What the generation gave in the end."""
+        self._step = None
+        self.add("output", "out", values)
+
+    # ------------------------------------------------------------------ hooks
+    def _weights(self, name: str, component: torch.nn.Module) -> None:
+        for key, value in component.state_dict().items():
+            self.add(name, f"weight {key}", value)
+
+    def _inside(self, stack: contextlib.ExitStack, name: str, component: torch.nn.Module) -> None:
+        assert self._modules is not None
+        for inner, module in component.named_modules():
+            if inner and self._modules.search(f"{name}.{inner}"):
+                stack.enter_context(self._module(module, f"{name}.{inner}", inputs=False))
+                self.matched += 1
+
+    @contextlib.contextmanager
+    def _module(self, module: torch.nn.Module, name: str, inputs: bool) -> Iterator[None]:
+        names = list(inspect.signature(module.forward).parameters)
+
+        def before(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if name.startswith(DENOISERS):
+                self._step = self._ended
+            if inputs:
+                positional = {names[index] if index < len(names) else str(index): arg for index, arg in enumerate(args)}
+                self.add(name, "in", positional | kwargs)
+
+        def after(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+            self.add(name, "out", result)
+
+        handles = [
+            module.register_forward_pre_hook(before, with_kwargs=True),
+            module.register_forward_hook(after, with_kwargs=True),
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    @contextlib.contextmanager
+    def _method(self, owner: Any, name: str, label: str) -> Iterator[None]:
+        """A method that is not called through ``forward``, as those of VAEs, by an attribute that hides it."""
+        method: Callable[..., Any] | None = getattr(owner, name, None)
+        if method is None:
+            yield
+            return
+
+        @functools.wraps(method)  # pipelines look at signatures
+        def traced(*args: Any, **kwargs: Any) -> Any:
+            self._step = None  # neither is part of the loop
+            self.add(label, "in", args[0] if args else next(iter(kwargs.values())))
+            result = method(*args, **kwargs)
+            self.add(label, "out", result)
+            return result
+
+        with hidden(owner, name, traced):
+            yield
+
+    @contextlib.contextmanager
+    def _scheduler(self, scheduler: Any, name: str) -> Iterator[None]:
+        """Change the class of the instance, not its methods: LTX-2 copies its scheduler for the sound, and a method
+        that is an attribute would go on stepping the first.
+        """
+        kind: Any = type(scheduler)
+        copies = _Numbers(scheduler)
+        signature = inspect.signature(kind.step)
+
+        @functools.wraps(kind.set_timesteps)
+        def set_timesteps(this: Any, *args: Any, **kwargs: Any) -> Any:
+            result = kind.set_timesteps(this, *args, **kwargs)
+            schedule = {key: getattr(this, key, None) for key in ("timesteps", "sigmas")}
+            self.add(f"{copies.label(this, name)}.set_timesteps", "out", schedule)
+            return result
+
+        @functools.wraps(kind.step)
+        def step(this: Any, *args: Any, **kwargs: Any) -> Any:
+            label = f"{copies.label(this, name)}.step"
+            taken = signature.bind(this, *args, **kwargs).arguments
+            self.add(label, "in", {key: taken.get(key) for key in ("model_output", "timestep", "sample")})
+            result = kind.step(this, *args, **kwargs)
+            self.add(label, "out", result)
+            self._ended += this is scheduler  # the next call of a denoiser begins the next step
+            return result
+
+        own = {"set_timesteps": set_timesteps, "step": step, "__module__": kind.__module__}
+        scheduler.__class__ = type(kind.__name__, (kind,), own)
+        try:
+            yield
+        finally:
+            scheduler.__class__ = kind
+
+    @contextlib.contextmanager
+    def _noise(self) -> Iterator[None]:
+        """The function that draws noise, in every module of diffusers that has imported it."""
+        from diffusers.utils import torch_utils
+
+        original = torch_utils.randn_tensor
+
+        @functools.wraps(original)
+        def randn_tensor(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            self.add("noise", "out", result)
+            return result
+
+        loaded = [
+            module for name, module in sys.modules.items() if name.startswith("diffusers.") and module is not None
+        ]
+        users = [module for module in loaded if vars(module).get("randn_tensor") is original]
+        for module in users:
+            vars(module)["randn_tensor"] = randn_tensor
+        try:
+            yield
+        finally:
+            for module in users:
+                vars(module)["randn_tensor"] = original
+
+
+class _Numbers:
+    """Tells copies of an object from it, by the order in which they are met."""
+
+    def __init__(self, first: Any) -> None:
+        self._known = [first]  # kept, since an address may be used again
+
+    def label(self, this: Any, name: str) -> str:
+        number = next((index for index, known in enumerate(self._known) if known is this), len(self._known))
+        if number == len(self._known):
+            self._known.append(this)
+        return name if number == 0 else f"{name}_copy{number}"
+
+
+def _compiled(key: str, pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern) if pattern else None
+    except re.error as error:
+        raise UsageError(f"{pattern!r} is no regular expression ({error}), as {key} of a trace must be.") from error
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors in what a module takes or gives, with the names that FastVideo's trace gives them."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, np.ndarray):
+        yield name, torch.from_numpy(np.ascontiguousarray(value))
+    elif hasattr(value, "items"):
+        for key, item in value.items():
+            yield from _leaves(f"{name}.{key}", item)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _leaves(f"{name}[{index}]", item)
+    elif isinstance(getattr(value, "parameters", None), torch.Tensor):  # the distribution that a VAE gives
+        yield f"{name}.parameters", value.parameters
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield name, torch.tensor(value, dtype=torch.float64)
+
+
+def _row(key: tuple[str, str, int | None], call: int, tensor: torch.Tensor, everything: bool) -> TracedTensor:
+    module, name, step = key
+    flat = tensor.reshape(-1).contiguous()
+    values = flat.float() if not flat.is_complex() else torch.view_as_real(flat).reshape(-1).float()
+    sizes = values.abs()
+    known = values.numel() > 0
+    if everything or values.numel() <= SAMPLE:
+        sample = values
+    else:
+        sample = values[torch.linspace(0, values.numel() - 1, SAMPLE, dtype=torch.float64).long()]
+    plain = torch.empty_like(flat, device="cpu", memory_format=torch.contiguous_format).copy_(flat)
+    data = plain.view(torch.uint8).numpy().tobytes() if known else b""  # numpy has no bfloat16
+    return TracedTensor(
+        module=module,
+        tensor=name,
+        step=step,
+        call=call,
+        shape=list(tensor.shape),
+        dtype=str(tensor.dtype).removeprefix("torch."),
+        abs_mean=float(sizes.mean()) if known else None,
+        sum=float(values.sum()) if known else None,
+        max=float(sizes.max()) if known else None,
+        sha256=hashlib.sha256(data).hexdigest(),
+        sample=copy.copy(sample.cpu().numpy()),
+    )

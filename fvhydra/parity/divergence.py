@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where two traces first differ by more than they may.
+
+Rows are paired by module, tensor, step and call, and looked at in the order in which the official side computed them.
+A row is equal when its bytes are, and within tolerance when no value of its sample is further away than
+``absolute + relative * scale``, the scale being the official side's largest absolute value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fvhydra.engines.base import TracedTensor
+from fvhydra.parity.distances import Distances, distances
+from fvhydra.parity.stages import Stage, stage_of
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """By how much a value may differ.
+
+    Attributes:
+        absolute: In the tensor's own unit.
+        relative: As a share of the largest absolute value of the official tensor.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+    def allows(self, difference: float, scale: float) -> bool:
+        """Whether values may differ by so much; the scale is the official tensor's largest absolute value."""
+        return difference <= self.absolute + self.relative * scale
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row that differs by more than it may.
+
+    Attributes:
+        row: The official side's, or the candidate's where the official one has none.
+        other: The candidate's; None where there is none.
+        what: ``value``, ``shape``, ``missing`` (the candidate has no such row) or ``extra`` (only the candidate has).
+        distances: Of the samples; None for other shapes, missing rows and values that are not finite.
+    """
+
+    row: TracedTensor
+    other: TracedTensor | None
+    what: str
+    distances: Distances | None = None
+
+    @property
+    def stage(self) -> Stage:
+        return stage_of(self.row.module, self.row.tensor)
+
+    @property
+    def place(self) -> str:
+        return place(self.row)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """What came of comparing two traces.
+
+    Attributes:
+        first: The first row beyond tolerance; None where there is none.
+        last_equal: The row before it, in words; empty where it is the first.
+        compared: Rows that both sides have.
+        equal: Of those, how many have the same bytes.
+        worst: The pair, within tolerance or not, that is furthest apart by its share of the scale.
+        further: All rows beyond tolerance, the first included, in order.
+        set_aside: Components that both sides call a different number of times, and how often each does. What they take
+            and give cannot be paired.
+    """
+
+    first: Difference | None
+    last_equal: str
+    compared: int
+    equal: int
+    worst: Difference | None
+    further: list[Difference] = field(default_factory=list)
+    set_aside: dict[str, str] = field(default_factory=dict)
+
+
+def place(row: TracedTensor) -> str:
+    """A row in words."""
+    step = "" if row.step is None else f", step {row.step}"
+    call = f", call {row.call}" if row.call else ""
+    return f"{row.module} {row.tensor}{step}{call}"
+
+
+def first_divergence(
+    official: Sequence[TracedTensor],
+    candidate: Sequence[TracedTensor],
+    tolerance: Tolerance,
+    names: Mapping[str, str] | None = None,
+    ignored: Sequence[str] = (),
+) -> Divergence:
+    """Compare two traces.
+
+    Args:
+        official: The rows of the side that is right, in the order of execution.
+        candidate: Those of the other.
+        tolerance: By how much values may differ.
+        names: Module of the candidate to the official side's, for those that are called otherwise.
+        ignored: Modules and their parts that are left out, because they are known to differ.
+    """
+    renamed = [(_renamed(row.module, names or {}), row) for row in candidate]
+    there = {(module, row.tensor, row.step, row.call): row for module, row in renamed}
+    aside = _set_aside(official, [module for module, _ in renamed], candidate)
+    left_out = {*aside, *ignored}
+    compared = equal = 0
+    worst: Difference | None = None
+    found: list[Difference] = []
+    last_equal = before = ""
+    for row in official:
+        if _component(row.module) in left_out or row.module in left_out:
+            continue
+        other = there.pop((row.module, row.tensor, row.step, row.call), None)
+        pair = _compared(row, other)
+        if other is not None:
+            compared += 1
+            equal += pair is None
+        if pair is not None and pair.distances is not None and _further(pair, worst):
+            worst = pair
+        if pair is not None and not _allowed(pair, tolerance):
+            found.append(pair)
+            last_equal = last_equal if len(found) > 1 else before
+        before = place(row)
+    extra = [row for (module, *_), row in there.items() if _component(module) not in left_out]
+    found += [Difference(row, None, "extra") for row in extra]
+    return Divergence(found[0] if found else None, last_equal, compared, equal, worst, found, aside)
+
+
+def _compared(row: TracedTensor, other: TracedTensor | None) -> Difference | None:
+    """How a pair differs; None where its bytes are equal."""
+    if other is None:
+        return Difference(row, None, "missing")
+    if row.shape != other.shape:
+        return Difference(row, other, "shape")
+    if row.sha256 and row.sha256 == other.sha256:
+        return None
+    if row.sample is not None and other.sample is not None:
+        between = distances(row.sample, other.sample)
+    else:  # files keep no values: the numbers that they do keep stand for them
+        numbers = [np.array([side.abs_mean, side.max], np.float64) for side in (row, other)]
+        between = distances(*numbers)
+    if between is not None and between.max_abs == 0.0 and row.dtype == other.dtype and not row.sha256:
+        return None
+    return Difference(row, other, "value", between)
+
+
+def _allowed(pair: Difference, tolerance: Tolerance) -> bool:
+    if pair.what != "value" or pair.distances is None:
+        return False
+    if pair.row.dtype.startswith(("int", "uint", "bool")):  # tokens, masks: nothing is rounded
+        return pair.distances.max_abs == 0.0
+    return tolerance.allows(pair.distances.max_abs, pair.row.max or 0.0)
+
+
+def _further(pair: Difference, worst: Difference | None) -> bool:
+    if worst is None or worst.distances is None:
+        return True
+    return pair.distances is not None and pair.distances.relative > worst.distances.relative
+
+
+def _renamed(module: str, names: Mapping[str, str]) -> str:
+    """The official side's name: the longest part of the path that has one is replaced."""
+    for end in sorted(names, key=len, reverse=True):
+        if module == end or module.startswith(f"{end}."):
+            return names[end] + module[len(end) :]
+    return module
+
+
+def _component(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _set_aside(
+    official: Sequence[TracedTensor], modules: Sequence[str], candidate: Sequence[TracedTensor]
+) -> dict[str, str]:
+    """Components that compute as many samples on both sides in another number of calls, as with batched guidance."""
+    left, right = _calls([row.module for row in official], official), _calls(modules, candidate)
+    return {
+        name: f"called {len(left[name])} time(s) by the official side, {len(right[name])} by the candidate"
+        for name in left.keys() & right.keys()
+        if len(left[name]) != len(right[name]) and sum(left[name]) == sum(right[name])
+    }
+
+
+def _calls(modules: Sequence[str], rows: Sequence[TracedTensor]) -> dict[str, list[int]]:
+    """Batch sizes of a component's calls."""
+    found: dict[str, list[int]] = {}
+    for module, row in zip(modules, rows, strict=True):
+        if row.tensor == "in.hidden_states" and module == _component(module):
+            found.setdefault(module, []).append(row.shape[0] if row.shape else 1)
+    return found
