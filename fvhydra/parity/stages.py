@@ -35,9 +35,7 @@ TEXT = Stage("text encoding", 5, "the text encoder: its arithmetic, dtype and wh
 CONDITIONING = Stage("conditioning", 5, "how embeddings are packed, projected, cut and masked")
 IMAGE = Stage("image encoding", 5, "image preprocessing, crop, dtype; the encoder", component=True)
 IMAGE_LATENT = Stage("image VAE encoding", 5, "image preprocessing, how the VAE samples, latent scaling")
-LATENT = Stage(
-    "latent preparation", 6, "packing, the first sigma, the extra frame, crops, first-frame latents"
-)
+LATENT = Stage("latent preparation", 6, "packing, the first sigma, the extra frame, crops, first-frame latents")
 DENOISER = Stage("denoising", 7, "the denoiser: trace its modules, attention backend, dtype, autocast", component=True)
 LATENT_OUT = Stage("final latents", 6, "unpacking, per-channel mean and deviation, latent scaling, final slicing")
 DECODE = Stage("decoding", 6, "tiling and its overlap, dtype of the VAE, channel order; the decoder", component=True)
