@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fvhydra.core.environment import environment
+from fvhydra.core.environment import environment, gpu_devices
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 
@@ -230,6 +230,12 @@ class Engine(ABC):
 
     def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
         """Generate one case and write down what was computed on the way. It computes what :meth:`generate` does.
+    def devices(self) -> list[dict[str, Any]]:
+        """The GPUs that the process of the engine sees, see :func:`fvhydra.core.environment.gpu_devices`."""
+        return gpu_devices()
+
+    def trace(self, case: Case, progress: Progress) -> dict[str, NDArray[Any]]:
+        """Generate one case and give what the named points of the model computed on the way, in that order.
 
         Raises:
             UsageError: The engine has no trace, and does not declare one.
