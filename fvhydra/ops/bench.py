@@ -36,6 +36,7 @@ WARMUP, RUNS = 2, 5
 """How often where neither the command nor the benchmark says."""
 
 OTHER = "other_time_s"
+_HEADLINE = ("latency", "throughput", "memory")
 
 
 class Bench(Op):
@@ -146,7 +147,7 @@ def measurements(runs: Sequence[Run]) -> list[PerfMeasurement]:
         found.append(
             PerfMeasurement(
                 name=name,
-                title=metric.title if metric else "none of these",
+                title=metric.title if metric else "everything else",
                 unit=metric.unit if metric else "s",
                 median=median(values),
                 samples=values,
@@ -169,7 +170,7 @@ def _record_file(context: Context, record: PerfRecord) -> Any:
 
 def _headline(record: PerfRecord, runs: Sequence[Run]) -> str:
     count = len([run for run in runs if run.kind == MEASURED])
-    parts = [f"{value:.4g} {METRICS[name].unit}" for name in METRICS if (value := record.value(name)) is not None][:3]
+    parts = [f"{value:.4g} {METRICS[name].unit}" for name in _HEADLINE if (value := record.value(name)) is not None]
     return f"{record.model_id} on {record.gpu_type}: {', '.join(parts)} (median of {count})."
 
 

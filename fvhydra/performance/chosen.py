@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from fvhydra.config import size_rules
 from fvhydra.config.benchmark import BenchmarkConfig
+from fvhydra.config.model import ModelConfig
 from fvhydra.config.prompts import Prompt, PromptsConfig
 from fvhydra.config.root import Config
+from fvhydra.config.sampling import Sampling
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.performance.benchmark import CONFIG_SCHEMA_VERSION, Benchmark, parse_benchmark, read_benchmark_file
@@ -81,7 +84,7 @@ def benchmark_job(config: Config, file: str | None, overrides: Sequence[str] = (
     _refuse_contradictions(benchmark, config, overrides)
     given = {**benchmark.init_kwargs, **benchmark.generation_kwargs}
     known = {ours: given[theirs] for theirs, ours in _SAMPLING.items() if theirs in given}
-    sampling = replace(config.sampling, **known)
+    sampling = _checked(replace(config.sampling, **known), config.model, benchmark)
     model, left = config.model, {key: value for key, value in given.items() if key not in _SAMPLING}
     if config.engine.name == "fastvideo":
         model, left = _told_to_fastvideo(config, benchmark, left)
@@ -97,6 +100,12 @@ def benchmark_job(config: Config, file: str | None, overrides: Sequence[str] = (
     neutral = {"tp_size": 1, "output_path": left.get("output_path"), "output_video_name": left.get("output_video_name")}
     dropped = {key: value for key, value in left.items() if key not in neutral or value != neutral[key]}
     return BenchmarkJob(benchmark, True, job, dropped)
+
+
+def _checked(sampling: Sampling, model: ModelConfig, benchmark: Benchmark) -> Sampling:
+    if wrong := size_rules.problems(model, sampling, compared=False):
+        raise UsageError(f"The benchmark {benchmark.benchmark_id} cannot be generated: {' '.join(wrong)}")
+    return sampling
 
 
 def _derived(config: Config) -> Benchmark:
