@@ -228,14 +228,12 @@ class Engine(ABC):
         """The facts of the process that runs the engine, flat: see :func:`fvhydra.core.environment.environment`."""
         return environment()
 
-    def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
-        """Generate one case and write down what was computed on the way. It computes what :meth:`generate` does.
     def devices(self) -> list[dict[str, Any]]:
         """The GPUs that the process of the engine sees, see :func:`fvhydra.core.environment.gpu_devices`."""
         return gpu_devices()
 
-    def trace(self, case: Case, progress: Progress) -> dict[str, NDArray[Any]]:
-        """Generate one case and give what the named points of the model computed on the way, in that order.
+    def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
+        """Generate one case and write down what was computed on the way. It computes what :meth:`generate` does.
 
         Raises:
             UsageError: The engine has no trace, and does not declare one.
