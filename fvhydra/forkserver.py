@@ -3,7 +3,8 @@
 
 Importing a pipeline's libraries takes seconds, and jobs on the CPU often no more than that. This process imports what
 the job in the given folder needs, generates nothing, starts no thread and touches no device; each job is then a copy of
-it with a process group, environment and log of its own. Jobs with GPUs are not run this way: CUDA does not survive it.
+it with a process group, environment and log of its own. Jobs with GPUs are not run this way, since CUDA does not
+survive it; this process and its copies see none.
 
 It reads one JSON object a line, ``{"id", "arguments", "log", "environment"}``, and answers ``{"id", "pid"}`` when that
 worker has started and ``{"id", "status"}`` when it has ended (as ``subprocess`` counts: negative for signals). It ends

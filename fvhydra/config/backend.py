@@ -16,3 +16,5 @@ class BackendConfig:
     name: Name = doc("The word after backend=", MISSING)
     folder: Name = doc("Folder of the backend in reference paths; also FastVideo's name for it", MISSING)
     diffusers: str | None = doc("Name in diffusers' set_attention_backend; null: not there", None)
+    packages: list[str] = doc("Top-level modules that it is made of, beside the engine's own", factory=list, typed=True)
+    cpu: bool = doc("Whether it runs without a GPU", True)

@@ -29,6 +29,11 @@ class LauncherConfig:
         """Whether jobs find the interpreters, packages and folders that are on this machine."""
         return True
 
+    @property
+    def same_machine(self) -> bool:
+        """Whether jobs run on this machine, with its GPUs."""
+        return self.same_environment
+
 
 @dataclass
 class PoolLauncherConfig(LauncherConfig):
@@ -73,6 +78,10 @@ class SlurmLauncherConfig(LauncherConfig):
     def same_environment(self) -> bool:
         return self.python is None
 
+    @property
+    def same_machine(self) -> bool:
+        return False
+
 
 @dataclass
 class ModalImage:
@@ -112,7 +121,9 @@ class ModalLauncherConfig(LauncherConfig):
         "Modal Secrets that jobs are given, by name: a token to read with", factory=list, typed=True
     )
     cpus_per_job: NonNegativeFloat = doc("CPU cores of a container; 0: Modal's default", 4.0)
-    memory_gb_per_job: NonNegativeFloat = doc("Memory of a container, GiB; 0: Modal's default", 16.0)
+    memory_gb_per_job: NonNegativeFloat | None = doc(
+        "Memory of a container, GiB; null: 16, and 64 with a GPU; 0: Modal's default", None
+    )
     timeout_s: PositiveFloat = doc("Longest time for one job, s", 5400.0)
     retries: Annotated[int, Field(ge=0, le=10)] = doc("How often a job is started again when its container is lost", 1)
     max_containers: Positive = doc("Most containers at a time, for each GPU type", 4)

@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import doc
 from fvhydra.config.problems import ConfigError
+
+
+def _is_device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", value):
+        raise ValueError("must be auto, cpu, cuda, or cuda:<index>")
+    return value
 
 
 @dataclass
@@ -20,7 +28,10 @@ class MetricsConfig:
     use: dict[str, Any] = doc("Parameters, as family.name.parameter; null leaves a metric out", factory=dict)
     assets: dict[str, str | None] = doc("Local weights by name, instead of the Hub's", factory=dict)
     tiny: bool = doc("Small random weights instead of real ones, to try how things run: scores mean nothing", False)
-    device: str = doc("Where networks run: cpu, cuda, cuda:1", "cpu")
+    device: Annotated[str, AfterValidator(_is_device)] = doc(
+        "Where networks run: cpu, cuda, cuda:1; auto: the GPU where there is one", "auto"
+    )
+    tf32: bool = doc("Whether networks on a GPU may round float32 to TF32: quicker, and off by 1e-6", False)
 
 
 @plain_dataclass(frozen=True)

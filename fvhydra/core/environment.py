@@ -13,7 +13,6 @@ import sys
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from fvhydra import __version__
 
@@ -24,21 +23,23 @@ keys begin with ``launcher.``."""
 PLACE = ("host", "platform", "machine", "cpu", "gpu", "git_dirty")
 """Facts of where rather than of what ran."""
 
-ENGINE_PACKAGES = (
-    *("torch", "diffusers", "transformers", "accelerate", "numpy", "fastvideo"),
-    *("fastvideo-kernel", "flash-attn", "flash-attn-4", "flash-attention-fp4", "flashinfer-python", "flashinfer"),
-    *("nvidia-cutlass-dsl", "cutlass-dsl", "sageattention", "sageattn3", "triton", "xformers"),
-)
-"""Packages that an engine's output and speed may depend on; the later ones are kernels."""
+GPU_FACTS = ("gpu", "cuda", "cudnn", "driver", "tf32")
+"""Facts of :func:`gpu_state`."""
+
+ENGINE_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "fastvideo")
+"""Packages that an engine's output may depend on."""
 
 _PACKAGES = (*ENGINE_PACKAGES, "av", "opencv-python-headless")
 
 
 def environment() -> dict[str, str]:
-    """The facts of this process and machine, flat, as strings. Reads package metadata only: nothing is imported."""
+    """The facts of this process and machine, flat, as strings. Reads package metadata only: nothing is imported.
+
+    Of GPUs it says nothing: whether one is used is known by who uses it, and adds :func:`gpu_state`.
+    """
     told: dict[str, str] = json.loads(os.environ.get(FACTS_VARIABLE, "{}"))
     # what was told comes first, since it tells most, and last, since it is right
-    return told | _installed() | git_state() | _gpu_state() | told
+    return told | _installed() | git_state() | told
 
 
 @functools.cache
@@ -88,25 +89,25 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _gpu_state() -> dict[str, str]:
-    torch = sys.modules.get("torch")  # only when an engine has loaded it: a fact is not worth two seconds
+def gpu_state() -> dict[str, str]:
+    """The facts of the GPUs that this process sees, and of what drives them; empty before torch is loaded.
+
+    ``tf32`` is whether float32 arithmetic may be rounded to TF32 on the way: ``matmul``, ``cudnn``, both or ``off``.
+    """
+    torch = sys.modules.get("torch")  # only when somebody has loaded it: a fact is not worth two seconds
     if torch is None or not torch.cuda.is_available():
         return {}
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     driver = _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").splitlines()
-    return {"gpu": ", ".join(names), "cuda": str(torch.version.cuda), "driver": driver[0] if driver else "unknown"}
-
-
-def gpu_devices() -> list[dict[str, Any]]:
-    """``name``, ``memory_bytes``, ``compute_capability`` of each GPU that torch sees; none before it is loaded."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return []
-    found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    return [
-        {"name": gpu.name, "memory_bytes": gpu.total_memory, "compute_capability": f"{gpu.major}.{gpu.minor}"}
-        for gpu in found
-    ]
+    cudnn = torch.backends.cudnn.version()
+    rounded = {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32}
+    return {
+        "gpu": ", ".join(names),
+        "cuda": str(torch.version.cuda),
+        "cudnn": "none" if cudnn is None else str(cudnn),
+        "driver": driver[0] if driver else "unknown",
+        "tf32": " and ".join(name for name, on in rounded.items() if on) or "off",
+    }
 
 
 def _cpu_model() -> str:

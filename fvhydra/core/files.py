@@ -17,6 +17,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,18 @@ def sha256_file(path: Path) -> str:
         while chunk := handle.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_folder(folder: Path) -> str:
+    """Hex SHA-256 over the names and contents of a folder's files, but for hidden ones, which downloaders leave."""
+    found = sorted(
+        (path.relative_to(folder).as_posix(), path)
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # weights are gigabytes, and hashing frees the lock
+        digests = list(pool.map(sha256_file, [path for _, path in found]))
+    return sha256_bytes(canonical_json(dict(zip([name for name, _ in found], digests, strict=True))).encode())
 
 
 def sha256_bytes(data: bytes) -> str:

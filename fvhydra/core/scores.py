@@ -95,7 +95,7 @@ class MetricSummary:
         series: Name of each array a frame or pair of frames to which way of it is better.
         by_tag: Tag to ``{"value": mean, "ok": samples}``, for values of samples.
         params: The metric's parameters.
-        assets: Its weights: name to what was loaded: repository, revision, licence.
+        assets: Its weights: name to what was loaded: repository, revision, licence, device.
         comparable_to: Published tables that the value may stand in.
         source: Where the formula is from.
     """

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fvhydra.core import files, machine
+from fvhydra.core import files, gpus
 from fvhydra.core.environment import now
 
 PERIOD_S = 1.0
@@ -151,10 +151,10 @@ class LiveStatus:
                 files.refresh_json(self._path, self._now())
 
     def _gpu_memory(self) -> list[int] | None:
-        if machine.surely_without_gpu() or time.monotonic() - self._gpu_asked < _GPU_EVERY_S:
+        if gpus.surely_without_gpu() or time.monotonic() - self._gpu_asked < _GPU_EVERY_S:
             return None
         self._gpu_asked = time.monotonic()
-        return machine.gpu_memory_mb()
+        return gpus.gpu_memory_mb()
 
 
 def _moved(pace: _Pace | None, done: int, total: int) -> _Pace:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fvhydra.core.environment import environment, gpu_devices
+from fvhydra.core.environment import environment, gpu_state
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 
@@ -50,6 +50,9 @@ class Capabilities:
         tiny_weights: Whether it loads the tiny weights that fvhydra builds.
         traces: Whether it has :meth:`Engine.trace`.
         procedural: Whether its output is made up by rules, with no weights of any model behind it.
+        devices: Most GPUs that it uses for one case; None: as many as ``gpu=`` asks for.
+        backends: Key of a backend's configuration that has its name in this engine, null where there is none; empty:
+            the engine itself looks.
         packages: Top-level modules of its libraries, which its interpreter must have.
         install: The command that installs them, for who lacks one.
     """
@@ -61,6 +64,8 @@ class Capabilities:
     tiny_weights: bool = False
     traces: bool = False
     procedural: bool = False
+    devices: int | None = None
+    backends: str = ""
     packages: tuple[str, ...] = ()
     install: str = ""
 
@@ -74,6 +79,7 @@ class LoadRequest:
     backend: BackendConfig
     tier: TierConfig
     gpu: GpuConfig
+    """With ``count`` of them that the engine can use, see :attr:`Capabilities.devices`."""
     cache_dir: Path
     threads: int = 1
     with_image: bool = False
@@ -224,13 +230,13 @@ class Engine(ABC):
         ``device``, ``attention_backend`` (the resolved one, verified), ``weights_revision`` (the resolved one).
         """
 
-    def environment(self) -> dict[str, str]:
-        """The facts of the process that runs the engine, flat: see :func:`fvhydra.core.environment.environment`."""
-        return environment()
+    def environment(self, gpu: bool = False) -> dict[str, str]:
+        """The facts of the process that runs the engine, flat: see :func:`fvhydra.core.environment.environment`.
 
-    def devices(self) -> list[dict[str, Any]]:
-        """The GPUs that the process of the engine sees, see :func:`fvhydra.core.environment.gpu_devices`."""
-        return gpu_devices()
+        Args:
+            gpu: Whether it runs on a GPU, whose facts belong to them then.
+        """
+        return environment() | (gpu_state() if gpu else {})
 
     def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
         """Generate one case and write down what was computed on the way. It computes what :meth:`generate` does.

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fvhydra.core import extras
-from fvhydra.core.environment import environment
+from fvhydra.core.environment import environment, package_version
 from fvhydra.core.errors import UsageError
+from fvhydra.core.gpus import installed_gpus, select, torch_uses_gpus, visible_gpus
 from fvhydra.core.loading import load_class
-from fvhydra.core.machine import surely_without_gpu
 from fvhydra.engines.base import Capabilities, Engine
 from fvhydra.engines.hosted import HostedEngine, describe, overlaid
 from fvhydra.media import latent
@@ -52,25 +53,42 @@ def warm_engine(config: EngineConfig, model: ModelConfig) -> None:
         engine_class(config).warm(model)
 
 
-def check_engine(config: Config, here: bool) -> None:
-    """Refuse a job that its engine cannot do, by what the engine declares.
+def devices_of(config: Config) -> int:
+    """GPUs that a job on the engine takes: those of ``gpu=``, as far as the engine can use them; 0 on the CPU.
+
+    An engine whose class is not on this machine may use all of them.
+    """
+    try:
+        most = engine_class(config.engine).capabilities.devices
+    except UsageError:
+        most = None
+    return config.gpu.count if most is None else min(config.gpu.count, most)
+
+
+def check_engine(config: Config, here: bool, machine: bool | None = None) -> None:
+    """Refuse a job that its engine cannot do, by what the engine declares. No library of it is imported.
 
     Args:
         config: The job.
         here: Whether the engine will run in this environment. If not, nothing is said of what is installed.
+        machine: Whether it will run on this machine, whose GPUs are looked at then; None: as the launcher says.
 
     Raises:
         UsageError: The engine is none, cannot give what the model is compared as, cannot run what the tier loads, needs
-            a GPU, or lacks its libraries; or latents cannot be kept.
+            GPUs that are not here, lacks its libraries or those of the attention backend; or latents cannot be kept.
     """
     engine = config.engine
+    machine = here and config.launcher.same_machine if machine is None else machine
     if here and config.model.artifact == "latent":
         extras.require(f"model={config.model.name}, whose references are latents,", latent.PACKAGES)
     if here and engine.own_process:
-        description = describe(engine)
-        _refuse_job(config, description.capabilities)
-        _refuse_missing(engine, description.capabilities, description.missing, engine.python or "its interpreter")
-        _refuse_absent_gpu(config, description.capabilities)
+        description = describe(engine, tuple(config.backend.packages))
+        can, place = description.capabilities, engine.python or "its interpreter"
+        _refuse_job(config, can)
+        _refuse_missing(engine, can, description.missing, place)
+        if machine:
+            _refuse_absent_gpu(config, can)
+        _refuse_missing_backend(config, can, description.absent, place)
         return
     try:
         can = engine_class(engine).capabilities
@@ -81,7 +99,10 @@ def check_engine(config: Config, here: bool) -> None:
     _refuse_job(config, can)
     if here:
         extras.require(f"engine={engine.name}", can.packages, can.install)
-        _refuse_absent_gpu(config, can)
+        if machine:
+            _refuse_absent_gpu(config, can)
+            _refuse_torch_for_cpus(config, can)
+        _refuse_missing_backend(config, can, extras.missing(config.backend.packages), "this Python environment")
 
 
 def _refuse_job(config: Config, can: Capabilities) -> None:
@@ -105,13 +126,57 @@ def _refuse_job(config: Config, can: Capabilities) -> None:
         )
     if config.gpu.count == 0 and not can.cpu:
         raise UsageError(f"engine={engine} needs a GPU, but gpu={config.gpu.name}.", "Name one, as in gpu=l40s.")
+    if can.backends and getattr(config.backend, can.backends) is None:
+        raise UsageError(
+            f"backend={config.backend.name} does not exist in engine={engine}.",
+            "Choose backend=torch_sdpa, or the engine that has it.",
+        )
+    if can.backends and config.gpu.count == 0 and not config.backend.cpu:
+        raise UsageError(
+            f"backend={config.backend.name} needs a GPU, but gpu={config.gpu.name}.", "Choose backend=torch_sdpa."
+        )
 
 
 def _refuse_absent_gpu(config: Config, can: Capabilities) -> None:
-    if config.gpu.count and not can.procedural and surely_without_gpu():
+    """Refuse a GPU that this machine does not have, by what its driver lists; where that is nothing, torch will say."""
+    gpu = config.gpu
+    wanted = gpu.count if can.devices is None else min(gpu.count, can.devices)
+    if not wanted or can.procedural:
+        return
+    named = getattr(config.launcher, "devices", None)
+    found = visible_gpus()
+    if named is not None:
+        found = None if (installed := installed_gpus()) is None else select(installed, named)
+    if found is None:
+        return
+    if not found:
+        hidden = installed_gpus() and "its GPUs are hidden by CUDA_VISIBLE_DEVICES"
         raise UsageError(
-            f"gpu={config.gpu.name} needs {config.gpu.count} GPU(s), and this machine has none.",
+            f"gpu={gpu.name} needs {wanted} GPU(s), and {hidden or 'this machine has none'}.",
             "Run it on a machine with that GPU (launcher=slurm, launcher=modal), or with gpu=cpu tier=smoke.",
+        )
+    if len([device for device in found if re.search(gpu.pattern, device.name)]) < wanted:
+        raise UsageError(
+            f"gpu={gpu.name} needs {wanted} GPU(s) whose name matches '{gpu.pattern}', but here are: "
+            f"{', '.join(device.name for device in found)}.",
+            "References belong to one GPU type: choose the gpu= of this machine.",
+        )
+
+
+def _refuse_torch_for_cpus(config: Config, can: Capabilities) -> None:
+    if config.gpu.count and "torch" in can.packages and not torch_uses_gpus():
+        raise UsageError(
+            f"gpu={config.gpu.name} needs a torch that is built for GPUs, and torch {package_version('torch')} of this "
+            "environment is for the CPU alone.",
+            "Install the torch of PyTorch's index for this machine's CUDA, or use gpu=cpu tier=smoke.",
+        )
+
+
+def _refuse_missing_backend(config: Config, can: Capabilities, absent: Sequence[str], place: str) -> None:
+    if can.backends and absent:
+        raise UsageError(
+            f"backend={config.backend.name} needs {', '.join(absent)}, which {place} does not have.",
+            "Install it there, or choose backend=torch_sdpa.",
         )
 
 

@@ -22,8 +22,7 @@ class DiffusersEngine(Engine):
     """Calls a diffusers pipeline, uniformly over text-to-video, image-to-video, text-to-audio and joint audio-video.
 
     One process, one device. ``sampling.num_gpus`` and ``sampling.sp_size`` above 1 describe how an engine *splits* the
-    same computation, so a case that asks for them still runs here, and they are listed in ``dropped``. ``gpu.count``
-    devices must be present all the same, because the result is filed under that hardware; the first one is used.
+    same computation, so a case that asks for them still runs here, and they are listed in ``dropped``.
 
     Option ``engine.options.offload``: ``none`` (default) keeps every component on the device, ``model`` and
     ``sequential`` move components or layers there as they are needed (diffusers' CPU offload), slower and smaller.
@@ -33,6 +32,8 @@ class DiffusersEngine(Engine):
         weights=("tiny", "synthetic", "hub"),
         tiny_weights=True,
         traces=True,
+        devices=1,
+        backends="diffusers",
         packages=("torch", "diffusers", "transformers", "accelerate"),
         install="pip install diffusers transformers accelerate torch",
     )

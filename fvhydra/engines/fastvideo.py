@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fvhydra.core.errors import FvhydraError, InfrastructureError, UsageError
+from fvhydra.core.out_of_memory import out_of_memory
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest
 
@@ -57,9 +58,10 @@ class FastVideoEngine(Engine):
 
         device_name = device.verify(request.gpu)
         revision = weights.resolve_revision(request.model)
+        loaded = {} if weights.local_folder(request.model) else {"revision": revision}
         progress.stage("load", msg=request.model.weights)
         try:
-            self._generator = VideoGenerator.from_config(generator_config(request) | {"revision": revision})
+            self._generator = VideoGenerator.from_config(generator_config(request) | loaded)
         except Exception as error:
             raise explained(error) from error
         self._facts = {
@@ -182,6 +184,8 @@ def explained(error: Exception) -> FvhydraError:
     """FastVideo's failure in one sentence, with the way on where it is known."""
     if isinstance(error, FvhydraError):
         return error
+    if full := out_of_memory(error, "running FastVideo", "Try sampling.vae_tiling=true or a larger gpu=."):
+        return full
     text = str(error).strip() or type(error).__name__
     if FSDP_SYMPTOM in text:
         return InfrastructureError(

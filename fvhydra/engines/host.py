@@ -94,11 +94,15 @@ class Host:
                 self._channel.send("beat")
                 time.sleep(every_s)
 
-    def _call_describe(self, reporter: Reporter, target: str, place: dict[str, str]) -> dict[str, Any]:
+    def _call_describe(
+        self, reporter: Reporter, target: str, place: dict[str, str], packages: list[str]
+    ) -> dict[str, Any]:
         can = _engine_class(target, place).capabilities
-        missing = [name for name in can.packages if importlib.util.find_spec(name) is None]
+        missing, absent = (
+            [name for name in names if importlib.util.find_spec(name) is None] for names in (can.packages, packages)
+        )
         facts = importlib.import_module("fvhydra.core.environment").environment()
-        return {"capabilities": can, "missing": missing, "environment": facts}
+        return {"capabilities": can, "missing": missing, "absent": absent, "environment": facts}
 
     def _call_open(self, reporter: Reporter, config: Any, place: dict[str, str]) -> None:
         self._engine = _engine_class(config._target_, place)(config)
@@ -116,11 +120,8 @@ class Host:
     def _call_facts(self, reporter: Reporter) -> Any:
         return self._engine.facts()
 
-    def _call_environment(self, reporter: Reporter) -> Any:
-        return self._engine.environment()
-
-    def _call_devices(self, reporter: Reporter) -> Any:
-        return self._engine.devices()
+    def _call_environment(self, reporter: Reporter, gpu: bool) -> Any:
+        return self._engine.environment(gpu)
 
     def _call_close(self, reporter: Reporter) -> None:
         if self._engine is not None:

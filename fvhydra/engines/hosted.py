@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fvhydra.core.environment import ENGINE_PACKAGES, environment, git_state_of
+from fvhydra.core.environment import ENGINE_PACKAGES, GPU_FACTS, environment, git_state_of
 from fvhydra.core.errors import EngineFailed, UsageError
 from fvhydra.core.files import given_path
 from fvhydra.core.progress import Progress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fvhydra.config.engine import EngineConfig
     from fvhydra.core.case import Case
 
-_FACTS = ("python", "gpu", "cuda", "driver", *ENGINE_PACKAGES)
+_FACTS = ("python", *GPU_FACTS, *ENGINE_PACKAGES)
 """Facts of an environment that are the engine's where it has one of its own."""
 
 
@@ -34,25 +34,30 @@ class Description:
 
     Attributes:
         missing: Of the packages that it needs, those that are not there.
+        absent: Of the other packages that were asked for, those that are not there.
         environment: Facts of that environment.
     """
 
     capabilities: Capabilities
     missing: tuple[str, ...]
+    absent: tuple[str, ...]
     environment: Mapping[str, str]
 
 
-def describe(config: EngineConfig) -> Description:
+def describe(config: EngineConfig, packages: tuple[str, ...] = ()) -> Description:
     """Ask the engine's class what it can do, where it will run. Loads none of the engine's libraries.
 
     The answer is kept for as long as this process lives.
+
+    Args:
+        packages: Top-level modules to look for there, beside those that the engine declares.
 
     Raises:
         UsageError: The interpreter, the path or the class is not there, or is none.
         EngineError: That process did not answer.
     """
     place = tuple(_place(config._target_).items())
-    return _described(_Key(config), interpreter(config), place)
+    return _described(_Key(config), interpreter(config), place, packages)
 
 
 class _Key:
@@ -70,17 +75,19 @@ class _Key:
 
 
 @functools.cache
-def _described(key: _Key, python: str, place: tuple[tuple[str, str], ...]) -> Description:
+def _described(key: _Key, python: str, place: tuple[tuple[str, str], ...], packages: tuple[str, ...]) -> Description:
     with tempfile.TemporaryDirectory() as folder:
         process = EngineProcess(key.config, Path(folder) / "engine_host.log")
         try:
-            said = process.call("describe", target=key.config._target_, place=dict(place))
+            target = key.config._target_
+            said = process.call("describe", target=target, place=dict(place), packages=list(packages))
         except (UsageError, EngineFailed) as error:
             hint = error.hint if isinstance(error, UsageError) else ""  # the log goes with the folder
             raise UsageError(f"In {python}: {error.message}", hint) from error
         finally:
             process.stop()
-    return Description(Capabilities(**_tuples(vars(said["capabilities"]))), tuple(said["missing"]), said["environment"])
+    can, missing, absent = Capabilities(**_tuples(vars(said["capabilities"]))), said["missing"], said["absent"]
+    return Description(can, tuple(missing), tuple(absent), said["environment"])
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,14 +154,10 @@ class HostedEngine(Engine):
             place |= {"path": str(checkout)} | git_state_of(checkout)
         return self._known | {f"engine.{key}": value for key, value in place.items()}
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, gpu: bool = False) -> dict[str, str]:
         if self._process is not None and self._process.alive:
-            return overlaid(self._process.call("environment"))
+            return overlaid(self._process.call("environment", gpu=gpu))
         return overlaid(describe(self.config).environment)
-
-    def devices(self) -> list[dict[str, Any]]:
-        alive = self._process is not None and self._process.alive
-        return list(self._process.call("devices")) if self._process is not None and alive else []
 
     def close(self) -> None:
         process, self._process = self._process, None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fvhydra.core.errors import FvhydraError
 from fvhydra.core.scores import INFINITE, UNDEFINED, ScoreRow
 from fvhydra.evaluation.clip_reader import ClipReader
-from fvhydra.evaluation.metric_setup import LoadedMetric
+from fvhydra.evaluation.metric_setup import LoadedMetric, raise_if_full
 from fvhydra.media.video import same_rate
 from fvhydra.metrics.base import Alignment, Chunk, Reading, SampleVideos, Score, Shared, Skip, Skipped, Track
 from fvhydra.metrics.sample import Sample
@@ -147,6 +147,7 @@ class MetricRun:
         except Skipped as skipped:
             self._skip(skipped.skip)
         except Exception as error:
+            raise_if_full(error, self._metric)
             self._fail(error)
         finally:
             self._seconds += time.perf_counter() - started

@@ -13,8 +13,11 @@ from fvhydra.config.metrics import Choice
 from fvhydra.config.problems import listing
 from fvhydra.core import extras, files
 from fvhydra.core.errors import FvhydraError, UsageError, nearest
+from fvhydra.core.out_of_memory import out_of_memory, ran_out
 from fvhydra.metrics import catalogue
 from fvhydra.metrics.base import Assets, Metric, Skip, Skipped
+
+FULL = "Use metrics.device=cpu, or free the GPU; what was scored is kept: op.resume_from=<the run folder>."
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,23 @@ def load_metric(metric: Metric) -> LoadedMetric:
         except Skipped as skipped:
             skip = skipped.skip
         except Exception as failure:  # a metric that breaks takes no other down
+            raise_if_full(failure, metric)
             error = failure
     revisions = {
         asset.name: metric.assets.revision(metric.spec, asset.name) for asset in metric.spec.loads(metric.params)
     }
     digest = files.sha256_bytes(files.canonical_json({"params": metric.params, "weights": revisions}).encode())
     return LoadedMetric(metric, digest[:16], skip, error)
+
+
+def raise_if_full(error: Exception, metric: Metric) -> None:
+    """A GPU whose memory ran out is no failure of a metric, nor of a sample: the evaluation ends, and can go on.
+
+    Raises:
+        InfrastructureError: It did.
+    """
+    if ran_out(error) == "GPU" and (full := out_of_memory(error, f"computing {metric.spec.id}", FULL)):
+        raise full from error
 
 
 def _unknown(choice: Choice, kind: type[Metric]) -> list[str]:

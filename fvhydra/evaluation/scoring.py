@@ -16,7 +16,7 @@ from typing import Protocol
 
 import cv2
 
-from fvhydra.core.errors import MediaError
+from fvhydra.core.errors import InfrastructureError, MediaError
 from fvhydra.evaluation.clip_reader import open_clips
 from fvhydra.evaluation.metric_run import MetricRun, Outcome
 from fvhydra.evaluation.metric_setup import LoadedMetric
@@ -157,7 +157,7 @@ def score(
     try:
         with pool.busy():
             _watch([run for run in runs if run.outcome is None], sample, pool, memory_mb, stop or Event())
-    except _Stopped:
+    except (_Stopped, InfrastructureError):  # the latter: a GPU whose memory ran out
         raise
     except Exception as error:  # of the reading itself: a bug, no memory
         reason = error

@@ -116,9 +116,9 @@ def _by_tag(metric: Metric, rows: Sequence[ScoreRow]) -> dict[str, dict[str, flo
 
 
 def loaded_assets(metric: Metric) -> dict[str, Any]:
-    """Which weights a metric has loaded: name to repository, revision and licence."""
+    """Which weights a metric has loaded: name to repository, revision, licence and the device that they are on."""
     return {
-        asset.name: {"repo": asset.repo, "revision": revision, "licence": asset.licence}
+        asset.name: {"repo": asset.repo, "revision": revision, "licence": asset.licence, "device": metric.assets.device}
         for asset in metric.spec.loads(metric.params)
         if (revision := metric.assets.revision(metric.spec, asset.name)) is not None
     }

@@ -33,7 +33,7 @@ class PlannedJob:
     @property
     def gpu_minutes(self) -> float | None:
         """GPUs x minutes that it took last time, or None; 0 on the CPU and when it would not run."""
-        gpus = 0 if self.kept else self.job.config.gpu.count
+        gpus = 0 if self.kept else self.job.gpus
         return gpus and self.seconds and gpus * self.seconds / 60
 
 

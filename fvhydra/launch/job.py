@@ -68,6 +68,11 @@ class Job:
         return self.config.model.name if self.op.uses_model else ""
 
     @cached_property
+    def gpus(self) -> int:
+        """GPUs that the job takes, see :meth:`fvhydra.ops.base.Op.gpus`."""
+        return self.op.gpus(self.config)
+
+    @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of what decides the outcome: two jobs that share it are the same job."""
         return fingerprint(self.prepared, self.op)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fvhydra.config.launcher import PoolLauncherConfig
 from fvhydra.core.errors import UsageError
+from fvhydra.core.gpus import installed_gpus, select
 from fvhydra.core.machine import CPUS_VARIABLE, cpus
 from fvhydra.launch.base import Launcher, worker_command
 from fvhydra.launch.durations import expected_s
@@ -49,8 +50,15 @@ class PoolLauncher(Launcher):
         self._check_devices(jobs)
 
     def _check_devices(self, jobs: Sequence[Job]) -> None:
-        devices = Slots.here(self.settings).devices
-        wanted = max(job.config.gpu.count for job in jobs)
+        devices, installed = Slots.here(self.settings).devices, installed_gpus()
+        absent = [word for word in self.settings.devices or [] if installed and not select(installed, [word])]
+        if absent:
+            here = ", ".join(map(str, installed or []))
+            raise UsageError(
+                f"launcher.devices names {', '.join(absent)}, and this machine has {here}.",
+                "Name devices by the index or the UUID that nvidia-smi -L shows.",
+            )
+        wanted = max(job.gpus for job in jobs)
         if wanted > len(devices):
             named = f" ({', '.join(devices)})" if devices else ""
             raise UsageError(
@@ -62,9 +70,11 @@ class PoolLauncher(Launcher):
         """How many at a time, and of what."""
         self._check_devices(jobs)
         slots = Slots.here(self.settings)
-        devices = ", ".join(slots.devices) or "none"
+        most = slots.most_at_a_time([Demand.of(job) for job in jobs])
+        named = [f"{word} ({slots.names[word]})" if word in slots.names else word for word in slots.devices]
+        gpus = f"{len(named)} GPU(s): {', '.join(named)}" if named else "no GPU"
         return [
-            f"Up to {slots.workers} at a time on {slots.cpus} CPU(s), {slots.memory_gb:.1f} GiB; GPUs: {devices}.",
+            f"Up to {most} at a time on {slots.cpus} CPU(s), {slots.memory_gb:.1f} GiB, {gpus}.",
             "Order: " + ", ".join(str(job.number) for job in _ordered(jobs)),
         ]
 
@@ -75,7 +85,7 @@ class PoolLauncher(Launcher):
             try:
                 while waiting or running:
                     for job in list(waiting):
-                        devices = slots.take(Demand.of(job.config))
+                        devices = slots.take(Demand.of(job))
                         if devices is not None:
                             waiting.remove(job)
                             running.append(self._start(workers, job, devices, len(jobs)))
@@ -94,13 +104,16 @@ class PoolLauncher(Launcher):
                 self.skipped(waiting.pop(), f"job {item.job.number} failed, and launcher.fail_fast is set")
 
     def _start(self, workers: Workers, job: Job, devices: tuple[str, ...], jobs: int) -> _Running:
-        demand, config = Demand.of(job.config), job.config
+        demand, config = Demand.of(job), job.config
         environment = worker_environment(self.settings)
         environment |= dict.fromkeys(_THREADS, str(demand.cpus or max(cpus() // len(devices), 1)))
         log = job_log(job.folder.path).resolve()
         log.parent.mkdir(parents=True, exist_ok=True)
-        if devices:
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+        if self.settings.devices is not None or "CUDA_VISIBLE_DEVICES" not in environment:
+            environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi counts
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(
+            devices
+        )  # none for a job on the CPU, and for what it is a copy of
         environment[CPUS_VARIABLE] = str(max(demand.cpus, cpus() // jobs, 1))
         if devices or jobs == 1:  # CUDA does not survive in a copy
             process = workers.program(worker_command(job), log, environment)
@@ -138,4 +151,4 @@ class PoolLauncher(Launcher):
 def _ordered(jobs: Sequence[Job]) -> list[Job]:
     """The largest and longest first: what is left at the end then is small."""
     expected = expected_s(jobs)
-    return sorted(jobs, key=lambda job: (-job.config.gpu.count, -expected[job.number], job.number))
+    return sorted(jobs, key=lambda job: (-job.gpus, -expected[job.number], job.number))

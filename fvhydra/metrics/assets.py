@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fvhydra.core.files import canonical_json, sha256_bytes, sha256_file
+from fvhydra.core.files import sha256_file, sha256_folder
 from fvhydra.metrics import download
 from fvhydra.metrics.base import Shared, Skip, Skipped
 from fvhydra.metrics.spec import Asset, Spec
@@ -85,10 +85,7 @@ def _asset(metric: Spec, name: str) -> Asset:
 def _verified(asset: Asset, path: Path) -> str:
     """``sha256:...`` of a file or of all files of a folder; of a file that is known, it must be that one."""
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        return (
-            f"sha256:{sha256_bytes(canonical_json({str(f.relative_to(path)): sha256_file(f) for f in files}).encode())}"
-        )
+        return f"sha256:{sha256_folder(path)}"
     found = sha256_file(path)
     if asset.sha256 not in (None, found):
         raise Skipped("no_weights", f"{path} is not {asset.repo}: its sha256 is {found}, and must be {asset.sha256}")

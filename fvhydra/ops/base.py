@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from fvhydra.config.op import OpConfig
 from fvhydra.config.root import Config
 from fvhydra.core.result import RunResult, SweepJob
+from fvhydra.engines.choice import devices_of
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
 from fvhydra.ops.watched import View
@@ -54,6 +55,10 @@ class Op(ABC):
         They are part of the job's fingerprint, so that no earlier verdict is kept when a file has changed.
         """
         return prepared.file_digests
+
+    def gpus(self, config: Config) -> int:
+        """GPUs that the job takes while it runs: what a launcher asks for and hands out; 0 for a job on the CPU."""
+        return devices_of(config) if self.uses_model else 0
 
     def plan(self, context: Context) -> RunResult | None:
         """What is known before anything is generated, for ``dry_run=true``; None when nothing is.

@@ -82,8 +82,9 @@ class CheckSsim(Op):
             context,
             to_run,
             {case.index: reference_path(case) for case in to_run},
-            lambda made: _compared(context, made, references, comparable[made.case.index]),
+            lambda context, made: _compared(context, made, references, comparable[made.case.index]),
             {index: references.digest_of(path) for index, path in comparable.items()},
+            overlap=not self.config.fail_fast,
         )
         for result in found:
             results[result.index] = result

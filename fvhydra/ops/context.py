@@ -109,6 +109,10 @@ class Context:
         """The store that ``store=`` chose, see :attr:`Prepared.store`."""
         return self.prepared.store
 
+    def aside(self) -> Context:
+        """The same job, whose progress goes into the run folder alone, beside work that has the display."""
+        return replace(self, progress=self.run)
+
     def within(self, run: RunFolder) -> Context:
         """The same job in another folder."""
         return replace(self, run=run)

@@ -24,7 +24,7 @@ from fvhydra.core.result import Criterion, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, find_token
 from fvhydra.core.verdict import Verdict
-from fvhydra.engines.choice import check_engine, engine_environment
+from fvhydra.engines.choice import check_engine, devices_of, engine_environment
 from fvhydra.engines.interpreter import interpreter
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
@@ -96,16 +96,16 @@ def _engine(context: Context) -> Iterator[Criterion]:
 def _device(context: Context) -> Iterator[Criterion]:
     import re
 
-    gpu = context.config.gpu
+    gpu, wanted = context.config.gpu, devices_of(context.config)
     if missing(["torch"]):
-        yield Criterion("device", gpu.count == 0, f"not known without torch; gpu={gpu.name}", gpu.pattern)
+        yield Criterion("device", wanted == 0, f"not known without torch; gpu={gpu.name}", gpu.pattern)
         return
     import torch
 
     found = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    fits = gpu.count == 0 or len([name for name in found if re.search(gpu.pattern, name)]) >= gpu.count
+    fits = wanted == 0 or len([name for name in found if re.search(gpu.pattern, name)]) >= wanted
     listed = ", ".join(found) or "no GPU"
-    yield Criterion("device", fits, f"{listed}; gpu={gpu.name} wants {gpu.count or 'none'}", gpu.pattern)
+    yield Criterion("device", fits, f"{listed}; gpu={gpu.name} wants {wanted or 'none'}", gpu.pattern)
 
 
 def _codecs(context: Context) -> Iterator[Criterion]:

@@ -12,7 +12,7 @@ from fvhydra.config.metrics import choices
 from fvhydra.config.op import EvalConfig
 from fvhydra.config.root import Config
 from fvhydra.core import files
-from fvhydra.core.environment import environment
+from fvhydra.core.environment import environment, gpu_state
 from fvhydra.core.errors import UsageError
 from fvhydra.core.machine import cpus
 from fvhydra.core.result import RunResult, SweepJob
@@ -21,6 +21,7 @@ from fvhydra.core.scores import MetricSummary, ScoreRow
 from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.evaluation import gate
+from fvhydra.evaluation.device import check_device, device_of, float32_as
 from fvhydra.evaluation.manifest import manifest_of
 from fvhydra.evaluation.metric_setup import build_metrics, require_packages
 from fvhydra.evaluation.samples import Samples, read_samples
@@ -58,6 +59,7 @@ class Eval(Op):
         metrics = _metrics(context.prepared)
         if context.config.launcher.same_environment:
             require_packages(metrics)
+        check_device(context.config)
         gate.refuse_unknown(self.config.gate, {metric.spec.id for metric in metrics})
         self._samples(context.prepared)
         if self.config.resume_from is not None and not RunFolder.is_at(files.given_path(self.config.resume_from)):
@@ -65,6 +67,9 @@ class Eval(Op):
                 f"op.resume_from={self.config.resume_from} is not the folder of a run.",
                 "Give the folder of one evaluation, as op.resume_from=outputs/latest; a sweep goes on with sweep=<it>.",
             )
+
+    def gpus(self, config: Config) -> int:
+        return int(device_of(config) != "cpu")
 
     def inputs(self, prepared: Prepared) -> dict[str, str]:
         """The content of everything that is scored: ids and files."""
@@ -97,19 +102,20 @@ class Eval(Op):
         found = self._samples(context.prepared)
         samples, shards = self._own(found, context)
         workers = self.config.workers or cpus()
-        device = context.config.metrics.device
+        device, tf32 = device_of(context.config), context.config.metrics.tf32
         how = self._provenance(found, len(samples), shards, device) | {"workers": workers}
         context.run.update_manifest(evaluation=how)
-        summaries, rows = evaluate(
-            samples,
-            metrics,
-            context.run.path,
-            context.progress,
-            resources=Resources(workers, self.config.memory_mb, context.config.runtime.threads),
-            earlier=[files.given_path(self.config.resume_from)] if self.config.resume_from else [],
-        )
-        if device != "cpu":  # what it is shows only now that torch is loaded
-            context.run.update_manifest(environment=environment())
+        with float32_as(device, tf32):
+            summaries, rows = evaluate(
+                samples,
+                metrics,
+                context.run.path,
+                context.progress,
+                resources=Resources(workers, self.config.memory_mb, context.config.runtime.threads),
+                earlier=[files.given_path(self.config.resume_from)] if self.config.resume_from else [],
+            )
+            if device != "cpu":
+                context.run.update_manifest(environment=environment() | gpu_state())
         if shards > 1:  # limits are for the whole
             return self._result(summaries, rows, Verdict.DONE, [])
         return self._judged(summaries, rows, _unpaired(found))
@@ -132,7 +138,7 @@ class Eval(Op):
             )
         metrics = _metrics(context.prepared)
         found = self._samples(context.prepared)
-        how = self._provenance(found, len(found.samples), len(jobs), context.config.metrics.device)
+        how = self._provenance(found, len(found.samples), len(jobs), device_of(context.config))
         folders = [context.run.path.parent / job.folder for job in sorted(jobs, key=lambda job: job.number)]
         made = [RunFolder(folder).manifest["environment"] for folder in folders]
         context.run.update_manifest(evaluation=how, environment=_of_all(made))
@@ -207,7 +213,7 @@ class Eval(Op):
 def assets_of(config: Config) -> HubAssets:
     """The source of the metrics' weights, as ``metrics`` configures it."""
     return HubAssets(
-        device=config.metrics.device,
+        device=device_of(config),
         cache_dir=files.given_path(config.runtime.cache_dir),
         overrides={name: files.given_path(path) for name, path in config.metrics.assets.items() if path is not None},
         tiny=config.metrics.tiny,

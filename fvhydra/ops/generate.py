@@ -28,7 +28,7 @@ class Generate(Op):
         wanted = context.cases
         record_cases(context, wanted)
 
-        def conclude(made: Generated) -> CaseResult:
+        def conclude(context: Context, made: Generated) -> CaseResult:
             return CaseResult(
                 index=made.case.index,
                 prompt=made.case.prompt,

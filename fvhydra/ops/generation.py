@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.core.architecture import architecture_of
 from fvhydra.core.artifacts import ClipFacts
 from fvhydra.core.case import Case
-from fvhydra.core.errors import InfrastructureError
+from fvhydra.core.errors import FvhydraError, InfrastructureError
 from fvhydra.core.result import CaseResult
+from fvhydra.core.run import RunFolder
 from fvhydra.engines.base import GeneratedMedia, LoadRequest
-from fvhydra.engines.choice import check_engine, open_engine
+from fvhydra.engines.choice import check_engine, devices_of, open_engine
 from fvhydra.media import latent
 from fvhydra.ops.context import Context
 from fvhydra.ops.finished import FinishedCase, keep, take_over
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,10 @@ class Generated:
     files: list[Path] = field(default_factory=list)
 
 
+Conclude = Callable[[Context, Generated], T]
+"""What is found out of a case that was generated."""
+
+
 def record_cases(context: Context, cases: Sequence[Case]) -> None:
     """Write the cases into the manifest before the first of them is generated."""
     context.run.update_manifest(
@@ -55,35 +64,77 @@ def record_cases(context: Context, cases: Sequence[Case]) -> None:
 
 
 def generate(context: Context, cases: Sequence[Case], paths: dict[int, str]) -> Iterator[Generated]:
-    """Generate the cases one by one, so that only one is in memory at a time.
+    """Generate the cases, see :func:`generate_each`, and give each when it is written."""
+    return generate_each(context, cases, paths, lambda _, made: made)
+
+
+def generate_each(
+    context: Context,
+    cases: Sequence[Case],
+    paths: dict[int, str],
+    conclude: Conclude[T],
+    overlap: bool = True,
+) -> Iterator[T]:
+    """Generate the cases one by one. While one is generated, the one before it is encoded, hashed and concluded.
+
+    So two are in memory at a time. What was generated is concluded in any case, also when the next one fails or is
+    cancelled; an error says which case it is of.
 
     Args:
         paths: Reference path for each ``case.index``; the artifact goes below ``artifacts/`` of the run folder.
+        conclude: What is made of a case when it is written; called in one thread, case after case. Its context is the
+            given one, but that the display stays with the case that is being generated.
+        overlap: False: a case is concluded before the next one begins, for those who may want no other.
+
+    Yields:
+        What ``conclude`` returned, in the order of the cases.
 
     Raises:
-        UsageError, InfrastructureError: What the engine says; artifacts that are finished stay.
+        UsageError, InfrastructureError: What the engine says, or why a case could not be written; artifacts that are
+            finished stay.
     """
     if not cases:
         return
     config, progress = context.config, context.progress
-    check_engine(config, here=True)
+    check_engine(config, here=True, machine=True)
     engine = open_engine(config.engine, context.run.engine_log)
     try:
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
         engine.load(load_request(config, cases), progress)
-        facts = engine.environment() | flat(engine.facts())
+        used = devices_of(config) > 0 and not engine.capabilities.procedural
+        facts = engine.environment(gpu=used) | flat(engine.facts())
         if config.tier.perturb_weights:  # not in the recipe, so that a gate can fail; here, so that nobody is misled
             facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
         context.run.update_manifest(environment=facts)
-        for position, case in enumerate(cases, 1):
-            progress.stage("generate", case.index, f"({position} of {len(cases)}) {case.prompt}")
-            media = engine.generate(case, progress)
-            progress.stage("encode", case.index)
+
+        def finish(context: Context, case: Case, media: GeneratedMedia) -> T:
             path = context.run.path / "artifacts" / paths[case.index]
-            _write(path, case, media)
-            facts_of_call = {"arguments": media.arguments, "dropped": media.dropped}
-            entry = context.run.add_artifact(path, case.index, case.fingerprint, **facts_of_call)
-            yield Generated(case, path, media, facts, engine.capabilities.procedural, entry, [path])
+            with _naming(case):
+                entry = _artifact(context.run, path, case, media)
+            return conclude(context, Generated(case, path, media, facts, engine.capabilities.procedural, entry, [path]))
+
+        with ThreadPoolExecutor(1, "finish") as thread:
+            before: Future[T] | None = None
+            for position, case in enumerate(cases, 1):
+                progress.stage("generate", case.index, f"({position} of {len(cases)}) {case.prompt}")
+                try:
+                    media = engine.generate(case, progress)
+                except BaseException:
+                    if before is not None:
+                        engine.close()  # an interrupted command gives the GPU back at once
+                        yield before.result()
+                    raise
+                if before is not None:
+                    yield before.result()
+                progress.stage("encode", case.index)
+                alone = position == len(cases) or not overlap
+                before = thread.submit(finish, context if alone else context.aside(), case, media)
+                del media
+                if not overlap:
+                    yield before.result()
+                    before = None
+            if before is not None:
+                yield before.result()
     finally:
         engine.close()
 
@@ -95,7 +146,7 @@ def load_request(config: Config, cases: Sequence[Case]) -> LoadRequest:
         sampling=config.sampling,
         backend=config.backend,
         tier=config.tier,
-        gpu=config.gpu,
+        gpu=replace(config.gpu, count=devices_of(config)),
         cache_dir=files.given_path(config.runtime.cache_dir),
         threads=config.runtime.threads,
         with_image=any(case.image is not None for case in cases),
@@ -107,16 +158,18 @@ def finish_cases(
     context: Context,
     cases: Sequence[Case],
     paths: dict[int, str],
-    conclude: Callable[[Generated], CaseResult],
+    conclude: Conclude[CaseResult],
     basis: Mapping[int, str] | None = None,
+    overlap: bool = True,
 ) -> Iterator[CaseResult]:
     """Generate cases, conclude something of each, and keep both, so that a later attempt goes on after the last one.
 
     Args:
-        paths: As for :func:`generate`.
+        paths: As for :func:`generate_each`.
         conclude: What is found out of a case, by comparing or reviewing it. Adds the files that it writes to
             ``Generated.files``.
         basis: What each case is concluded from beside itself, such as the digest of its reference.
+        overlap: As for :func:`generate_each`.
 
     Yields:
         First the cases that an earlier attempt in this folder finished, then the others as they are finished.
@@ -126,13 +179,41 @@ def finish_cases(
     finished = len(taken)
     context.run.live.part(finished, len(cases))
     yield from taken.values()
-    for made in generate(context, [case for case in cases if case.index not in taken], paths):
-        result = conclude(made)
+
+    def kept(context: Context, made: Generated) -> CaseResult:
+        nonlocal finished
+        result = conclude(context, made)
         listed = {context.run.relative(path): files.sha256_file(path) for path in made.files}
         job, about = context.fingerprint(), decisive.get(made.case.index, "")
         keep(context, FinishedCase(job, about, result, listed, made.entry, made.environment))
-        context.run.live.part(finished := finished + 1, len(cases))
-        yield result
+        finished += 1
+        context.run.live.part(finished, len(cases))
+        return result
+
+    left = [case for case in cases if case.index not in taken]
+    yield from generate_each(context, left, paths, kept, overlap)
+
+
+@contextlib.contextmanager
+def _naming(case: Case) -> Iterator[None]:
+    """Errors of the block say which case they are of: the engine is at another one by then."""
+    try:
+        yield
+    except FvhydraError as error:
+        error.message = f"Case {case.index} was generated and could not be written: {error.message}"
+        raise
+    except Exception as error:
+        error.add_note(f"Case {case.index} was generated and could not be written.")
+        raise
+
+
+def _artifact(run: RunFolder, path: Path, case: Case, media: GeneratedMedia) -> dict[str, Any]:
+    """Write what a case produced, and its entry in the manifest."""
+    _write(path, case, media)
+    facts: dict[str, Any] = {"arguments": media.arguments, "dropped": media.dropped}
+    if media.memory_mb:
+        facts["memory_mb"] = {name: round(peak, 1) for name, peak in media.memory_mb.items()}
+    return run.add_artifact(path, case.index, case.fingerprint, **facts)
 
 
 def _write(path: Path, case: Case, media: GeneratedMedia) -> None:

@@ -68,7 +68,7 @@ class ReseedSsim(Op):
         context.progress.stage("back up", msg=f"{len(paths)} reference(s)")
         originals = self._back_up(context, references, list(paths.values()))
 
-        def conclude(made: Generated) -> CaseResult:
+        def conclude(context: Context, made: Generated) -> CaseResult:
             write_sidecar(made)
             return _before_and_after(context, made, references, paths[made.case.index])
 

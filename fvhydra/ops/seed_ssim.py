@@ -51,7 +51,7 @@ class SeedSsim(Op):
             return already
         record_cases(context, wanted)
 
-        def conclude(made: Generated) -> CaseResult:
+        def conclude(context: Context, made: Generated) -> CaseResult:
             write_sidecar(made)
             return reviewed(context, made, paths[made.case.index])
 

@@ -115,23 +115,28 @@ def _torch(available: bool, names: list[str]) -> SimpleNamespace:
     cuda = SimpleNamespace(
         is_available=lambda: available, get_device_name=names.__getitem__, device_count=lambda: len(names)
     )
-    return SimpleNamespace(cuda=cuda, version=SimpleNamespace(cuda="13.0"))
+    matmul, cudnn = SimpleNamespace(allow_tf32=False), SimpleNamespace(allow_tf32=True, version=lambda: 91002)
+    backends = SimpleNamespace(cuda=SimpleNamespace(matmul=matmul), cudnn=cudnn)
+    return SimpleNamespace(cuda=cuda, version=SimpleNamespace(cuda="13.0"), backends=backends)
 
 
-def test_gpus_are_told_of_once_an_engine_has_loaded_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_gpus_are_told_of_to_who_uses_them_once_torch_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     script = tmp_path / "nvidia-smi"
     asked = "--query-gpu=driver_version --format=csv,noheader"
     script.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] || exit 9\necho 590.1\necho 590.2\n')
     script.chmod(0o755)
     monkeypatch.setitem(sys.modules, "torch", _torch(True, ["H100", "H200"]))
-    found = facts.environment()
-    assert (found["gpu"], found["cuda"], found["driver"]) == ("H100, H200", "13.0", "590.1")
+    expected = {"gpu": "H100, H200", "cuda": "13.0", "cudnn": "91002", "driver": "590.1", "tf32": "cudnn"}
+    assert facts.gpu_state() == expected and tuple(expected) == facts.GPU_FACTS
+    assert not expected.keys() & facts.environment().keys()  # a run on the CPU has nothing of them
     script.unlink()
-    assert facts.environment()["driver"] == "unknown"
+    assert facts.gpu_state()["driver"] == "unknown"
     for torch in (_torch(False, []), None):
         monkeypatch.setitem(sys.modules, "torch", torch)
-        assert not {"gpu", "cuda", "driver"} & facts.environment().keys()
+        assert facts.gpu_state() == {}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fvhydra.core import machine, status, untrusted
+from fvhydra.core import gpus, status, untrusted
 from fvhydra.core.environment import now
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
@@ -129,7 +129,7 @@ def test_the_memory_of_gpus_is_asked_now_and_then(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     live.write()
     assert "gpu_memory_mb" not in _written(tmp_path) and not (tmp_path / "asked").exists()  # none to ask for
-    monkeypatch.setattr(machine, "surely_without_gpu", lambda: False)
+    monkeypatch.setattr(gpus, "surely_without_gpu", lambda: False)
     for _ in range(3):
         live.write()
     assert _written(tmp_path)["gpu_memory_mb"] == [1024, 20000]

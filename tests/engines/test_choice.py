@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+from fvhydra.config.backend import BackendConfig
 from fvhydra.config.engine import EngineConfig
 from fvhydra.config.gpu import GpuConfig
 from fvhydra.config.launcher import LauncherConfig, ModalLauncherConfig, PoolLauncherConfig, SlurmLauncherConfig
@@ -26,7 +27,7 @@ from tests.conftest import Cli
 @pytest.fixture(autouse=True)
 def _any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on one with a GPU."""
-    monkeypatch.setattr("fvhydra.engines.choice.surely_without_gpu", lambda: False)
+    monkeypatch.setattr("fvhydra.engines.choice.visible_gpus", lambda: None)
 
 
 class Whole(MockEngine):
@@ -60,6 +61,8 @@ class Job:
     model: ModelConfig
     tier: TierConfig
     gpu: GpuConfig
+    backend: BackendConfig = field(default_factory=cases.backend)
+    launcher: LauncherConfig = field(default_factory=lambda: LauncherConfig(name="local"))
 
 
 def job(name: str, **changes: Any) -> Any:
@@ -135,7 +138,7 @@ def test_what_is_installed_is_looked_at_only_where_jobs_find_it(launcher: Launch
 
 
 def test_a_gpu_that_this_machine_lacks_is_named_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fvhydra.engines.choice.surely_without_gpu", lambda: True)
+    monkeypatch.setattr("fvhydra.engines.choice.visible_gpus", list)
     with pytest.raises(UsageError, match=r"gpu=b200 needs 1 GPU\(s\), and this machine has none"):
         check_engine(job("Whole"), here=True)
     check_engine(job("Whole"), here=False)

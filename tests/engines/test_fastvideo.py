@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from fvhydra.config.launcher import LauncherConfig
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.core.progress import Silent
 from fvhydra.engines import fastvideo
@@ -163,7 +164,8 @@ def test_what_it_cannot_run_is_refused_in_one_sentence(
     changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fastvideo", None)
-    values = {"tier": cases.tier("default"), "gpu": cases.gpu(2)} | changes
+    values = {"tier": cases.tier("default"), "gpu": cases.gpu(2), "backend": cases.backend()} | changes
+    values["launcher"] = LauncherConfig(name="local")
     job: Any = SimpleNamespace(engine=cases.engine_config("fastvideo"), model=cases.model("ltx2"), **values)
     with pytest.raises(UsageError, match=message) as caught:
         check_engine(job, here=True)

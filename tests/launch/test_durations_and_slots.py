@@ -19,7 +19,7 @@ from fvhydra.launch import durations
 from fvhydra.launch.compose import Composer
 from fvhydra.launch.job import Job
 from fvhydra.launch.slots import Demand, Slots, devices_here
-from tests.launch.jobs import composed, job, know_everything
+from tests.launch.jobs import job, know_everything
 
 WORDS = {
     "model": ("ltx2", "wan21_t2v_1_3b", "hunyuan_i2v"),
@@ -52,6 +52,25 @@ def test_jobs_composed_together_are_those_composed_alone() -> None:
         with pytest.raises(ConfigError, match="seed"):
             composer(["seed=-1", "prompt=null"], 0)
         assert composer(["seed=5", "prompt=null"], 0).seed == 5
+
+
+def test_on_a_machine_with_several_types_a_job_waits_for_its_own() -> None:
+    slots = Slots(["0", "1", "2"], 4, 8.0, 9, {"0": "NVIDIA H100", "1": "NVIDIA A40", "2": "NVIDIA A40"})
+    a40 = Demand(1, 0, 0.0, r"\bA40\b")
+    assert [slots.take(a40) for _ in range(3)] == [("1",), ("2",), None]
+    slots.give_back(a40, ("2",))
+    assert slots.take(a40) == ("2",)
+    assert slots.take(Demand(1, 0, 0.0, r"\bB200\b")) == (
+        "0",
+    )  # there is none: its op has refused it, or need not care
+
+
+def test_how_many_run_at_a_time_is_counted_from_the_smallest() -> None:
+    slots = _slots("0", cpus=16, workers=16)
+    on_gpu, on_cpu = Demand(1, 0, 0.0), Demand(0, 4, 0.0)
+    assert slots.most_at_a_time([on_gpu] * 3) == 1
+    assert slots.most_at_a_time([on_gpu, *[on_cpu] * 9]) == 5
+    assert (slots.devices, slots.cpus, slots.workers) == (["0"], 16, 16)
 
 
 def _slots(devices: str = "", cpus: int = 4, memory_gb: float = 8.0, workers: int = 9) -> Slots:
@@ -135,12 +154,15 @@ def _job(number: int, folder: Path, steps: int) -> Job:
     return job(folder / str(number), *words, number=number)
 
 
-def test_demand_is_what_the_configuration_says() -> None:
+def test_demand_is_what_the_configuration_says(tmp_path: Path) -> None:
     def demand(*words: str) -> Demand:
-        return Demand.of(composed("launcher=pool", *words))
+        return Demand.of(job(tmp_path, "launcher=pool", *words))
 
     assert demand() == Demand(0, 1, 0.0)
     assert demand("runtime.threads=3") == Demand(0, 3, 0.0)
-    assert demand("gpu=l40s", "sampling.num_gpus=2") == Demand(2, 0, 0.0)
+    two = ("gpu=l40s", "sampling.num_gpus=2")
+    assert demand(*two, "engine=mock") == Demand(2, 0, 0.0)
+    assert demand(*two) == Demand(1, 0, 0.0)  # engine=diffusers computes on one what others split
+    assert demand("op=doctor", *two) == Demand(0, 1, 0.0)
     assert demand("launcher.cpus_per_job=5", "launcher.memory_gb_per_job=2.5") == Demand(0, 5, 2.5)
     assert Slots.here(PoolLauncherConfig(name="pool", devices=["7"], workers=3)).workers == 3

@@ -51,6 +51,12 @@ def test_each_gpu_has_one_job_at_a_time_and_all_are_shown(cli: Cli, tmp_path: Pa
     assert {f"job {number} generate: done" for number in range(3)} <= shown
 
 
+def test_jobs_on_the_cpu_and_what_they_are_copies_of_see_no_gpu(cli: Cli, tmp_path: Path) -> None:
+    assert cli(*POOL, "seed=0,1", CUDA_VISIBLE_DEVICES="0,1").code == 0
+    assert {entry["CUDA_VISIBLE_DEVICES"] for entry in diary(tmp_path)} == {""}
+    assert (tmp_path / "warmed").read_text() == "''"
+
+
 def test_a_job_with_two_gpus_is_given_both(cli: Cli, tmp_path: Path) -> None:
     words = ("gpu=l40s", "sampling.num_gpus=1,2", "sampling.sp_size=1", "launcher.devices=[0,GPU-b]")
     assert cli(*POOL, *words).code == 0

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Cli, Command
 
 ENGINE = """
-import os
+import os, time
 from fvhydra.engines.mock import MockEngine
 
 class Stops(MockEngine):
@@ -23,6 +23,7 @@ class Stops(MockEngine):
         if str(case.index) == os.environ.get("STOP_AT"):
             raise KeyboardInterrupt
         if str(case.index) == os.environ.get("DIE_AT"):
+            time.sleep(2)  # a case takes its time, in which the one before it is written
             os.abort()
         return super().generate(case, progress)
 """

@@ -7,6 +7,7 @@ the processors really carry is what counts.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -43,20 +44,36 @@ def select(pipe: Any, backend: BackendConfig) -> str:
     Raises:
         UsageError: The backend does not exist in diffusers, is not installed, or no layer of the model honours it.
     """
+    with _switched(backend):
+        for network in denoisers(pipe).values():
+            network.set_attention_backend(backend.diffusers)
+    return _verified(pipe, backend)
+
+
+def check(backend: BackendConfig) -> None:
+    """Refuse a backend that diffusers cannot switch to, before any weights are loaded.
+
+    Raises:
+        UsageError: It does not exist in diffusers, or is not installed.
+    """
+    with _switched(backend):
+        pass
+
+
+@contextlib.contextmanager
+def _switched(backend: BackendConfig) -> Iterator[None]:
     wanted = backend.diffusers
     if wanted is None:
         raise UsageError(f"backend={backend.name} does not exist in diffusers; here are {', '.join(available())}.")
     try:
         # the context restores the process-wide default that the model's own switch changes as well
         with quiet_libraries(), attention_backend(wanted):
-            for network in denoisers(pipe).values():
-                network.set_attention_backend(wanted)
+            yield
     except (ValueError, RuntimeError, ImportError) as error:
         raise UsageError(
             f"backend={backend.name} ({wanted} in diffusers) is not usable here; there are {', '.join(available())}.",
             f"diffusers says: {error}",
         ) from error
-    return _verified(pipe, backend)
 
 
 def available() -> list[str]:

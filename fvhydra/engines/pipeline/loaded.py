@@ -6,14 +6,16 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import diffusers
 import torch
 
-from fvhydra.core.errors import InfrastructureError, UsageError, nearest
+from fvhydra.core.errors import UsageError, nearest
+from fvhydra.core.machine import cpus
+from fvhydra.core.out_of_memory import memory_explained
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import GeneratedMedia, LoadRequest, Trace, TraceRequest
 from fvhydra.engines.images import first_frame
@@ -46,15 +48,17 @@ class LoadedPipeline:
         self._device = request.gpu.device
         if request.tier.perturb_weights and request.tier.weights != "tiny":
             raise UsageError("tier.perturb_weights is for tiny weights only; real weights are never changed.")
-        if request.threads:
-            torch.set_num_threads(request.threads)
         if request.gpu.count:
             torch.backends.cudnn.deterministic = True  # the same case must give the same bits
         with quiet_libraries():
             pipeline = _pipeline_class(request)
+        attention.check(request.backend)
         kind = request.tier.weights
         progress.stage("load", msg=request.model.weights if kind == "hub" else f"{kind} weights")
-        self.pipe, revision = _load_weights(request, pipeline, offload)
+        self._hints = _what_needs_less(request, offload)
+        # with any number of threads the bytes are the same, and with all of them they come sooner
+        with memory_explained("loading", self._hints), _threads(cpus()):
+            self.pipe, revision = _load_weights(request, pipeline, offload)
         self._parameters = inspect.signature(pipeline.__call__).parameters
         self._scheduler = self.pipe.scheduler
         self.pipe.set_progress_bar_config(disable=True)
@@ -62,18 +66,22 @@ class LoadedPipeline:
             for name, network in attention.denoisers(self.pipe).items():
                 perturb(network, name, seed=0, scale=request.tier.perturb_weights)
         backend = attention.select(self.pipe, request.backend)
-        if request.gpu.device == "cpu" or offload is None:
-            self.pipe.to(request.gpu.device)
-        else:
-            getattr(self.pipe, offload)(device="cuda")
-        self.facts = {
+        if request.threads:
+            torch.set_num_threads(request.threads)
+        with memory_explained("placing the model", self._hints):
+            if self._device == "cpu" or offload is None:
+                self.pipe.to(self._device)
+            else:
+                getattr(self.pipe, offload)(device="cuda")
+        self.facts: dict[str, Any] = {
             "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
             "device": device_name,
             "attention_backend": backend,
             "weights_revision": revision,
             "pipeline": pipeline.__name__,
-            "threads": torch.get_num_threads(),
         }
+        if self._device == "cpu":  # where sums are split among them; a GPU gives the same bits with any number
+            self.facts["threads"] = torch.get_num_threads()
 
     def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
         """See :meth:`fvhydra.engines.base.Engine.trace`."""
@@ -124,7 +132,7 @@ class LoadedPipeline:
     def close(self) -> None:
         """Give the memory back."""
         self.pipe = None
-        if torch.cuda.is_available():
+        if self._device == "cuda":
             torch.cuda.empty_cache()
 
     def _prepare(self, case: Case, call: arguments.PipelineCall) -> None:
@@ -142,15 +150,32 @@ class LoadedPipeline:
 
     def _run(self, call: dict[str, Any]) -> Any:
         try:
-            with quiet_libraries():
+            with quiet_libraries(), memory_explained("generating", self._hints):
                 return self.pipe(**call)
-        except torch.OutOfMemoryError as error:
-            raise InfrastructureError(
-                f"The GPU ran out of memory while generating ({str(error).splitlines()[0]}).",
-                "Try engine.options.offload=model, sampling.vae_tiling=true, or a larger gpu=.",
-            ) from error
         finally:
             self.pipe.maybe_free_model_hooks()  # after a cancel the pipeline does not get to it
+
+
+def _what_needs_less(request: LoadRequest, offload: str | None) -> list[str]:
+    """What of a request takes less memory, where it is not asked for already."""
+    offloads = {None: "engine.options.offload=model", "enable_model_cpu_offload": "engine.options.offload=sequential"}
+    on_gpu = request.gpu.count > 0
+    return [
+        *([offloads[offload]] if on_gpu and offload in offloads else []),
+        *(["sampling.vae_tiling=true"] if not request.sampling.vae_tiling else []),
+        *(["fewer sampling.num_frames="] if request.sampling.num_frames else []),
+        "a larger gpu=" if on_gpu else "a machine with more memory",
+    ]
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _load_weights(request: LoadRequest, pipeline: type, offload: str | None) -> tuple[Any, str]:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real weights: the commit that is loaded is decided once, recorded, and never "whatever main is"."""
+"""Real weights: what is loaded is decided once and recorded: a commit of the Hub, or the hash of a local folder."""
 
 from __future__ import annotations
 
 import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from fvhydra.core.errors import InfrastructureError, UsageError
+from fvhydra.core.files import given_path, sha256_folder
+from fvhydra.core.out_of_memory import ran_out
 from fvhydra.core.token import find_token
 from fvhydra.engines.quiet import quiet_libraries
 
@@ -20,12 +23,23 @@ if TYPE_CHECKING:
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
+def local_folder(model: ModelConfig) -> Path | None:
+    """The folder that ``model.weights`` is, or None when it names a repository of the Hub."""
+    folder = given_path(model.weights)
+    return folder if folder.is_dir() else None
+
+
 def resolve_revision(model: ModelConfig) -> str:
-    """The commit of ``model.weights`` to load: ``model.revision``, or today's ``main`` asked from the Hub.
+    """What exactly of ``model.weights`` is loaded: ``model.revision``, or today's ``main`` asked from the Hub.
+
+    Of a local folder it is ``sha256:<hex>`` over the names and contents of its files; what ``model.revision`` says is
+    about the Hub, and says nothing of it.
 
     Raises:
         InfrastructureError: The Hub cannot be asked, or refuses.
     """
+    if folder := local_folder(model):
+        return f"sha256:{sha256_folder(folder)}"
     if model.revision and COMMIT.fullmatch(model.revision):
         return model.revision
     from huggingface_hub import HfApi
@@ -55,11 +69,15 @@ def load_pipeline(model: ModelConfig, pipeline: type, revision: str) -> Any:
 
     dtypes: dict[str, torch.dtype] = {"default": getattr(torch, model.dtype)}
     dtypes.update({name: getattr(torch, dtype) for name, dtype in model.component_dtypes.items()})
+    folder = local_folder(model)
+    source: dict[str, Any] = {"local_files_only": True} if folder else {"revision": revision, "token": _token()}
     try:
         with quiet_libraries():
             loader: type[DiffusionPipeline] = pipeline
-            pipe = loader.from_pretrained(model.weights, revision=revision, torch_dtype=dtypes, token=_token())
+            pipe = loader.from_pretrained(folder or model.weights, **{_dtype_key(): dtypes}, **source)
     except Exception as error:
+        if ran_out(error):
+            raise
         raise _explained(error, model, f"did not load as {pipeline.__name__} at {revision[:12]}") from error
     unknown = sorted(set(model.component_dtypes) - set(pipe.components))
     if unknown:
@@ -67,6 +85,14 @@ def load_pipeline(model: ModelConfig, pipeline: type, revision: str) -> Any:
             f"model.component_dtypes names {', '.join(unknown)}; {pipeline.__name__} has {', '.join(pipe.components)}."
         )
     return pipe
+
+
+def _dtype_key() -> str:
+    """What ``from_pretrained`` calls the dtype: since 0.42 the word that it had before is deprecated."""
+    import diffusers
+
+    major, minor = map(int, diffusers.__version__.split(".")[:2])
+    return "dtype" if (major, minor) >= (0, 42) else "torch_dtype"
 
 
 def _explained(error: BaseException, model: ModelConfig, otherwise: str) -> InfrastructureError:

@@ -44,14 +44,14 @@ def gpu_string(job: Job) -> str | None:
         UsageError: Modal does not have it.
     """
     gpu = job.config.gpu
-    if gpu.count == 0:
+    if job.gpus == 0:
         return None
     if gpu.modal is None:
         raise UsageError(
             f"gpu={gpu.name} is not a GPU that Modal has (gpu.modal is null).",
             "Choose another, such as gpu=l40s, or another launcher.",
         )
-    return gpu.modal if gpu.count == 1 else f"{gpu.modal}:{gpu.count}"
+    return gpu.modal if job.gpus == 1 else f"{gpu.modal}:{job.gpus}"
 
 
 def mounts(settings: ModalLauncherConfig) -> dict[str, str]:
@@ -76,11 +76,14 @@ def facts(settings: ModalLauncherConfig) -> dict[str, str]:
 
 def function_options(settings: ModalLauncherConfig, gpu: str | None) -> dict[str, Any]:
     """The parameters of ``app.function`` that are plain values."""
+    memory_gb = settings.memory_gb_per_job
+    if memory_gb is None:  # Wan 1.3B holds 33 GiB of the host's while it loads
+        memory_gb = 16.0 if gpu is None else 64.0
     return {
         "name": "job" if gpu is None else f"job-{gpu.replace(':', '-').lower()}",
         "gpu": gpu,
         "cpu": settings.cpus_per_job or None,
-        "memory": int(settings.memory_gb_per_job * 1024) or None,
+        "memory": int(memory_gb * 1024) or None,
         "timeout": int(settings.timeout_s + _COMMIT_S),
         "retries": settings.retries,
         "max_containers": settings.max_containers,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.config.launcher import SlurmLauncherConfig
-from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.launch.base import worker_command
@@ -52,15 +51,15 @@ def batches(jobs: Sequence[Job], name: str) -> list[Batch]:
     """
     groups: dict[str, tuple[dict[str, Any], list[Job]]] = {}
     for job in sorted(jobs, key=lambda job: job.number):
-        needs = _needs(job.config)
+        needs = _needs(job)
         key = files.canonical_json([needs, job.number // THOUSAND])
         groups.setdefault(key, (needs, []))[1].append(job)
     return [_batch(needs, alike, f"{name}-{index}") for index, (needs, alike) in enumerate(groups.values())]
 
 
-def _needs(config: Config) -> dict[str, Any]:
+def _needs(job: Job) -> dict[str, Any]:
     """What a job asks of Slurm, as parameters of submitit; two jobs with the same go into one array."""
-    slurm = config.launcher
+    config, slurm = job.config, job.config.launcher
     assert isinstance(slurm, SlurmLauncherConfig)
     extra = {key.replace("_", "-"): value for key, value in slurm.extra.items()}
     if taken := sorted(set(extra) & set(_OURS)):
@@ -83,17 +82,18 @@ def _needs(config: Config) -> dict[str, Any]:
         "array_parallelism": slurm.array_parallelism,
         "setup": slurm.setup or None,
         "python": slurm.python or shlex.quote(sys.executable),
-        "extra": {**_gpus(config, slurm), "requeue" if slurm.requeue else "no-requeue": True, **extra},
+        "extra": {**_gpus(job, slurm), "requeue" if slurm.requeue else "no-requeue": True, **extra},
     }
     return {key: value for key, value in needs.items() if value is not None}
 
 
-def _gpus(config: Config, slurm: SlurmLauncherConfig) -> dict[str, str]:
+def _gpus(job: Job, slurm: SlurmLauncherConfig) -> dict[str, str]:
     if slurm.gres is not None:
         return {"gres": slurm.gres}
-    if not config.gpu.count:
+    if not job.gpus:
         return {}
-    wanted = f"{config.gpu.slurm}:{config.gpu.count}" if config.gpu.slurm else str(config.gpu.count)
+    kind = job.config.gpu.slurm
+    wanted = f"{kind}:{job.gpus}" if kind else str(job.gpus)
     return {"gres": f"gpu:{wanted}"} if slurm.gpus_by == "gres" else {"gpus": wanted}
 
 
