@@ -82,7 +82,7 @@ def loaded(folder: Path, steps: int) -> tuple[Any, Any]:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = build_config(compose("config", overrides=["model=ltx2", f"sampling.num_inference_steps={steps}"]))
     request = LoadRequest(config.model, config.sampling, config.backend, config.tier, config.gpu, folder)
-    engine = open_engine(config.engine, folder / "engine_host.log")
+    engine = open_engine(config.engine, folder / "stdout.log")
     engine.load(request, Silent())
     [case] = Prepared(config).cases
     return case, engine

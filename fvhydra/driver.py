@@ -34,7 +34,6 @@ from fvhydra.launch.dry_run import plan
 from fvhydra.launch.job import Job, job_folder, op_class, record, run_job
 from fvhydra.launch.lock import locked
 from fvhydra.launch.merge import merge
-from fvhydra.launch.outcome import job_log
 from fvhydra.launch.resume import interrupted_run, made_otherwise
 from fvhydra.ops.cleanup import clean_up
 from fvhydra.ops.publish import settle
@@ -143,9 +142,11 @@ class Driver:
         )
 
     def _folder(self, config: Config, root: Path) -> RunFolder:
-        op = op_class(config)
+        op = op_class(config)(config.op)
         if op.resumable and config.run is not None:
             return interrupted_run(given_path(config.run), config.op.name)
+        if op.writes_run_folder and config.resume and (earlier := op.earlier_run(config, root / config.op.name)):
+            return interrupted_run(earlier.path, config.op.name)
         if op.writes_run_folder:
             return RunFolder(job_folder(config, root, self.run_id))
         given = given_path(config.run) if config.run is not None else root / "latest"
@@ -289,6 +290,6 @@ def _report_of(job: Job) -> Path | None:
 def _log_of(job: Job, result: RunResult) -> Path | None:
     """Where to read on when a job failed for reasons of its own: the traceback, or else all that it said."""
     status = job.folder.path / "status"
-    logs = (status / "error.log", job.folder.engine_log, job_log(job.folder.path), status / "progress.log")
+    logs = (status / "error.log", job.folder.stdout_log, status / "progress.log")
     found = [log for log in logs if log.is_file()]
     return found[0] if found and result.verdict in AGAIN else None

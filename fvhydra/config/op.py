@@ -46,6 +46,11 @@ class GenerateConfig(OpConfig):
 
 
 @dataclass
+class RunJobConfig(OpConfig):
+    """Generate the clips of a job one after the other, each from the last frame of the one before; join them."""
+
+
+@dataclass
 class ReseedSsimConfig(OpConfig):
     """Replace references on purpose."""
 
@@ -199,7 +204,7 @@ class AttachConfig(OpConfig):
 class WatchConfig(OpConfig):
     """Look at runs while they work, here or elsewhere."""
 
-    tail: Words = doc("Logs whose ends are shown too, of: progress, stdout, engine, error", None)
+    tail: Words = doc("Logs whose ends are shown too, of: progress, stdout, error", None)
     tail_lines: Annotated[int, Field(ge=1, le=10_000)] = doc("Lines of each", 20)
     once: bool = doc("Look once, and do not wait for the end", False)
     interval_s: PositiveFloat = doc("Seconds between two looks", 1.0)
@@ -213,8 +218,8 @@ class WatchConfig(OpConfig):
 
     @model_validator(mode="after")
     def _tails_are_known(self) -> WatchConfig:
-        if unknown := [word for word in self.tail if word not in ("progress", "stdout", "engine", "error")]:
-            raise ValueError(f"tail={unknown[0]} must be of: progress, stdout, engine, error")
+        if unknown := [word for word in self.tail if word not in ("progress", "stdout", "error")]:
+            raise ValueError(f"tail={unknown[0]} must be of: progress, stdout, error")
         return self
 
 

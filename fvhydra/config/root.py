@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
@@ -37,6 +39,8 @@ class Config:
     store: StoreConfig = doc("Where references live", MISSING)
     launcher: LauncherConfig = doc("Where the jobs run", MISSING)
     runtime: RuntimeConfig = doc("Folders, threads, progress", MISSING)
+    job: Any = doc("The clips of a story (op=run_job)", None)
+    job_file: str | None = doc("The same from a .yaml or .json file, instead of job=", None)
     seed: Seed = doc("Random seed of every case", "${sampling.seed}")
     prompt: str | None = doc("One prompt, instead of the prompt set", None)
     prompt_file: str | None = doc("Prompts from a .txt (one a line), .jsonl, .json or .yaml file", None)

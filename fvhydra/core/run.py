@@ -188,9 +188,9 @@ class RunFolder:
 
     # ------------------------------------------------------------------ status
     @property
-    def engine_log(self) -> Path:
-        """Where an engine in a process of its own prints to."""
-        return self.path / "status" / "engine_host.log"
+    def stdout_log(self) -> Path:
+        """Where everything goes that processes of their own print: the job's worker, its engine."""
+        return self.path / "status" / "stdout.log"
 
     def set_state(self, state: str, **facts: Any) -> None:
         """Write ``status/status.json``: ``running``, ``finished``, ``failed`` or ``interrupted``."""

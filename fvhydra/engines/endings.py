@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+from fvhydra.core.progress import parse_line
 from fvhydra.core.text import printable
 
 SHOWN = 200
@@ -20,7 +21,8 @@ def last_words(log: Path, start: int) -> str:
         output.seek(max(start, output.seek(0, os.SEEK_END) - _MOST_READ))
         lines = output.read().decode(errors="replace").splitlines()
     fatal = [line for line in lines if line.startswith("Fatal Python error")]
-    last = (fatal or [line for line in lines if line.strip()] or [""])[-1]
+    said = [line for line in lines if line.strip() and parse_line(line) is None]  # the worker has the same log
+    last = (fatal or said or [""])[-1]
     return printable(last.strip()).rstrip(".")[:SHOWN]
 
 

@@ -77,7 +77,7 @@ class _Key:
 @functools.cache
 def _described(key: _Key, python: str, place: tuple[tuple[str, str], ...], packages: tuple[str, ...]) -> Description:
     with tempfile.TemporaryDirectory() as folder:
-        process = EngineProcess(key.config, Path(folder) / "engine_host.log")
+        process = EngineProcess(key.config, Path(folder) / "stdout.log")
         try:
             target = key.config._target_
             said = process.call("describe", target=target, place=dict(place), packages=list(packages))
@@ -121,8 +121,10 @@ class HostedEngine(Engine):
         self._scratch = contextlib.ExitStack()
         if log is None:
             folder = self._scratch.enter_context(tempfile.TemporaryDirectory(prefix="fvhydra-"))
-            log = Path(folder) / "engine_host.log"
+            log = Path(folder) / "stdout.log"
         self._log = log
+        self.limit_s = config.timeout_s
+        """Longest time for a load or a generation, s; may be set before each. None: as long as it takes."""
         self._place = _place(config._target_)
         self._process: EngineProcess | None = None
         self._request: LoadRequest | None = None
@@ -135,13 +137,11 @@ class HostedEngine(Engine):
         self._loaded(progress)
 
     def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
-        limit_s = self.config.timeout_s
-        media = self._loaded(progress).call("generate", progress, limit_s, case=case)
+        media = self._loaded(progress).call("generate", progress, self.limit_s, case=case)
         return GeneratedMedia(**vars(media))
 
     def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
-        limit_s = self.config.timeout_s
-        found = self._loaded(progress).call("trace", progress, limit_s, case=case, request=request)
+        found = self._loaded(progress).call("trace", progress, self.limit_s, case=case, request=request)
         rows = [TracedTensor(**vars(row)) for row in found.rows]
         return Trace(GeneratedMedia(**vars(found.media)), rows, found.matched)
 
@@ -173,7 +173,7 @@ class HostedEngine(Engine):
             self._process, self._ready = EngineProcess(self.config, self._log), False
             self._process.call("open", config=self.config, place=self._place)
         if not self._ready:
-            self._process.call("load", progress, self.config.timeout_s, request=self._request)
+            self._process.call("load", progress, self.limit_s, request=self._request)
             self._ready = True
         return self._process
 

@@ -12,6 +12,8 @@ from fvhydra.core.run import RunFolder
 
 _ATTEMPTS = "attempts"
 
+_MOVING = "moving"
+
 _ORPHAN_S = 5.0
 """Longer than a worker takes to notice; who lives on has only got the number of the process."""
 
@@ -38,7 +40,8 @@ def wait_for(folder: RunFolder) -> None:
 def set_aside(folder: Path, keep: tuple[str, ...] = ()) -> Path | None:
     """Move what an earlier attempt left into ``attempts/<n>/`` of the job's folder; None when there is nothing.
 
-    The result goes first: whenever this is interrupted, the job reads as one without a result, and nothing is lost.
+    The result goes first and the manifest last: whenever this is interrupted, the job reads as one without a result.
+    What was moved then waits under another name, and the rest joins it the next time: an attempt is never in two parts.
 
     Args:
         keep: Names that stay. A job that is started again in its place keeps ``job.json`` and ``status``.
@@ -46,13 +49,21 @@ def set_aside(folder: Path, keep: tuple[str, ...] = ()) -> Path | None:
     if not folder.is_dir():
         return None
     names = {path.name for path in folder.iterdir()} - {_ATTEMPTS, *keep}
-    if not names:
-        return None
     attempts = folder / _ATTEMPTS
+    moving = attempts / _MOVING
+    if not names and not moving.is_dir():
+        return None
     with files.explained(attempts):
-        attempts.mkdir(exist_ok=True)
-        target = attempts / str(1 + max(numbers(attempts), default=0))
-        target.mkdir()
-        for name in sorted(names, key=lambda name: (name != "result.json", name)):
-            (folder / name).rename(target / name)
+        if any((moving / name).exists() for name in names):  # the job was begun again since
+            moving.rename(_free(attempts))
+        moving.mkdir(parents=True, exist_ok=True)
+        for name in sorted(names, key=lambda name: (name != "result.json", name == "manifest.json", name)):
+            (folder / name).rename(moving / name)
+        target = _free(attempts)
+        moving.rename(target)
     return target
+
+
+def _free(attempts: Path) -> Path:
+    """The folder of the next attempt, which is not there yet."""
+    return attempts / str(1 + max(numbers(attempts), default=0))

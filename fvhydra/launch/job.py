@@ -125,7 +125,7 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
         if preflight:
             job.check(context)
         if op.writes_run_folder:
-            if op.resumable and job.config.run is not None:
+            if op.resumable and RunFolder.is_at(job.folder.path):  # it goes on with that run
                 set_aside(job.folder.path)
             made = [place for place in (job.folder.path, *job.folder.path.parents) if not place.exists()]
             start(job)
@@ -275,6 +275,5 @@ def not_run(job: Job, why: str) -> RunResult:
 
 
 def job_folder(config: Config, root: Path, run_id: str) -> Path:
-    """Where a single run goes: ``<root>/<op>/<model>/<run id>``, without the model where the op is about none."""
-    model = config.model.name if op_class(config).uses_model else ""
-    return root / config.op.name / model / run_id
+    """Where a single run goes: ``<root>/<op>/<model>/<run id>``, or whatever the op calls the folder in between."""
+    return root / config.op.name / op_class(config)(config.op).folder(config) / run_id

@@ -12,6 +12,7 @@ from pathlib import Path
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress, Stage, Step, parse_line
 from fvhydra.core.result import RunResult
+from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.launch.job import Job, record, start
 
@@ -20,8 +21,8 @@ _TAIL_BYTES = 64 * 1024
 
 
 def job_log(folder: Path) -> Path:
-    """Where all output of a job's worker goes, stdout and stderr."""
-    return folder / "status" / "job.log"
+    """Where all output of a job's worker goes, stdout and stderr, and that of its engine."""
+    return RunFolder(folder).stdout_log
 
 
 def ending(returncode: int) -> str:

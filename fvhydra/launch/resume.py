@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,7 +38,10 @@ def interrupted_run(path: Path, op: str) -> RunFolder:
     if folder.manifest["op"] != op:
         raise UsageError(f"run={path} is a run of op={folder.manifest['op']}, not of op={op}.")
     wait_for(folder)
-    if folder.state == "running":
+    running = False
+    with contextlib.suppress(UsageError):  # killed before it could say anything
+        running = folder.state == "running"
+    if running:
         raise UsageError(f"run={path} is still running.", "Wait for it, or stop it first.")
     return folder
 

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import OutputContainer
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ def encode(
     fps: float,
     audio: NDArray[np.float32] | None = None,
     audio_rate: int | None = None,
+    *,
+    key_frames: Collection[int] = (),
 ) -> None:
     """Write an ``.mp4`` that every browser plays: H.264 4:2:0 in BT.709, AAC, index first.
 
@@ -47,6 +49,7 @@ def encode(
         fps: Frames a second.
         audio: float32 ``[C, N]`` in [-1, 1], one or two channels.
         audio_rate: Samples a second; one of AAC's rates (16000, 44100, 48000, ...).
+        key_frames: Frames, by index, that a decoder can begin at, beside those that the encoder chooses.
 
     Raises:
         MediaError: Sizes, frame rate or audio that cannot be encoded.
@@ -55,7 +58,8 @@ def encode(
     """
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
         raise ValueError(f"frames must be uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}")
-    write_mp4(path, frames, (frames.shape[1], frames.shape[2]), fps, QUALITY, audio, audio_rate)
+    size = (frames.shape[1], frames.shape[2])
+    write_mp4(path, frames, size, fps, QUALITY, audio, audio_rate, key_frames=key_frames)
 
 
 def write_mp4(
@@ -66,6 +70,8 @@ def write_mp4(
     options: dict[str, str],
     audio: NDArray[np.float32] | None = None,
     audio_rate: int | None = None,
+    *,
+    key_frames: Collection[int] = (),
 ) -> None:
     """Write frames one by one, with further options of x264; otherwise as :func:`encode`.
 
@@ -77,6 +83,7 @@ def write_mp4(
         options: libx264's, by FFmpeg's names.
         audio: float32 ``[C, N]``.
         audio_rate: Samples a second.
+        key_frames: As for :func:`encode`.
     """
     height, width = size
     if height % 2 or width % 2:
@@ -88,8 +95,8 @@ def write_mp4(
             with av.open(temporary, "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 video = _add_video(container, size, fps, options)
                 if audio is not None:
-                    _mux_audio(container, audio, audio_rate)
-                _mux_video(container, video, frames)
+                    mux_audio(container, audio, audio_rate)
+                _mux_video(container, video, frames, key_frames)
         except av.FFmpegError as error:
             if isinstance(error, OSError):  # a full disk is explained by atomic_path
                 raise
@@ -98,7 +105,7 @@ def write_mp4(
 
 def _add_video(container: OutputContainer, size: tuple[int, int], fps: float, options: dict[str, str]) -> VideoStream:
     # a key frame every second: the report steps and seeks through clips frame by frame
-    options = {"g": str(max(1, round(fps))), **options}
+    options = {"g": str(max(1, round(fps))), "forced-idr": "1", **options}
     stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
@@ -112,9 +119,11 @@ def _add_video(container: OutputContainer, size: tuple[int, int], fps: float, op
     return stream
 
 
-def _mux_video(container: OutputContainer, stream: VideoStream, frames: Iterable[Frame]) -> None:
+def _mux_video(
+    container: OutputContainer, stream: VideoStream, frames: Iterable[Frame], key_frames: Collection[int]
+) -> None:
     reformatter = VideoReformatter()
-    for frame in frames:
+    for index, frame in enumerate(frames):
         rgb = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         yuv = reformatter.reformat(
             rgb,
@@ -123,11 +132,23 @@ def _mux_video(container: OutputContainer, stream: VideoStream, frames: Iterable
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
+        if index in key_frames:
+            yuv.pict_type = PictureType.I
         container.mux(stream.encode(yuv))
     container.mux(stream.encode(None))
 
 
-def _mux_audio(container: OutputContainer, audio: NDArray[np.float32], rate: int | None) -> None:
+def mux_audio(container: OutputContainer, audio: NDArray[np.float32], rate: int | None) -> None:
+    """Add sound to a container that is being written, from its first moment on.
+
+    Args:
+        container: Where to.
+        audio: float32 ``[C, N]`` in [-1, 1], one or two channels.
+        rate: Samples a second.
+
+    Raises:
+        MediaError: It has other channels, or no rate.
+    """
     if audio.ndim != 2 or audio.shape[0] not in (1, 2) or not rate:
         raise MediaError(f"Audio must be [1 or 2 channels, samples] with a rate, not {list(audio.shape)} at {rate}.")
     layout = "mono" if audio.shape[0] == 1 else "stereo"

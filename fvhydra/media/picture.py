@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvhydra.core.errors import MediaError
+from fvhydra.core.files import atomic_path
 from fvhydra.media.limits import MOST_PIXELS, check_pixels, media_file
 
 Frame = NDArray[np.uint8]
@@ -52,3 +53,33 @@ def read_image(path: Path) -> Frame:
         raise MediaError(f"{path} has more pixels than the {MOST_PIXELS:,} that are read (8192x8192).") from error
     except (OSError, SyntaxError, ValueError, Warning) as error:  # what Pillow raises for broken files
         raise MediaError(f"{path} is not a readable image (PNG, JPEG, WebP, BMP or TIFF).") from error
+
+
+def write_png(path: Path, frame: Frame) -> None:
+    """Write a frame without loss, atomically. Equal frames give equal bytes (same Pillow and zlib).
+
+    Args:
+        path: The file to write; its name should end in ``.png``.
+        frame: uint8 ``[H, W, 3]`` RGB.
+    """
+    from PIL import Image
+
+    with atomic_path(path, suffix=".png") as temporary:
+        Image.fromarray(frame).save(temporary, format="PNG")
+
+
+def made_up_picture(height: int, width: int, seed: int) -> Frame:
+    """A picture for where none is given: two colours that run into each other, and discs. uint8 ``[H, W, 3]``.
+
+    Integers only, so that it is the same on every machine.
+    """
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.int64)
+    corners = rng.integers(30, 226, (2, 3))
+    along = (rows * width + columns * height)[..., np.newaxis]
+    picture = (corners[0] * (2 * height * width - along) + corners[1] * along) // (2 * height * width)
+    for _ in range(6):
+        y, x = rng.integers(0, height), rng.integers(0, width)
+        radius, colour = rng.integers(2, max(min(height, width) // 5, 3)), rng.integers(0, 256, 3)
+        picture[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = colour
+    return np.asarray(picture, np.uint8)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from fvhydra.config.op import OpConfig
 from fvhydra.config.root import Config
 from fvhydra.core.result import RunResult, SweepJob
+from fvhydra.core.run import RunFolder
 from fvhydra.engines.choice import devices_of
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
@@ -32,6 +34,19 @@ class Op(ABC):
     resumable = False
     """Whether ``run=`` names the folder of an interrupted run of the same job, which is then taken up where it stopped:
     its cases are generated through :func:`fvhydra.ops.generation.finish_cases`."""
+
+    def folder(self, config: Config) -> str:
+        """What the folder around its run folders is called; empty where there is none."""
+        return config.model.name if self.uses_model else ""
+
+    def earlier_run(self, config: Config, root: Path) -> RunFolder | None:
+        """An earlier run that the same command takes up without being told; None where each begins a folder of its own.
+
+        Args:
+            config: The job.
+            root: The folder of this op's runs, with those of :meth:`folder` in it.
+        """
+        return None
 
     attaches = False
     """Whether it is no job, and comes back to the jobs of the sweep that ``run=`` names instead."""

@@ -75,32 +75,45 @@ def take_over(context: Context, cases: Sequence[Case], basis: Mapping[int, str])
         cases: The cases that are wanted.
         basis: What each case is concluded from, by its index; see :class:`FinishedCase`.
     """
-    attempts = context.run.path / "attempts"
-    if not context.config.resume or not attempts.is_dir():
+    if not context.config.resume:
         return {}
     wanted = {case.index: case for case in cases}
     here = environment()
     taken: dict[int, CaseResult] = {}
-    numbered = [path for path in attempts.iterdir() if path.name.isdecimal()]
-    for attempt in sorted(numbered, key=lambda path: -int(path.name)):
-        for finished in finished_cases(attempt):
-            index = finished.result.index
-            case = wanted.get(index)
-            same = (
-                case is not None
-                and index not in taken
-                and finished.result.fingerprint == case.fingerprint
-                and (finished.job, finished.basis) == (context.fingerprint(), basis.get(index, ""))
-                and all(finished.environment.get(key) == here[key] for key in here if key not in PLACE)
-            )
-            if same and _linked(attempt, context.run, finished.files):
-                finished.result.kept = True
-                context.run.record_artifact(finished.artifact)
-                keep(context, finished)
-                taken[index] = finished.result
+    for attempt, finished in earlier_cases(context.run):
+        index = finished.result.index
+        case = wanted.get(index)
+        same = (
+            case is not None
+            and index not in taken
+            and finished.result.fingerprint == case.fingerprint
+            and (finished.job, finished.basis) == (context.fingerprint(), basis.get(index, ""))
+            and all(finished.environment.get(key) == here[key] for key in here if key not in PLACE)
+        )
+        if same and take(context, attempt, finished):
+            taken[index] = finished.result
     if taken:
         context.progress.stage("resume", msg=f"{len(taken)} of {len(cases)} case(s) are finished already")
     return taken
+
+
+def earlier_cases(run: RunFolder) -> Iterator[tuple[Path, FinishedCase]]:
+    """What earlier attempts in this folder finished, the newest attempt first, each with the attempt's folder."""
+    attempts = run.path / "attempts"
+    numbered = [path for path in attempts.iterdir() if path.name.isdecimal()] if attempts.is_dir() else []
+    for attempt in sorted(numbered, key=lambda path: -int(path.name)):
+        for finished in finished_cases(attempt):
+            yield attempt, finished
+
+
+def take(context: Context, attempt: Path, finished: FinishedCase) -> bool:
+    """Put a case that an attempt finished into the run, if all of its files are there as they were."""
+    if not _linked(attempt, context.run, finished.files):
+        return False
+    finished.result.kept = True
+    context.run.record_artifact(finished.artifact)
+    keep(context, finished)
+    return True
 
 
 def _linked(attempt: Path, run: RunFolder, listed: Mapping[str, str]) -> bool:

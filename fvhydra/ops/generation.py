@@ -97,7 +97,7 @@ def generate_each(
         return
     config, progress = context.config, context.progress
     check_engine(config, here=True, machine=True)
-    engine = open_engine(config.engine, context.run.engine_log)
+    engine = open_engine(config.engine, context.run.stdout_log)
     try:
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
         engine.load(load_request(config, cases), progress)

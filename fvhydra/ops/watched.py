@@ -21,8 +21,7 @@ from fvhydra.core.verdict import Verdict
 
 TAILS = {
     "progress": ("status/progress.log",),
-    "stdout": ("status/stdout.log", "status/job.log"),
-    "engine": ("status/engine_host.log",),
+    "stdout": ("status/stdout.log",),
     "error": ("status/error.log",),
 }
 """Words of ``op.tail``, each with its file; of several the first that is there."""
@@ -175,10 +174,10 @@ class WatchedRun:
         if (place.size(self._in("result.json"))) is not None:
             result = _record(place, self._in("result.json")) or {}
             return {"state": "finished", "verdict": result.get("verdict")}
-        size = place.size(self._in("status/job.log"))
+        size = place.size(self._in("status/stdout.log"))
         if size is None:
             return {}
-        end = place.read(self._in("status/job.log"), max(size - _TAIL_BYTES, 0)) or b""
+        end = place.read(self._in("status/stdout.log"), max(size - _TAIL_BYTES, 0)) or b""
         found: dict[str, Any] = {"state": "running", "updated": f"{size} bytes of log"}
         for line in end.decode(errors="replace").splitlines():
             said = parse_line(line)

@@ -190,7 +190,7 @@ class LauncherContract:
         folder = site.folder / "multirun" / "generate" / "refused"
         assert [_read(folder / number, "result.json")["verdict"] for number in "01"] == ["done", "usage_error"]
         assert "job 1: prompt_index=9 is out of range" in command.out
-        assert not (folder / "1" / "status" / "job.log").exists()
+        assert not (folder / "1" / "status" / "stdout.log").exists()
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:

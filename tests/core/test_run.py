@@ -285,7 +285,7 @@ def test_stages_are_added_to_the_log_and_steps_are_not(run: RunFolder) -> None:
     log.mkdir()
     with pytest.raises(UsageError, match=f"Cannot write {log}: Is a directory"):
         run.stage("load")
-    assert run.engine_log == run.path / "status" / "engine_host.log"
+    assert run.stdout_log == run.path / "status" / "stdout.log"
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ def test_one_that_is_killed_is_a_failure_that_says_so_and_where_to_read_on(cli: 
     command = cli(*ISOLATED, "+engine.options.how=SIGKILL")
     assert command.code == 4
     assert "engine=mock in a process of its own was killed by SIGKILL while generating." in command.out
-    assert "status/engine_host.log" in command.out
+    assert "status/stdout.log" in command.out
     manifest = json.loads((tmp_path / "outputs" / "latest" / "manifest.json").read_text())
     assert manifest["environment"]["engine.python"]
-    assert (tmp_path / "outputs" / "latest" / "status" / "engine_host.log").is_file()
+    assert (tmp_path / "outputs" / "latest" / "status" / "stdout.log").is_file()
 
 
 def test_what_it_prints_is_in_its_log_and_not_between_the_lines(cli: Cli, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_what_it_prints_is_in_its_log_and_not_between_the_lines(cli: Cli, tmp_pa
     )
     command = cli(*ISOLATED, "engine._target_=loud.Loud")
     assert command.code == 0 and "loading shards" not in command.text, command.text
-    assert "loading shards" in (tmp_path / "outputs" / "latest" / "status" / "engine_host.log").read_text()
+    assert "loading shards" in (tmp_path / "outputs" / "latest" / "status" / "stdout.log").read_text()
 
 
 def test_ctrl_c_twice_ends_it_at_once(tmp_path: Path, cache_dir: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_sweep_goes_on_beside_a_limit_that_was_raised(cli: Cli, tmp_path: Path
     words = ("-m", *ISOLATED, "sweep=night", "seed=0,1")
     first = cli(*words, "+engine.options.seconds=1", "engine.timeout_s=0.5")
     assert first.code == 4 and "took too long for generating, and was ended" in first.out, first.text
-    assert "log: multirun/generate/night/0/status/engine_host.log" in first.out
+    assert "log: multirun/generate/night/0/status/stdout.log" in first.out
     second = cli(*words, "+engine.options.seconds=1", "engine.timeout_s=60")
     assert second.code == 0, second.text
     third = cli(*words, "+engine.options.seconds=1", "engine.timeout_s=90", "engine.silence_s=30")

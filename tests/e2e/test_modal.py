@@ -57,7 +57,7 @@ def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
     for sentence, log in (
         ("job 1: RuntimeError: the kernel is wrong", "1/status/error.log"),
         ("job 2: The job exited by itself (code 7).", "2/status/error.log"),
-        ("job 3: The worker was killed by SIGABRT: Fatal Python error: Aborted", "3/status/job.log"),
+        ("job 3: The worker was killed by SIGABRT: Fatal Python error: Aborted", "3/status/stdout.log"),
     ):
         assert f"{sentence}\n    log: {(here.sweep('generate') / log).relative_to(here.folder)}" in command.out
     for number in (0, 4):

@@ -261,7 +261,7 @@ def test_jobs_that_need_different_things_are_different_arrays(site: Site) -> Non
     assert command.code == 0, command.text
     verdicts = {number: site.result(number)["verdict"] for number in (2, 3, 4, 5, 6, 7, 1003, 1004)}
     assert set(verdicts.values()) == {"done"}
-    logs = [site.sweep / str(number) / "status" / "job.log" for number in verdicts]
+    logs = [site.sweep / str(number) / "status" / "stdout.log" for number in verdicts]
     assert [log.read_text().count("done: ") for log in logs] == [1] * 8
     assert len(site.ids()) == 4
     indices = sorted(entry["SLURM_ARRAY_TASK_ID"] for entry in site.diary())

@@ -52,7 +52,7 @@ def config(how: str = "none", **settings: Any) -> EngineConfig:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    return tmp_path / "status" / "engine_host.log"
+    return tmp_path / "status" / "stdout.log"
 
 
 @pytest.fixture
@@ -131,11 +131,11 @@ def test_nothing_of_ours_is_imported_there_but_what_an_engine_may_import(opened:
 @pytest.mark.parametrize(
     ("how", "kind", "message", "hint"),
     [
-        ("SIGKILL", EngineDied, r"was killed by SIGKILL while generating\.$", r"memory ran out.*engine_host\.log"),
-        ("SIGSEGV", EngineDied, r"was killed by SIGSEGV while generating: Fatal Python error: Segm", "engine_host"),
-        ("exit", EngineDied, r"exited with code 3 while generating: cannot find libcuda\.so\.$", "engine_host"),
-        ("close", EngineDied, r"(closed its end of the channel|exited with code 0) while generating", "engine_host"),
-        ("garbage", EngineProtocolError, r"not of the protocol while generating: .*Loading checkpoint", "engine_host"),
+        ("SIGKILL", EngineDied, r"was killed by SIGKILL while generating\.$", r"memory ran out.*stdout\.log"),
+        ("SIGSEGV", EngineDied, r"was killed by SIGSEGV while generating: Fatal Python error: Segm", "stdout.log"),
+        ("exit", EngineDied, r"exited with code 3 while generating: cannot find libcuda\.so\.$", "stdout.log"),
+        ("close", EngineDied, r"(closed its end of the channel|exited with code 0) while generating", "stdout.log"),
+        ("garbage", EngineProtocolError, r"not of the protocol while generating: .*Loading checkpoint", "stdout.log"),
     ],
 )
 def test_how_it_ended_is_named_and_the_next_case_has_another(

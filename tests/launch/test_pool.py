@@ -19,7 +19,7 @@ from fvhydra.engines.mock import MockEngine
 
 class Spoiler(MockEngine):
     def generate(self, case, progress):
-        Path("multirun/generate/night/1/status/job.log").mkdir(parents=True, exist_ok=True)
+        Path("multirun/generate/night/1/status/stdout.log").mkdir(parents=True, exist_ok=True)
         return super().generate(case, progress)
 """
 
@@ -89,12 +89,12 @@ def test_a_job_that_dies_is_one_failed_job(cli: Cli, tmp_path: Path) -> None:
         "job 0: The worker was killed by SIGKILL.",
         "job 1: The worker was killed by SIGSEGV: Fatal Python error: Segmentation fault",
         "job 2: The worker was killed by SIGABRT: Fatal Python error: Aborted",
-        "log: multirun/generate/night/1/status/job.log",
+        "log: multirun/generate/night/1/status/stdout.log",
         "sweep=multirun/generate/night",
     ):
         assert line in command.out
     assert "reported by" not in command.out
-    assert "Segmentation fault" in (tmp_path / "multirun/generate/night/1/status/job.log").read_text()
+    assert "Segmentation fault" in (tmp_path / "multirun/generate/night/1/status/stdout.log").read_text()
 
 
 def test_fail_fast_starts_no_other(cli: Cli, tmp_path: Path) -> None:

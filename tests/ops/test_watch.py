@@ -144,7 +144,7 @@ def test_all_runs_below_a_folder_and_those_that_come_later(
     sweep = tmp_path / "multirun" / "mine"
     _ended(sweep / "0", Verdict.PASS)
     files.write_json(sweep / "1" / "job.json", {"title": "seed=2", "config": {"op": {"name": "generate"}}})
-    log = sweep / "1" / "status" / "job.log"
+    log = sweep / "1" / "status" / "stdout.log"
 
     def elsewhere() -> None:  # a container, whose status comes home at the end
         time.sleep(2)

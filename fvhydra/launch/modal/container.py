@@ -35,7 +35,7 @@ def run_job(payload: dict[str, Any]) -> dict[str, Any]:
     Path(payload["cwd"]).mkdir(parents=True, exist_ok=True)
     folder = Path(payload["folder"])
     (folder / "status").mkdir(parents=True, exist_ok=True)
-    with open(folder / "status" / "job.log", "wb") as log:
+    with open(folder / "status" / "stdout.log", "ab") as log:  # the engine adds to it too
         returncode, late = _run_worker(payload, folder, log)
     at_home = set(payload["files"]) - set(payload["back"])
     digests = _copy(folder, Path(payload["outputs"]), leave=set(map(Path, at_home)))

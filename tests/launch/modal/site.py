@@ -55,7 +55,7 @@ class Site:
     def logs(self, op: str) -> list[str]:
         """What the jobs of the newest sweep have said so far."""
         with contextlib.suppress(OSError, ValueError):
-            return [path.read_text() for path in sorted(self.sweep(op).glob("*/status/job.log"))]
+            return [path.read_text() for path in sorted(self.sweep(op).glob("*/status/stdout.log"))]
         return []
 
     def result(self, op: str, number: int) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine of a job: in a process of its own, loaded when it is first needed, and stopped when it takes too long."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from types import TracebackType
+
+from fvhydra.core.case import Case
+from fvhydra.core.errors import EngineHung, InfrastructureError
+from fvhydra.engines.base import GeneratedMedia
+from fvhydra.engines.hosted import HostedEngine
+from fvhydra.ops.context import Context
+from fvhydra.ops.generation import flat, load_request
+
+
+class ClipEngine:
+    """Generates the clips of a job within their limits. Use it as a context: whatever happens, its process ends.
+
+    It is in a process of its own whatever ``engine=`` says, because nothing else can be stopped while it is inside
+    native code.
+
+    Args:
+        context: The job.
+        clip_s: Longest time for one clip, s.
+        budget_s: Longest time for everything from now on, s.
+    """
+
+    def __init__(self, context: Context, clip_s: float, budget_s: float) -> None:
+        self._context = context
+        self._clip_s, self._budget_s = clip_s, budget_s
+        self._began = time.monotonic()
+        self._engine: HostedEngine | None = None
+        self._with_image = False
+        self.facts: dict[str, str] = {}
+        """Provenance of what is generated: facts of the machine and of the engine, flat."""
+
+    def __enter__(self) -> ClipEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def left_s(self) -> float:
+        """What is left of the whole budget, s."""
+        return max(self._budget_s - (time.monotonic() - self._began), 0.0)
+
+    def generate(self, case: Case) -> GeneratedMedia:
+        """Generate one clip.
+
+        Raises:
+            EngineHung: It took longer than it may, and its process was ended; or the whole budget is spent.
+            UsageError, InfrastructureError: What the engine says, or how its process ended.
+        """
+        engine = self._loaded(case)
+        engine.limit_s = self._limit_s(self._clip_s)
+        return engine.generate(case, self._context.progress)
+
+    def close(self) -> None:
+        """End the engine's process."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    def _limit_s(self, most_s: float | None) -> float:
+        if not self.left_s:
+            raise EngineHung(
+                f"The job has used up its {self._budget_s:g} s, guardrails.max_clip_seconds for each of its clips.",
+            )
+        own = self._context.config.engine.timeout_s
+        return min(limit for limit in (self.left_s, most_s, own) if limit is not None)
+
+    def _loaded(self, case: Case) -> HostedEngine:
+        """The engine, with the pipeline that a clip with or without a first frame needs."""
+        with_image = case.image is not None
+        if self._engine is not None and self._with_image == with_image:
+            return self._engine
+        self.close()  # two pipelines need not fit beside each other
+        config, progress = self._context.config, self._context.progress
+        self._engine = HostedEngine(replace(config.engine, isolate=True), self._context.run.stdout_log)
+        self._with_image = with_image
+        self._engine.limit_s = self._limit_s(None)
+        progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
+        self._engine.load(load_request(config, [case]), progress)
+        self.facts = self._engine.environment() | flat(self._engine.facts())
+        if config.tier.perturb_weights:
+            self.facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
+        return self._engine
+
+
+def why(error: InfrastructureError, max_clip_seconds: float) -> str:
+    """A sentence on why a clip was not made, which says so where a guardrail stopped it."""
+    if isinstance(error, EngineHung):
+        return f"{error.message} (guardrails.max_clip_seconds={max_clip_seconds:g})"
+    return error.message

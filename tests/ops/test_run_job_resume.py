@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``op=run_job`` goes on where it stopped, and keeps what was finished as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from tests.launch.commands import started
+from tests.ops.folders import latest_of
+from tests.ops.story import STORY, TOYS, WORDS, digests, made, record, runs_of, write_story
+
+
+def test_the_same_command_again_keeps_every_clip(cli: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path)
+    assert cli(*TOYS).code == 0
+    [run] = runs_of(tmp_path)
+    before, inodes = digests(run), _inodes(run)
+    done = cli(*TOYS)
+    assert done.code == 0 and "3 of 3 case(s) were finished by an earlier attempt and kept." in done.out
+    assert runs_of(tmp_path) == [run] and digests(run) == before and _inodes(run) == inodes
+    assert made(tmp_path) == ["one", "two", "three"]
+
+
+def _inodes(run: Path) -> list[int]:
+    return [path.stat().st_ino for path in sorted((run / "clips").iterdir())]
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "frame"])
+def test_a_clip_that_is_damaged_is_made_again(cli: Cli, tmp_path: Path, damage: str) -> None:
+    write_story(tmp_path)
+    assert cli(*TOYS).code == 0
+    [run] = runs_of(tmp_path)
+    before, inodes = digests(run), _inodes(run)
+    path = run / ("frames/last_frame_001.png" if damage == "frame" else "clips/clip_001.mp4")
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert cli(*TOYS, f"run={run}").code == 0
+    assert made(tmp_path) == ["one", "two", "three", "two"]
+    assert digests(run) == before and _inodes(run)[0] == inodes[0]
+    assert [case["kept"] for case in latest_of(tmp_path)["cases"]] == [True, False, True]
+    assert record(run, 1)["attempts"] == 2
+
+
+def test_a_clip_whose_text_changed_is_made_again_and_all_that_chain_from_it(cli: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path)
+    assert cli(*TOYS).code == 0
+    [run] = runs_of(tmp_path)
+    changed = [STORY["clips"][0], {"prompt": "other"}, STORY["clips"][2]]
+    write_story(tmp_path, clips=changed)
+    assert cli(*TOYS).code == 0
+    assert made(tmp_path) == ["one", "two", "three", "other", "three"]
+    assert runs_of(tmp_path) == [run] and record(run, 1)["prompt"] == "other"
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    after = digests(run)
+    shutil.rmtree(tmp_path / "outputs")
+    assert cli(*TOYS).code == 0
+    [again] = runs_of(tmp_path)
+    assert digests(again) == after
+
+
+def test_what_is_another_job_has_a_folder_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path)
+    for words in ((), ("seed=3",), ("model=cogvideox15_5b_i2v",), ("resume=false",)):
+        assert cli(*WORDS, *words).code == 0
+    assert len(runs_of(tmp_path)) == 4
+
+
+def test_one_that_runs_is_not_taken_up(cli: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path)
+    assert cli(*WORDS).code == 0
+    [run] = runs_of(tmp_path)
+    status = json.loads((run / "status" / "status.json").read_text())
+    (run / "status" / "status.json").write_text(json.dumps(status | {"state": "running", "pid": os.getpid()}))
+    done = cli(*WORDS)
+    assert done.code == 2 and "is still running" in done.text
+
+
+def _killed_and_resumed(folder: Path, cache_dir: Path, kills: int, seed: int) -> None:
+    write_story(folder)
+    rng = random.Random(seed)
+    for _ in range(kills):
+        with started(folder, cache_dir, *WORDS, own_group=True) as process:
+            time.sleep(rng.uniform(0.4, 2.4))
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_it_comes_to_the_same(cli: Cli, tmp_path: Path, cache_dir: Path, kills: int) -> None:
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    write_story(tmp_path)
+    assert cli(*WORDS, f"runtime.output_dir={undisturbed}").code == 0
+    [expected] = (undisturbed / "run_job" / "story").iterdir()
+    _killed_and_resumed(tmp_path, cache_dir, kills, seed=kills)
+    done = cli(*WORDS)
+    assert done.code == 0, done.text
+    assert digests(tmp_path / "outputs" / "latest") == digests(expected)
