@@ -25,9 +25,11 @@ from fvhydra.core.verdict import AGAIN, Verdict
 from fvhydra.report.baseline import baseline_sentences, baseline_tables
 from fvhydra.report.measures import measured_values
 from fvhydra.report.wording import (
+    MEASURED_COLUMNS,
     PERF_COLUMNS,
     change_cells,
     commands,
+    measured_cells,
     number,
     outcome,
     perf_cells,
@@ -161,6 +163,7 @@ class Terminal:
         self._table(("metric", "value", "samples"), map(score_cells, result.metrics))
         self._table(("metric", "difference", "wins/losses/ties"), map(change_cells, result.comparisons))
         self.say([f"  {metrics}: {why}" for metrics, why in unmeasured(result)])
+        self._table(MEASURED_COLUMNS, map(measured_cells, result.measurements))
         for found in result.performance:
             reason = escape(found.reason) if len(result.performance) > 1 else f"[dim]{escape(found.target)}[/]"
             self.out.print(f"  {escape(perf_name(found))}: {_styled(found.verdict)}  {reason}")

@@ -63,12 +63,12 @@ def doc(
     return dataclasses.field(metadata=metadata)
 
 
-def one_of(*allowed: str) -> AfterValidator:
-    """A string out of a closed list (OmegaConf 2.3 has no ``Literal``)."""
+def one_of(*allowed: str | None) -> AfterValidator:
+    """A string out of a closed list (OmegaConf 2.3 has no ``Literal``), or None where that is in it."""
 
-    def check(value: str) -> str:
+    def check(value: str | None) -> str | None:
         if value not in allowed:
-            raise ValueError(f"must be one of: {', '.join(allowed)}")
+            raise ValueError(f"must be one of: {', '.join(filter(None, allowed))}")
         return value
 
     return AfterValidator(check)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from omegaconf import MISSING
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.fields import Name, NonNegative, Positive, PositiveFloat, Words, doc, one_of
@@ -169,6 +169,38 @@ class EvalCompareConfig(OpConfig):
 @dataclass
 class MetricsOpConfig(OpConfig):
     """List the metrics, or explain one."""
+
+
+Said = Annotated[str | None, BeforeValidator(lambda value: None if value in ("", "false") else value)]
+"""A variable of a CI system, which says ``false`` or nothing where there is no such thing."""
+
+
+@dataclass
+class CiConfig:
+    """Where a measurement comes from, as its CI says."""
+
+    run_source: Annotated[Said, one_of(None, "pr", "local", "scheduled_main", "unknown")] = doc(
+        "null: derived from the others", None, variable="PERF_RUN_SOURCE"
+    )
+    commit: Said = doc("Commit that is measured; null: that of the checkout", None, variable="BUILDKITE_COMMIT")
+    branch: Said = doc("Its branch", None, variable="BUILDKITE_BRANCH")
+    pr_number: Said = doc("Its pull request", None, variable="BUILDKITE_PULL_REQUEST")
+    test_scope: Said = doc("full for the whole suite", None, variable="TEST_SCOPE")
+    build_url: Said = doc("Address of the build", None, variable="BUILDKITE_BUILD_URL")
+    build_id: Said = doc("Id of the build", None, variable="BUILDKITE_BUILD_ID")
+    job_id: Said = doc("Id of the job", None, variable="BUILDKITE_JOB_ID")
+
+
+@dataclass
+class BenchConfig(OpConfig):
+    """Measure speed and memory."""
+
+    warmup: Positive | None = doc(
+        "Runs before those that count, the first among them; null: the benchmark's, or 2", None
+    )
+    runs: Positive | None = doc("Runs that count; null: the benchmark's, or 5", None)
+    benchmark_file: str | None = doc("A benchmark of the ecosystem, JSON, instead of benchmark=", None)
+    ci: CiConfig = doc("Where it comes from", factory=CiConfig)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from omegaconf import MISSING
 from pydantic.dataclasses import dataclass
 
 from fvhydra.config.backend import BackendConfig
+from fvhydra.config.benchmark import BenchmarkConfig
 from fvhydra.config.engine import EngineConfig
 from fvhydra.config.fields import NonNegative, Seed, Words, doc
 from fvhydra.config.gpu import GpuConfig
@@ -36,6 +37,7 @@ class Config:
     gpu: GpuConfig = doc("The GPU type that the result belongs to", MISSING)
     prompts: PromptsConfig = doc("The prompt set", MISSING)
     metrics: MetricsConfig = doc("How clips are measured; one word or a list", MISSING)
+    benchmark: BenchmarkConfig = doc("What op=bench measures, and under which ids", factory=BenchmarkConfig)
     store: StoreConfig = doc("Where references live", MISSING)
     launcher: LauncherConfig = doc("Where the jobs run", MISSING)
     runtime: RuntimeConfig = doc("Folders, threads, progress", MISSING)

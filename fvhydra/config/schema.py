@@ -39,6 +39,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "publish": op.PublishConfig,
         "attach": op.AttachConfig,
         "bundle": op.BundleConfig,
+        "bench": op.BenchConfig,
         "doctor": op.DoctorConfig,
         "verify": op.VerifyConfig,
         "watch": op.WatchConfig,

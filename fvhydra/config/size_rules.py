@@ -13,11 +13,14 @@ MOST_PIXELS = 2**32
 """Of all frames of a clip: 2,000 frames of 1920x1080 have fewer."""
 
 
-def problems(model: ModelConfig, sampling: Sampling) -> list[str]:
+def problems(model: ModelConfig, sampling: Sampling, compared: bool = True) -> list[str]:
     """What of ``sampling`` the model cannot do, one sentence each; empty when all is well.
 
     A sentence names the full key, the value, the rule and the nearest legal values. Null sizes are the library's own
     and always legal.
+
+    Args:
+        compared: Whether the clips will be compared, for which they must be large enough.
     """
     limits = model.constraints
     found = []
@@ -35,7 +38,7 @@ def problems(model: ModelConfig, sampling: Sampling) -> list[str]:
         if value is not None:
             step = limits.size_multiple
             found += _off_grid(f"sampling.{key}", value, step, 0, f"a multiple of {step}", model.name)
-            if model.artifact == "pixel" and value <= MS_SSIM_ABOVE:
+            if compared and model.artifact == "pixel" and value <= MS_SSIM_ABOVE:
                 found.append(f"sampling.{key}={value}: five-scale MS-SSIM needs more than {MS_SSIM_ABOVE}.")
     pixels = (sampling.num_frames or 1) * (sampling.height or 1) * (sampling.width or 1)
     if pixels > MOST_PIXELS:

@@ -13,6 +13,7 @@ import sys
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from fvhydra import __version__
 
@@ -26,8 +27,12 @@ PLACE = ("host", "platform", "machine", "cpu", "gpu", "git_dirty")
 GPU_FACTS = ("gpu", "cuda", "cudnn", "driver", "tf32")
 """Facts of :func:`gpu_state`."""
 
-ENGINE_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "fastvideo")
-"""Packages that an engine's output may depend on."""
+ENGINE_PACKAGES = (
+    *("torch", "diffusers", "transformers", "accelerate", "numpy", "fastvideo"),
+    *("fastvideo-kernel", "flash-attn", "flash-attn-4", "flash-attention-fp4", "flashinfer-python", "flashinfer"),
+    *("nvidia-cutlass-dsl", "cutlass-dsl", "sageattention", "sageattn3", "triton", "xformers"),
+)
+"""Packages that an engine's output and speed may depend on; the later ones are kernels."""
 
 _PACKAGES = (*ENGINE_PACKAGES, "av", "opencv-python-headless")
 
@@ -108,6 +113,18 @@ def gpu_state() -> dict[str, str]:
         "driver": driver[0] if driver else "unknown",
         "tf32": " and ".join(name for name, on in rounded.items() if on) or "off",
     }
+
+
+def gpu_devices() -> list[dict[str, Any]]:
+    """``name``, ``memory_bytes``, ``compute_capability`` of each GPU that torch sees; none before it is loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return []
+    found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    return [
+        {"name": gpu.name, "memory_bytes": gpu.total_memory, "compute_capability": f"{gpu.major}.{gpu.minor}"}
+        for gpu in found
+    ]
 
 
 def _cpu_model() -> str:

@@ -19,6 +19,27 @@ STATUSES = {
 
 
 @dataclass
+class PerfMeasurement:
+    """What was measured of one quantity over several runs.
+
+    Attributes:
+        name: Its key in records.
+        title: What people read.
+        unit: ``s``, ``fps`` or ``MB``.
+        median: Over the runs.
+        samples: Of each run.
+        share: Of the latency; None where it is no part of that.
+    """
+
+    name: str
+    title: str
+    unit: str
+    median: float
+    samples: list[float]
+    share: float | None = None
+
+
+@dataclass
 class PerfMetric:
     """A metric of a record beside its baseline.
 

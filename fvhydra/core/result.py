@@ -14,7 +14,7 @@ from fvhydra.core.artifacts import ClipFacts, LatentComparison, LatentNumerics, 
 from fvhydra.core.baseline import BaselineMove
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
-from fvhydra.core.performance import PerfComparison
+from fvhydra.core.performance import PerfComparison, PerfMeasurement
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
 
@@ -147,6 +147,7 @@ class RunResult:
             before and ``run`` for the one after. None where one of them does not say.
         comparisons: What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``.
         performance: What comparing performance records with their baselines found.
+        measurements: What was measured of speed and memory.
         sides: What the two sides of a case are called.
         baselines: How performance baselines are moved by the change that the run prepared.
         change: The change of a store that the run prepared; None where there is none.
@@ -165,6 +166,7 @@ class RunResult:
     environment_difference: list[Difference] | None = field(default_factory=list)
     comparisons: list[MetricComparison] = field(default_factory=list)
     performance: list[PerfComparison] = field(default_factory=list)
+    measurements: list[PerfMeasurement] = field(default_factory=list)
     gates: list[GateResult] = field(default_factory=list)
     sides: tuple[str, str] = ("reference", "generated")
     baselines: list[BaselineMove] = field(default_factory=list)

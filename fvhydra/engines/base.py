@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fvhydra.core.environment import environment, gpu_state
+from fvhydra.core.environment import environment, gpu_devices, gpu_state
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 
@@ -237,6 +237,10 @@ class Engine(ABC):
             gpu: Whether it runs on a GPU, whose facts belong to them then.
         """
         return environment() | (gpu_state() if gpu else {})
+
+    def devices(self) -> list[dict[str, Any]]:
+        """The GPUs that the process of the engine sees, see :func:`fvhydra.core.environment.gpu_devices`."""
+        return gpu_devices()
 
     def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
         """Generate one case and write down what was computed on the way. It computes what :meth:`generate` does.

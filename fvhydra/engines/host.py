@@ -123,6 +123,9 @@ class Host:
     def _call_environment(self, reporter: Reporter, gpu: bool) -> Any:
         return self._engine.environment(gpu)
 
+    def _call_devices(self, reporter: Reporter) -> Any:
+        return self._engine.devices()
+
     def _call_close(self, reporter: Reporter) -> None:
         if self._engine is not None:
             self._engine.close()

@@ -159,6 +159,10 @@ class HostedEngine(Engine):
             return overlaid(self._process.call("environment", gpu=gpu))
         return overlaid(describe(self.config).environment)
 
+    def devices(self) -> list[dict[str, Any]]:
+        alive = self._process is not None and self._process.alive
+        return list(self._process.call("devices")) if self._process is not None and alive else []
+
     def close(self) -> None:
         process, self._process = self._process, None
         with self._scratch:

@@ -20,7 +20,8 @@ from fvhydra.core.verdict import Verdict, worst
 from fvhydra.ops.base import Op
 from fvhydra.ops.cases import carried_words
 from fvhydra.ops.context import Context, Prepared
-from fvhydra.performance.benchmark import Benchmark, read_benchmark_file
+from fvhydra.performance.benchmark import Benchmark
+from fvhydra.performance.chosen import chosen_benchmark
 from fvhydra.performance.conclusion import concluded
 from fvhydra.performance.gate import Samples, check
 from fvhydra.performance.history import History, read_history
@@ -54,7 +55,7 @@ class CheckPerf(Op):
     def preflight(self, context: Context) -> None:
         """Refuse what is no record, and a store that cannot be written where it will have to be."""
         given = self._given(context.config)
-        self._benchmark()
+        self._benchmark(context.config)
         refuse_wrong_words(self.config.confirm, KINDS[_KIND].phrases)
         paths = Counter(record_path(each.record) for each in given)
         if twice := [path for path, times in paths.items() if times > 1]:
@@ -84,7 +85,7 @@ class CheckPerf(Op):
     def run(self, context: Context) -> RunResult:
         """Leave the comparisons in ``result.json``, and the records that are to be appended, with their change."""
         given = self._given(context.config)
-        benchmark = self._benchmark()
+        benchmark = self._benchmark(context.config)
         context.progress.stage("sync", msg=f"records of {context.store.location}")
         history = read_history(context.store, mirror_folder(self.config.mirror))
         found = [self._checked(each, history, benchmark) for each in given]
@@ -121,9 +122,8 @@ class CheckPerf(Op):
             return paths
         raise UsageError(f"{folder} has no performance record.", "Give the folder of an op=bench.")
 
-    def _benchmark(self) -> Benchmark | None:
-        path = self.config.benchmark_file
-        return None if path is None else read_benchmark_file(files.given_path(path))
+    def _benchmark(self, config: Config) -> Benchmark | None:
+        return chosen_benchmark(config.benchmark, self.config.benchmark_file)
 
     def _checked(self, given: _Given, history: History, benchmark: Benchmark | None) -> PerfComparison:
         record = given.record

@@ -12,7 +12,7 @@ from fvhydra.core.errors import EngineHung, InfrastructureError
 from fvhydra.engines.base import GeneratedMedia
 from fvhydra.engines.hosted import HostedEngine
 from fvhydra.ops.context import Context
-from fvhydra.ops.generation import flat, load_request
+from fvhydra.ops.generation import engine_facts, load_request
 
 
 class ClipEngine:
@@ -86,7 +86,7 @@ class ClipEngine:
         self._engine.limit_s = self._limit_s(None)
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
         self._engine.load(load_request(config, [case]), progress)
-        self.facts = self._engine.environment() | flat(self._engine.facts())
+        self.facts = engine_facts(self._engine, config)
         if config.tier.perturb_weights:
             self.facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
         return self._engine

@@ -18,7 +18,7 @@ from fvhydra.core.case import Case
 from fvhydra.core.errors import FvhydraError, InfrastructureError
 from fvhydra.core.result import CaseResult
 from fvhydra.core.run import RunFolder
-from fvhydra.engines.base import GeneratedMedia, LoadRequest
+from fvhydra.engines.base import Engine, GeneratedMedia, LoadRequest
 from fvhydra.engines.choice import check_engine, devices_of, open_engine
 from fvhydra.media import latent
 from fvhydra.ops.context import Context
@@ -101,8 +101,7 @@ def generate_each(
     try:
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
         engine.load(load_request(config, cases), progress)
-        used = devices_of(config) > 0 and not engine.capabilities.procedural
-        facts = engine.environment(gpu=used) | flat(engine.facts())
+        facts = engine_facts(engine, config)
         if config.tier.perturb_weights:  # not in the recipe, so that a gate can fail; here, so that nobody is misled
             facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
         context.run.update_manifest(environment=facts)
@@ -137,6 +136,12 @@ def generate_each(
                 yield before.result()
     finally:
         engine.close()
+
+
+def engine_facts(engine: Engine, config: Config) -> dict[str, str]:
+    """What an engine that is loaded runs with, flat; the facts of GPUs only where it was given any."""
+    on_gpu = devices_of(config) > 0 and not engine.capabilities.procedural
+    return engine.environment(gpu=on_gpu) | flat(engine.facts())
 
 
 def load_request(config: Config, cases: Sequence[Case]) -> LoadRequest:

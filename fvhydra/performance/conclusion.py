@@ -27,7 +27,10 @@ def concluded(record: PerfRecord, found: PerfComparison) -> PerfRecord:
             "regression_thresholds": serialized(policies(given if isinstance(given, dict) else None)),
             "comparison_status": found.status,
             "comparison_status_reason": found.reason,
-            "baseline_eligible": passed and record.success and record.run_source == TRUSTED_SOURCE,
+            "baseline_eligible": passed
+            and record.success
+            and record.run_source == TRUSTED_SOURCE
+            and record.fields.get("benchmark_declared") is not False,  # ids that nobody declared are nobody else's
         }
     elif not passed:
         fields["baseline_eligible"] = False

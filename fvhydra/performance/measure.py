@@ -14,9 +14,10 @@ from fvhydra.core.progress import Progress
 from fvhydra.engines import measured
 from fvhydra.engines.base import COMPONENTS, PROCESS_TREE, Engine, GeneratedMedia
 from fvhydra.performance.conditions import RunConditions, Watch, moved
+from fvhydra.performance.samples import MEASURED
 
-FIRST, WARMUP, MEASURED = "first", "warmup", "measured"
-"""Kinds of runs. The first one after loading compiles and searches for kernels, and is kept apart."""
+FIRST, WARMUP = "first", "warmup"
+"""Kinds of runs that do not count. The first one after loading compiles and searches for kernels, and is kept apart."""
 
 VALUES = ("latency", "throughput", "memory", *COMPONENTS, "other_time_s")
 """What is known of a run, by the names of performance records; ``other_time_s`` is what no component accounts for."""

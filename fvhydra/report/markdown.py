@@ -13,11 +13,13 @@ from fvhydra.report.baseline import baseline_sentences, baseline_tables
 from fvhydra.report.differences import shared
 from fvhydra.report.measures import headline, worst_first
 from fvhydra.report.wording import (
+    MEASURED_COLUMNS,
     PERF_COLUMNS,
     TONES,
     change_cells,
     commands,
     first_line,
+    measured_cells,
     outcome,
     perf_cells,
     perf_name,
@@ -118,7 +120,12 @@ def _metrics(result: RunResult) -> list[str]:
 
 
 def _performance(result: RunResult) -> list[str]:
-    lines = []
+    lines: list[str] = []
+    if result.measurements:
+        lines += [
+            *_table(MEASURED_COLUMNS, [list(map(code, measured_cells(each))) for each in result.measurements]),
+            "",
+        ]
     for found in result.performance:
         rows = [list(map(code, perf_cells(metric))) for metric in found.metrics]
         name = f"{code(perf_name(found))}: {_badge(found.verdict)} {code(found.reason)}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fvhydra.core.comparison import MetricComparison
-from fvhydra.core.performance import PerfComparison, PerfMetric
+from fvhydra.core.performance import PerfComparison, PerfMeasurement, PerfMetric
 from fvhydra.core.result import CaseResult, NextCommand, RunResult
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
@@ -160,6 +160,17 @@ def _allowed(found: PerfMetric) -> str:
     if not found.gated:
         return ", ".join(["any", *most])
     return ", ".join([*([] if found.allowed_change is None else [f"{found.allowed_change:+.1%}"]), *most])
+
+
+MEASURED_COLUMNS = ("measured", "median", "lowest to highest", "of the latency")
+"""Of the table of what a run measured."""
+
+
+def measured_cells(found: PerfMeasurement) -> tuple[str, ...]:
+    """A line of the table :data:`MEASURED_COLUMNS`."""
+    between = f"{_quantity(min(found.samples), '').strip()} to {_quantity(max(found.samples), found.unit)}"
+    share = "" if found.share is None else f"{100 * found.share:.1f} %"
+    return found.title, _quantity(found.median, found.unit), between, share
 
 
 def _quantity(value: float | None, unit: str) -> str:

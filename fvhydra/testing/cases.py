@@ -31,14 +31,16 @@ STEPS = 3
 
 
 def read(schema: type, *path: str) -> Any:
-    """A file of ``conf/`` as an object of its dataclass; what it builds on is beside it."""
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), *_layers(conf_dir().joinpath(*path))))
+    """A file of ``conf/`` as an object of its dataclass, on top of those of its group that it builds on."""
+    return OmegaConf.to_object(
+        OmegaConf.merge(OmegaConf.structured(schema), *_layers(conf_dir() / path[0], "/".join(path[1:])))
+    )
 
 
-def _layers(path: Path) -> list[Any]:
-    node: Any = OmegaConf.load(path)
-    below = [name for name in node.pop("defaults", []) if name != "_self_"]
-    return [layer for name in below for layer in _layers(path.with_name(f"{name}.yaml"))] + [node]
+def _layers(group: Path, name: str) -> list[Any]:
+    node: Any = OmegaConf.load(group / name)
+    below = [f"{other.removesuffix('@_here_')}.yaml" for other in node.pop("defaults", []) if other != "_self_"]
+    return [layer for other in below for layer in _layers(group, other)] + [node]
 
 
 def model(name: str, **changes: Any) -> ModelConfig:

@@ -19,7 +19,7 @@ from fvhydra.testing import cases
 def test_groups_are_the_keys_that_have_keys_of_their_own() -> None:
     assert schema.groups() == {
         *("op", "model", "sampling", "engine", "backend", "tier", "gpu", "prompts", "metrics", "store", "launcher"),
-        "runtime",
+        *("runtime", "benchmark"),
     }
 
 
@@ -53,6 +53,14 @@ def test_keys_that_are_read_from_the_environment() -> None:
         "launcher.image.tag": "IMAGE_VERSION",
         "runtime.cache_dir": "FVHYDRA_CACHE",
         "op.max_intra_batch_regression": "PERF_MAX_REGRESSION",
+        "op.ci.run_source": "PERF_RUN_SOURCE",
+        "op.ci.commit": "BUILDKITE_COMMIT",
+        "op.ci.branch": "BUILDKITE_BRANCH",
+        "op.ci.pr_number": "BUILDKITE_PULL_REQUEST",
+        "op.ci.test_scope": "TEST_SCOPE",
+        "op.ci.build_url": "BUILDKITE_BUILD_URL",
+        "op.ci.build_id": "BUILDKITE_BUILD_ID",
+        "op.ci.job_id": "BUILDKITE_JOB_ID",
     }
 
 
