@@ -22,7 +22,7 @@ from fvhydra.ops.cases import carried_words
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.performance.benchmark import Benchmark
 from fvhydra.performance.chosen import chosen_benchmark
-from fvhydra.performance.conclusion import concluded
+from fvhydra.performance.conclusion import TRUSTED_SOURCE, concluded
 from fvhydra.performance.gate import Samples, check
 from fvhydra.performance.history import History, read_history
 from fvhydra.performance.mirror import mirror_folder
@@ -192,8 +192,8 @@ class CheckPerf(Op):
         following: dict[str, NextCommand] = {}
         for each, comparison in zip(given, found, strict=True):
             op = {Verdict.NO_REFERENCE: "seed_perf", Verdict.REGRESSION: "reseed_perf"}.get(comparison.verdict)
-            if op == "seed_perf" and each.record.identity is None:
-                op = "reseed_perf"  # which makes the first baseline of records without identity too
+            if op == "seed_perf" and (each.record.identity is None or each.record.run_source != TRUSTED_SOURCE):
+                op = "reseed_perf"  # which makes first baselines too, of whatever a person has reviewed
             if op is not None and op not in following:
                 following[op] = NextCommand(_PURPOSES[comparison.verdict], _command(op, each, context))
         return list(following.values())

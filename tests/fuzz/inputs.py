@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import local
 
 from fvhydra.testing.command_server import CommandServer
-from tests.fuzz import files, records, settings, template
+from tests.fuzz import files, performance, records, settings, template
 from tests.fuzz.place import Place
 from tests.fuzz.rows import Row, table
 
@@ -36,6 +36,10 @@ CLASSES: dict[str, tuple[Trial, int]] = {
     "a manifest of samples, with other values or bytes in its rows": (files.manifest, 90),
     "a clip, sound, picture or folder of frames, with other bytes": (files.media, 60),
     "a picture as a first frame, with other bytes": (files.picture, 30),
+    "a performance record, its single runs, a benchmark or a history, with other values": (
+        performance.record_or_history,
+        60,
+    ),
     "a YAML file of an added folder: other values, bombs, classes, Hydra's own keys": (settings.added_folder, 70),
     "the settings of a project: other values, bombs, keys that only a person sets": (settings.project, 40),
     "a key of the schema, with a value that it cannot have": (settings.key, 320),

@@ -204,6 +204,8 @@ def test_what_becomes_the_first_baseline_is_left_and_suggested(check: Check, tmp
         False,
     )
     assert f"op.source_results={source.relative_to(tmp_path)}" in shown.out
+    local = check(with_identity(10, run_source="local", software_profile_id="sw-2"))
+    assert "op=reseed_perf" in local.out and "op=seed_perf op.source_results" not in local.out, local.text
     store_of(tmp_path, OLD)
     worse = check(record(10, latency=30.0), runs=[30.0] * 3)
     assert "op=reseed_perf op.model_id=toy-1gpu 'op.gpu_type=NVIDIA L40S'" in worse.out, worse.text
