@@ -98,7 +98,9 @@ class Bench(Op):
             engine.close()
         context.run.update_manifest(environment=dict(where.environment) | flat(dict(where.facts)))
         record = perf_record(job, case, runs, where, self.config.ci)
-        self._keep(context, record, runs, {"load_s": load_s, "memory_source": memory_source(runs)})
+        ceilings = job.benchmark.ceilings(record.gpu_type)
+        facts = {"load_s": load_s, "memory_source": memory_source(runs), "ceilings": ceilings}
+        self._keep(context, record, runs, facts)
         return RunResult(
             op=self.config.name,
             model=context.config.model.name,

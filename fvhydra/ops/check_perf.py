@@ -38,11 +38,12 @@ _KIND = "record"
 
 @dataclass(frozen=True)
 class _Given:
-    """A record to check, with its single runs where they are known."""
+    """A record to check, with its single runs where they are known, and the ceilings that it was measured under."""
 
     path: Path
     record: PerfRecord
     samples: Samples | None
+    ceilings: dict[str, float]
 
 
 class CheckPerf(Op):
@@ -55,7 +56,12 @@ class CheckPerf(Op):
     def preflight(self, context: Context) -> None:
         """Refuse what is no record, and a store that cannot be written where it will have to be."""
         given = self._given(context.config)
-        self._benchmark(context.config)
+        benchmark = self._benchmark(context.config)
+        if benchmark is not None and all(each.record.model_id != benchmark.benchmark_id for each in given):
+            raise UsageError(
+                f"None of the records is of the benchmark {benchmark.benchmark_id}: the first is of "
+                f"{given[0].record.model_id}."
+            )
         refuse_wrong_words(self.config.confirm, KINDS[_KIND].phrases)
         paths = Counter(record_path(each.record) for each in given)
         if twice := [path for path, times in paths.items() if times > 1]:
@@ -135,7 +141,7 @@ class CheckPerf(Op):
             history,
             samples=given.samples,
             overrides=overrides or None,
-            ceilings=benchmark.ceilings(record.gpu_type) if benchmark and ours else None,
+            ceilings=benchmark.ceilings(record.gpu_type) if benchmark and ours else given.ceilings,
             weights=None if self.config.any_weights else "",
         )
         return replace(found, record=str(given.path))
@@ -224,7 +230,7 @@ def _command(op: str, given: _Given, context: Context) -> str:
 def _read(path: Path) -> _Given:
     record, beside = read_record(path), samples_path(path)
     if not beside.is_file():
-        return _Given(path, record, None)
+        return _Given(path, record, None, {})
     found = read_samples(beside)
     values = {name: measured for name, measured in found.values.items() if measured}
-    return _Given(path, record, values or {"latency": []})
+    return _Given(path, record, values or {"latency": []}, found.ceilings)

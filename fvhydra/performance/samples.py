@@ -35,7 +35,7 @@ class SampleRun:
 
 @dataclass(frozen=True)
 class SamplesFile:
-    """A file of runs; ``facts`` is whatever else was written down of them."""
+    """A file of runs; ``facts`` is whatever else was written down of them, such as ``ceilings``."""
 
     runs: tuple[SampleRun, ...]
     schema_version: int = SCHEMA_VERSION
@@ -52,6 +52,13 @@ class SamplesFile:
         return {
             name: [value for run in self.measured if (value := run.values.get(name)) is not None] for name in METRICS
         }
+
+    @property
+    def ceilings(self) -> dict[str, float]:
+        """Metric to the most that it may be, as the benchmark said when it was measured."""
+        given = self.facts.get("ceilings")
+        found = given if isinstance(given, dict) else {}
+        return {name: float(most) for name, most in found.items() if name in METRICS and isinstance(most, (int, float))}
 
 
 def write_samples(path: Path, runs: Any, facts: dict[str, Any] | None = None) -> None:

@@ -110,10 +110,24 @@ def test_the_ceilings_of_a_benchmark_hold_its_own_records_only(check: Check, tmp
     over = check(record(9), "op.benchmark_file=toy.json")
     assert over.code == 1 and "Over the fixed ceiling of this GPU: latency 10 s, at most 9." in over.out, over.text
     assert "<= 9 s" in over.out
-    assert check(record(9), "op.benchmark_file=other.json").code == 0
+    other = check(record(9), "op.benchmark_file=other.json")
+    assert other.code == 2 and "None of the records is of the benchmark wan-t2v-1.3b-2gpu" in other.text, other.text
+    both = check([record(9), record(10, model_id=WAN["benchmark_id"])], "op.benchmark_file=other.json")
+    assert both.code == 1 and "2 records: 1 pass, 1 regression." in both.out, both.text
+    for path in (tmp_path / "bench" / "performance").glob("*wan*"):
+        path.unlink()
     loose = {"regression_thresholds": {"latency": {"threshold_percent": 2}}, "thresholds": {}}
     (tmp_path / "toy.json").write_text(json.dumps(WAN | {"benchmark_id": "toy-1gpu"} | loose))
     assert check(record(9, latency=20.0), "op.benchmark_file=toy.json", runs=[20.0] * 3).code == 0
+
+
+def test_a_bench_tells_the_ceilings_that_it_was_measured_under(command: Cli, tmp_path: Path) -> None:
+    store_of(tmp_path, OLD)
+    path = put(tmp_path / "bench" / "performance", record(9))
+    runs = [SampleRun("measured", {"latency": value}) for value in RUNS]
+    write_samples(samples_path(path), runs, {"ceilings": {"latency": 9.0, "volume": 1.0, "memory": "many"}})
+    shown = command("op=check_perf", "run=bench", f"op.mirror={tmp_path}/mirror")
+    assert shown.code == 1 and "latency 10 s, at most 9." in shown.out, shown.text
 
 
 def test_synthetic_weights_are_compared_when_asked(check: Check, tmp_path: Path) -> None:
