@@ -29,8 +29,16 @@ _STRICT = ConfigDict(extra="forbid")
 def _prompt(value: str) -> str:
     if not value.strip():
         raise ValueError("must have a text")
+    return _text(value)
+
+
+def _text(value: str) -> str:
     if len(value) > _PROMPT_CHARACTERS:
         raise ValueError(f"must have at most {_PROMPT_CHARACTERS:,} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be text, and holds half of a surrogate pair, or bytes that are not UTF-8") from None
     return value
 
 
@@ -60,7 +68,9 @@ class ClipSpec:
 
     prompt: Annotated[str, AfterValidator(_prompt), Field(min_length=1)] = doc("What it shows")
     id: Name | None = doc("What later clips call it in chain: clip:<id>; null: clip_000 and so on, by position", None)
-    negative_prompt: str | None = doc("What to stay away from; null: sampling.negative_prompt", None)
+    negative_prompt: Annotated[str, AfterValidator(_text)] | None = doc(
+        "What to stay away from; null: sampling.negative_prompt", None
+    )
     seed: Seed | None = doc("Its random seed; null: seed= plus its position", None)
     num_frames: Annotated[Positive, Field(le=100_000)] | None = doc("Its frames; null: sampling.num_frames", None)
     chain: Chain | None = doc(

@@ -103,6 +103,27 @@ class ClipLog:
     schema_version: int = SCHEMA_VERSION
 
 
+@dataclass
+class Story:
+    """What a job came to.
+
+    Attributes:
+        name: Of the job.
+        clips: How many it has.
+        stitched: The file with all clips; None while one is missing.
+        frames: Of that file.
+        fps: Of that file.
+        begins: The frame of it that each clip begins at.
+    """
+
+    name: str
+    clips: int
+    stitched: str | None = None
+    frames: int | None = None
+    fps: float | None = None
+    begins: list[int] = field(default_factory=list)
+
+
 def log_path(index: int) -> str:
     """Where the record of a clip is in the run folder."""
     return f"logs/log_{index:03}.json"

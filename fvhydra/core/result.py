@@ -12,6 +12,7 @@ import pydantic
 from fvhydra.config.problems import first_problem
 from fvhydra.core.artifacts import ClipFacts, LatentComparison, LatentNumerics, PixelComparison
 from fvhydra.core.baseline import BaselineMove
+from fvhydra.core.clip_log import Story
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
 from fvhydra.core.performance import PerfComparison, PerfMeasurement
@@ -153,6 +154,7 @@ class RunResult:
         change: The change of a store that the run prepared; None where there is none.
         notes: Sentences for the person.
         next_commands: What the person may want to run next.
+        story: Of a job of several clips: what it came to.
         details: What only this op has to say, JSON.
     """
 
@@ -173,6 +175,7 @@ class RunResult:
     change: ChangeStatus | None = None
     notes: list[str] = field(default_factory=list)
     next_commands: list[NextCommand] = field(default_factory=list)
+    story: Story | None = None
     details: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 

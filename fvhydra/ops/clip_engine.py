@@ -49,16 +49,36 @@ class ClipEngine:
         """What is left of the whole budget, s."""
         return max(self._budget_s - (time.monotonic() - self._began), 0.0)
 
+    def load(self, case: Case) -> None:
+        """Make the model ready for a clip, unless it is: with a first frame another pipeline is needed than without.
+
+        Raises:
+            EngineHung, UsageError, InfrastructureError: As :meth:`generate`.
+        """
+        with_image = case.image is not None
+        if self._engine is not None and self._with_image == with_image:
+            return
+        self.close()  # two pipelines need not fit beside each other
+        config, progress = self._context.config, self._context.progress
+        self._engine = HostedEngine(replace(config.engine, isolate=True), self._context.run.stdout_log)
+        self._with_image = with_image
+        self._engine.limit_s = self._limit_s(None)
+        progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
+        self._engine.load(load_request(config, [case]), progress)
+        self.facts = engine_facts(self._engine, config)
+        if config.tier.perturb_weights:
+            self.facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
+
     def generate(self, case: Case) -> GeneratedMedia:
-        """Generate one clip.
+        """Generate one clip, with what :meth:`load` made ready for it.
 
         Raises:
             EngineHung: It took longer than it may, and its process was ended; or the whole budget is spent.
             UsageError, InfrastructureError: What the engine says, or how its process ended.
         """
-        engine = self._loaded(case)
-        engine.limit_s = self._limit_s(self._clip_s)
-        return engine.generate(case, self._context.progress)
+        assert self._engine is not None  # load comes first
+        self._engine.limit_s = self._limit_s(self._clip_s)
+        return self._engine.generate(case, self._context.progress)
 
     def close(self) -> None:
         """End the engine's process."""
@@ -73,23 +93,6 @@ class ClipEngine:
             )
         own = self._context.config.engine.timeout_s
         return min(limit for limit in (self.left_s, most_s, own) if limit is not None)
-
-    def _loaded(self, case: Case) -> HostedEngine:
-        """The engine, with the pipeline that a clip with or without a first frame needs."""
-        with_image = case.image is not None
-        if self._engine is not None and self._with_image == with_image:
-            return self._engine
-        self.close()  # two pipelines need not fit beside each other
-        config, progress = self._context.config, self._context.progress
-        self._engine = HostedEngine(replace(config.engine, isolate=True), self._context.run.stdout_log)
-        self._with_image = with_image
-        self._engine.limit_s = self._limit_s(None)
-        progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
-        self._engine.load(load_request(config, [case]), progress)
-        self.facts = engine_facts(self._engine, config)
-        if config.tier.perturb_weights:
-            self.facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
-        return self._engine
 
 
 def why(error: InfrastructureError, max_clip_seconds: float) -> str:

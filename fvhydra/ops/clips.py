@@ -15,6 +15,7 @@ from fvhydra.core.environment import now
 from fvhydra.core.errors import EngineHung, InfrastructureError, UsageError
 from fvhydra.core.result import CaseResult
 from fvhydra.core.run import RunFolder
+from fvhydra.core.text import printable
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.clip_engine import ClipEngine
 from fvhydra.ops.context import Context
@@ -113,6 +114,7 @@ def make(context: Context, begin: Beginning, engine: ClipEngine, joined: bool) -
     )
     files.write_json(run.path / log_path(case.index), log)
     try:
+        engine.load(case)
         started = time.monotonic()
         media = engine.generate(case)
         context.progress.stage("encode", case.index)
@@ -121,7 +123,7 @@ def make(context: Context, begin: Beginning, engine: ClipEngine, joined: bool) -
         except UsageError as error:  # the disk is full: the request was fine
             raise InfrastructureError(error.message, error.hint) from error
     except BaseException as error:
-        log.state, log.error, log.ended = _state(error), str(error) or type(error).__name__, now()
+        log.state, log.error, log.ended = _state(error), printable(str(error)) or type(error).__name__, now()
         files.write_json(run.path / log_path(case.index), log)
         raise
     return result

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fvhydra.config.root import Config
 from fvhydra.core import files
+from fvhydra.core.clip_log import Story
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.core.result import CaseResult, NextCommand, RunResult
 from fvhydra.core.run import RunFolder
@@ -125,7 +126,7 @@ class RunJob(Op):
             verdict=Verdict.DONE,
             message=f"{len(results)} clip(s), {joined.frames} frames in {STITCHED}.",
             cases=results,
-            details={"job": plan.spec.name, "stitched": STITCHED},
+            story=Story(plan.spec.name, len(plan.clips), STITCHED, joined.frames, joined.fps, _begins(plan, results)),
         )
 
     def _stopped(
@@ -146,7 +147,7 @@ class RunJob(Op):
             cases=[*done, failed],
             notes=[error.hint] if error.hint else [],
             next_commands=[NextCommand("To go on from here", again)],
-            details={"job": plan.spec.name, "partial": True},
+            story=Story(plan.spec.name, len(plan.clips)),
         )
 
 
@@ -184,6 +185,15 @@ def _record(context: Context, plan: JobPlan) -> None:
     ]
     job: dict[str, Any] = {"name": plan.spec.name, "base": _base(context.config), "spec": plan.spec}
     context.run.update_manifest(cases=clips, job=job | {"budget_s": plan.budget_s})
+
+
+def _begins(plan: JobPlan, results: Sequence[CaseResult]) -> list[int]:
+    """The frame of the whole that each clip begins at."""
+    begins, at = [], 0
+    for clip, result in zip(plan.clips, results, strict=True):
+        begins.append(at)
+        at += (result.clip.frames if result.clip else 0) - int(clip.repeats)
+    return begins
 
 
 def _stitch(context: Context, plan: JobPlan) -> Joined:

@@ -21,6 +21,7 @@ class Curve:
         high: Value at the top edge.
         limits: (label, y) of each gate, y in percent from the top.
         worst: (x, y) of the worst frame, in percent.
+        marks: (label, x) of places on the way, x in percent from the left.
     """
 
     title: str
@@ -29,6 +30,7 @@ class Curve:
     high: float
     limits: Sequence[tuple[str, float]] = ()
     worst: tuple[float, float] | None = None
+    marks: Sequence[tuple[str, float]] = ()
 
 
 def curve(values: Sequence[float], worst: int, limits: Sequence[tuple[str, float]]) -> Curve:

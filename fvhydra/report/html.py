@@ -15,6 +15,7 @@ from fvhydra.core.result import CaseResult, Criterion, RunResult, SweepJob
 from fvhydra.core.untrusted import read_json
 from fvhydra.core.verdict import worst
 from fvhydra.report import page, wording
+from fvhydra.report.chain import chain_view
 from fvhydra.report.clips import Player
 from fvhydra.report.curve import Curve, Motion, curve, motion
 from fvhydra.report.differences import shared
@@ -70,6 +71,7 @@ def render_html(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> s
         recipe_difference=shared(result.cases, "recipe_difference"),
         compared=any(case.comparison for case in result.cases),
         counts=wording.tally(case.verdict for case in result.cases),
+        chain=chain_view(run_dir, result.story) if result.story else None,
         labels=result.sides,
         views=[_view(run_dir, case, result.sides) for case in worst_first(result.cases)],
     )

@@ -50,6 +50,7 @@ def test_what_is_not_said_has_its_default() -> None:
         (_job(guardrails={"max_seconds": 1}), ["guardrails.max_seconds: there is no such key."]),
         (_job({"prompt": "x", "seed": -1}, fps=0), ["clips[0].seed=-1", "fps=0: must be greater than 0."]),
         (_job({"prompt": "x" * 100_001}), ["must have at most 100,000 characters."]),
+        (_job({"prompt": "x\ud800", "negative_prompt": "\ud800"}), ["must be text, and holds half"] * 2),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(data: Any, problems: list[str]) -> None:

@@ -53,7 +53,8 @@ def test_a_clip_that_cannot_be_made(cli: Cli, tmp_path: Path, how: str, state: s
     assert said.partition(" (")[0].rstrip(".") in record(run, 1)["error"]
     result = latest_of(tmp_path)
     assert [case["verdict"] for case in result["cases"]] == ["done", "infrastructure"]
-    assert result["details"]["partial"] is True and not (run / "final_stitched.mp4").exists()
+    assert result["story"] == {**result["story"], "name": "story", "clips": 3, "stitched": None}
+    assert not (run / "final_stitched.mp4").exists()
     assert json.loads((run / "status" / "status.json").read_text())["state"] == "failed"
     assert "at two" in (run / "status" / "stdout.log").read_text()
     assert (run / "report" / "index.html").is_file()
