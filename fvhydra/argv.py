@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fvhydra.config.schema import conf_dir
+from fvhydra.config.schema import conf_dir, typed_words
 from fvhydra.config.secrets import words_without_user_info
 from fvhydra.core.errors import UsageError
 from fvhydra.core.project import Added, ConfigFolder, Settings, applied, config_folders, project_settings
@@ -16,12 +16,9 @@ from fvhydra.core.project import Added, ConfigFolder, Settings, applied, config_
 FREE_TEXT = (
     *("prompt", "prompt_file", "prompts.path", "image", "run", "sweep", "videos", "references", "manifest"),
     *("op.reason", "op.resume_from", "sampling.negative_prompt", "store.path", "launcher.python"),
-    *("engine.python", "engine.path", "source", "op.key_file", "op.to", "op.verify", "op.unpack"),
+    *("engine.python", "engine.path", "source", "op.key_file", "op.to", "op.verify", "op.unpack", "op.cache_dir"),
 )
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
-
-ALIASES = {"from": "source"}
-"""What is typed to the key that it sets: Python has the word for itself, so no field of a configuration can have it."""
 
 FREE_LISTS = ("runs",)
 """Keys whose values are lists of paths in brackets: a comma in them ends a path."""
@@ -69,9 +66,6 @@ def quoted(text: str) -> str:
 
 def _quote_free_text(word: str, sweeping: bool) -> str:
     key, equals, value = word.partition("=")
-    if key in ALIASES:
-        key = ALIASES[key]
-        word = f"{key}{equals}{value}"
     if key in FREE_LISTS and value.startswith("[") and value.endswith("]") and not sweeping:
         parts = [part.strip() for part in _split(value[1:-1])]
         return f"{key}=[{','.join(part if _is_quoted(part) else quoted(part) for part in parts if part)}]"
@@ -140,7 +134,8 @@ class CommandLine:
         flags, typed = _parted(_without_config_dirs(given))
         of_project, own = applied(settings, typed)
         flags += ["-m"] if len(own) < len(typed) and not is_multirun(flags) else []  # a sweep was called
-        return cls([*flags, *of_project, *own], of_project, config_folders(given, settings), settings)
+        words = _with_keys([*flags, *of_project, *own])
+        return cls(words, of_project, config_folders(given, settings), settings)
 
     @property
     def dirs(self) -> list[Path]:
@@ -153,6 +148,14 @@ class CommandLine:
         named = [str(folder.path) for folder in self.folders if folder.origin != "command"]
         of_project = words_without_user_info(self.of_project)
         return Added(str(self.settings.file) if of_project else None, of_project, named)
+
+
+def _with_keys(words: list[str]) -> list[str]:
+    """Put the key in the place of what is typed for it: ``source=`` for ``from=``."""
+    chosen = [value for key, _, value in (word.partition("=") for word in words) if key == "op"]
+    keys = typed_words(chosen[-1] if chosen else "")
+    parted = [word.partition("=") for word in words]
+    return [f"{keys[key]}={value}" if equals and key in keys else key + equals + value for key, equals, value in parted]
 
 
 def _without_config_dirs(words: Sequence[str]) -> list[str]:

@@ -229,6 +229,7 @@ class Terminal:
             for case in item.result.cases:
                 found = f"{escape(case.message)} {escape(case.store_path or '')}".rstrip()
                 self.out.print(f"  job {item.job.number} case {case.index}: {found}")
+            self.say([f"  job {item.job.number}: {note}" for note in item.result.notes])
         self.say(described)
         minutes = [item.gpu_minutes for item in jobs if item.gpu_minutes is not None]
         spent = f"GPU-minutes last time: {sum(minutes):.1f}"

@@ -43,6 +43,7 @@ def doc(
     variable: str = "",
     example: str = "",
     counts: str = "",
+    word: str = "",
 ) -> Any:
     """A dataclass field with the one line that ``--help`` shows for it.
 
@@ -54,8 +55,10 @@ def doc(
         variable: The environment variable that ``conf/`` reads it from.
         example: A value, for where one is needed only to see whether the rest is right.
         counts: The key of parts whose number it is; a sweep over all of them sets it.
+        word: What is typed instead of its key: one that Python has for itself, or that of a group whose choices it
+            takes several of.
     """
-    metadata = {"help": text, "typed": typed, "variable": variable, "example": example, "counts": counts}
+    metadata = {"help": text, "typed": typed, "variable": variable, "example": example, "counts": counts, "word": word}
     if factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     if default is not dataclasses.MISSING:

@@ -256,6 +256,19 @@ class WatchConfig(OpConfig):
 
 
 @dataclass
+class PrefetchConfig(OpConfig):
+    """Fetch weights before they are needed."""
+
+    models: Words = doc("Typed as model=: names, beginnings of them or of families, or all", None, word="model")
+    metrics: Words = doc("Typed as metrics=: choices, families or ids of metrics, or all", None, word="metrics")
+    cache_dir: str | None = doc("The Hugging Face cache; null: as HF_HUB_CACHE and HF_HOME say", None, typed=True)
+    smoke_seconds: PositiveFloat | None = doc("Stop after so long, and say how long all would take", None)
+    whole: bool = doc("Every file of the repositories, also those that diffusers does not read (fastvideo)", False)
+    patience_s: PositiveFloat = doc("How long a file is tried again that does not come on", 300.0)
+    timeout_s: PositiveFloat = doc("Longest wait for the network to move", 30.0)
+
+
+@dataclass
 class BundleConfig(OpConfig):
     """Pack a run into one archive, verify or unpack one."""
 

@@ -49,7 +49,9 @@ class Config:
     prompt_index: NonNegative | None = doc("Only this prompt of the set, from 0", None)
     image: str | None = doc("First frame for image-to-video, for every case", None)
     run: str | None = doc("An earlier run folder: to publish, score or undo, or an interrupted run to go on with", None)
-    source: str | None = doc("Runs to watch (op=watch): a folder, or a URL; typed as from=<it>", None, typed=True)
+    source: str | None = doc(
+        "Typed as from=: runs to watch (op=watch), a folder or a URL", None, typed=True, word="from"
+    )
     record: Words = doc("Performance records, by their paths in the store (op=supersede_perf)", None)
     videos: str | None = doc("Clips to score (op=eval): a folder, a run folder, a pattern such as 'gen/*.mp4'", None)
     references: str | None = doc("What videos= are compared with: a folder or pattern, paired by relative path", None)

@@ -40,6 +40,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "attach": op.AttachConfig,
         "bundle": op.BundleConfig,
         "bench": op.BenchConfig,
+        "prefetch": op.PrefetchConfig,
         "doctor": op.DoctorConfig,
         "verify": op.VerifyConfig,
         "watch": op.WatchConfig,
@@ -92,6 +93,15 @@ def environment_of() -> dict[str, str]:
 def counted() -> dict[str, str]:
     """Keys that say how many parts there are, dotted, with the key of the parts."""
     return {key: field.metadata["counts"] for key, field in _every_field() if field.metadata.get("counts")}
+
+
+@functools.cache
+def typed_words(op: str) -> dict[str, str]:
+    """What is typed instead of a key, to that key, in a command with ``op=<op>``."""
+    own = SCHEMAS["schema/op"].get(op)
+    fields = [(field.name, field) for field in dataclasses.fields(Config)]
+    fields += [(f"op.{field.name}", field) for field in dataclasses.fields(own)] if own else []
+    return {field.metadata["word"]: key for key, field in fields if field.metadata.get("word")}
 
 
 def _every_field() -> Iterator[tuple[str, dataclasses.Field[Any]]]:

@@ -21,3 +21,7 @@ class Memo:
             self._values[key] = make()
         found: T = self._values[key]
         return found
+
+    def forget(self, key: Hashable) -> None:
+        """Have what is under ``key`` made anew when it is next asked for."""
+        self._values.pop(key, None)

@@ -7,6 +7,7 @@ elsewhere in ``runtime.cache_dir``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -29,7 +30,7 @@ _TIMEOUT_S = 30
 
 def cached(asset: Asset, cache_dir: Path) -> Path | None:
     """The folder or single file of an asset, if it is on this machine. Only looks."""
-    if _is_address(asset):
+    if is_address(asset):
         path = _kept(asset, cache_dir)
         return path if path.exists() else None
     from huggingface_hub import try_to_load_from_cache
@@ -53,7 +54,7 @@ def fetch(asset: Asset, cache_dir: Path) -> Path:
     if is_offline_mode():
         raise Skipped("no_weights", f"{unavailable(asset)} (HF_HUB_OFFLINE is set)")
     try:
-        return _from_address(asset, cache_dir) if _is_address(asset) else _from_hub(asset)
+        return _from_address(asset, cache_dir) if is_address(asset) else _from_hub(asset)
     except Exception as error:
         # of the network, of the Hub, of the disk: whichever it is, the other metrics go on
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -62,7 +63,7 @@ def fetch(asset: Asset, cache_dir: Path) -> Path:
 
 def unavailable(asset: Asset) -> str:
     """What is lacking and how to get it."""
-    if _is_address(asset):
+    if is_address(asset):
         command = f"curl -fLO {asset.repo}"
     else:
         revision = f" --revision {asset.revision}" if asset.revision else ""
@@ -80,11 +81,15 @@ def _from_hub(asset: Asset) -> Path:
     token = found.value if found else None
     # this question is not repeated for half a minute when there is no network, as others are
     info = HfApi(token=token).model_info(asset.repo, revision=asset.revision)
-    names = [sibling.rfilename for sibling in info.siblings or []]
-    kinds = [kind for kind in _WEIGHTS if any(fnmatch(name, kind) for name in names)]
-    patterns = list(asset.files) or [*_BESIDES, *kinds[:1]]
+    patterns = wanted_patterns(asset, [sibling.rfilename for sibling in info.siblings or []])
     folder = snapshot_download(asset.repo, revision=asset.revision, allow_patterns=patterns, token=token)
     return _entry(asset, Path(folder))
+
+
+def wanted_patterns(asset: Asset, names: Sequence[str]) -> list[str]:
+    """Which files of a repository are loaded, as patterns of :mod:`fnmatch`; ``names`` are all that it has."""
+    kinds = [kind for kind in _WEIGHTS if any(fnmatch(name, kind) for name in names)]
+    return list(asset.files) or [*_BESIDES, *kinds[:1]]
 
 
 def _from_address(asset: Asset, cache_dir: Path) -> Path:
@@ -106,7 +111,8 @@ def _entry(asset: Asset, folder: Path) -> Path:
     return folder / asset.files[0] if len(asset.files) == 1 else folder
 
 
-def _is_address(asset: Asset) -> bool:
+def is_address(asset: Asset) -> bool:
+    """Whether it is a single file that is on no Hub."""
     return asset.repo.startswith(("https://", "http://"))
 
 

@@ -43,10 +43,17 @@ def test_one_word_is_a_list_of_one() -> None:
 def test_a_field_has_its_value_and_its_help() -> None:
     needed = doc("Needed")
     assert needed.default is needed.default_factory is dataclasses.MISSING
-    assert needed.metadata == {"help": "Needed", "typed": False, "variable": "", "example": "", "counts": ""}
+    assert needed.metadata == {
+        "help": "Needed",
+        "typed": False,
+        "variable": "",
+        "example": "",
+        "counts": "",
+        "word": "",
+    }
     none, told = doc("None", None), doc("Told", 3, typed=True, variable="X", example="x")
     assert (none.default, told.default) == (None, 3)
-    assert told.metadata == {"help": "Told", "typed": True, "variable": "X", "example": "x", "counts": ""}
+    assert told.metadata == {"help": "Told", "typed": True, "variable": "X", "example": "x", "counts": "", "word": ""}
     listed = doc("Listed", factory=list)
     assert listed.default is dataclasses.MISSING and listed.default_factory is list
     assert (none.metadata["help"], listed.metadata["help"]) == ("None", "Listed")

@@ -39,7 +39,7 @@ class Api(Connection):
     def _dataset(self, name: str, rest: list[str]) -> None:
         match rest:
             case ["auth-check"]:
-                self._repo(name)
+                self._refuse_gated(name, self._repo(name))
                 self.answer({})
             case ["auth-check", "write"]:
                 self._repo(name, write=True)
@@ -92,6 +92,13 @@ class Api(Connection):
         if write and not (own and user is not None and user.writes):
             raise Refusal(403, "Forbidden: you must use a write token to upload to a repository.")
         return repo
+
+    def _refuse_gated(self, name: str, repo: Repo) -> None:
+        """Everybody sees the files of a gated repository; who has not accepted its licence gets none of them."""
+        user = self._user()
+        if repo.gated and (user is None or user.name != name.split("/")[0]):
+            said = f"Access to model {name} is restricted and you are not in the authorized list."
+            raise Refusal(401 if user is None else 403, said, "GatedRepo")
 
     # reading
 
@@ -155,6 +162,7 @@ class Api(Connection):
 
     def _resolve(self, name: str, revision: str, path: str) -> None:
         repo = self._repo(name)
+        self._refuse_gated(name, repo)
         commit = self._at(repo, revision)
         blob = repo.files(commit).get(path)
         headers: dict[str, Any] = {"X-Repo-Commit": commit}

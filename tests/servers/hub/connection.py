@@ -98,16 +98,22 @@ class Connection(BaseHTTPRequestHandler):
         self._head(status, len(data), {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes", **headers})
         if self.fault and self.fault.action == "flip" and data:
             data = bytes([data[0] ^ 1]) + data[1:]
-        if self.fault and self.fault.action in ("truncate", "pause"):
+        if self.fault and self.fault.action in ("truncate", "pause", "reset"):
             self._send(data[: self.fault.after_bytes])
-            time.sleep(self.fault.seconds if self.fault.action == "pause" else 0)
-            self._break(orderly=True)
-        self._send(data)
+            time.sleep(self.fault.seconds if self.fault.action == "pause" else 0.05)
+            self._break(orderly=self.fault.action != "reset")
+        if not self.hub.bytes_per_s:
+            self._send(data)
+        else:
+            each = max(self.hub.bytes_per_s // 20, 1)
+            for at in range(0, len(data), each):
+                self._send(data[at : at + each])
+                time.sleep(0.05)
 
     def _record(self, path: str) -> None:
         from tests.servers.hub.server import Request
 
-        self._request = Request(self.command, path, "Authorization" in self.headers)
+        self._request = Request(self.command, path, "Authorization" in self.headers, self.headers.get("Range", ""))
         with self.hub.lock:
             self.hub.requests.append(self._request)
 

@@ -20,6 +20,7 @@ class Fault:
         ``stall``: stop reading after ``after_bytes`` and never answer, for ``seconds``.
         ``flip``: answer with one bit of the file flipped.
         ``truncate``: announce the whole file, send ``after_bytes`` of it.
+        ``reset``: the same, and the connection is reset.
         ``pause``: announce the whole file, send ``after_bytes`` of it, then nothing for ``seconds``.
         ``call``: do ``call()`` first, then as usual: a second writer gets in between.
 

@@ -52,6 +52,7 @@ class Repo:
     """``lock`` makes the compare-and-swap of a branch one step."""
 
     private: bool = True
+    gated: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
     branches: dict[str, str] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)

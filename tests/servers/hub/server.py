@@ -34,6 +34,7 @@ class Request:
     method: str
     path: str
     authorized: bool
+    range: str = ""
     status: int = 0
 
 
@@ -42,6 +43,7 @@ class HubServer:
 
     Attributes:
         page: Entries on a page of a listing.
+        bytes_per_s: How quickly files are sent; 0: as quickly as can be.
         large: Size in bytes from which a file is kept in LFS whatever its name.
         heeds_given_gitignore: Whether a client may say which ``.gitignore`` counts for its files, as the real Hub lets.
         requests: What came in.
@@ -54,6 +56,7 @@ class HubServer:
         self.page = 1000
         self.large = 10 * 1024 * 1024
         self.heeds_given_gitignore = True
+        self.bytes_per_s = 0
         self.repos: dict[str, Repo] = {}
         self.lfs: dict[str, bytes] = {}
         self.requests: list[Request] = []
