@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from fvhydra.core.text import printable
 from fvhydra.core.verdict import AGAIN, Verdict
 from fvhydra.report.baseline import baseline_sentences, baseline_tables
 from fvhydra.report.measures import measured_values
+from fvhydra.report.trend_table import TREND_COLUMNS, trend_cells
 from fvhydra.report.wording import (
     MEASURED_COLUMNS,
     PERF_COLUMNS,
@@ -126,6 +128,7 @@ class Terminal:
             self._case(case)
         self._scores(result)
         self._baseline(result)
+        self._trends(result)
         self.say([f"  {sentence}" for sentence in sentences(result)])
         self.say([f"  {following.purpose}: {following.command}" for following in commands(result)])
         if report:
@@ -179,6 +182,12 @@ class Terminal:
                 self.out.print(f"  {escape(table.title)}:")
                 self._table(table.head, table.rows)
             self.say([f"  {sentence}" for sentence in baseline_sentences(move)])
+
+    def _trends(self, result: RunResult) -> None:
+        """Numbers over time, a table for each series: its name is too long for a column."""
+        for name, lines in groupby(result.trends, key=lambda line: line.series):
+            self.out.print(f"  {escape(name)}:")
+            self._table(TREND_COLUMNS[1:], (trend_cells(line)[1:] for line in lines))
 
     def _table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table = Table(box=None, pad_edge=False)

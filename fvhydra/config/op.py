@@ -223,6 +223,31 @@ class CheckPerfConfig(OpConfig):
 
 
 @dataclass
+class PerfHistoryConfig(OpConfig):
+    """Performance and similarity over time."""
+
+    model_id: str = doc("Only this benchmark, exactly as records have it", "")
+    gpu_type: str = doc("Only this device, exactly as records have it", "")
+    last: Positive | None = doc("Only so many of the newest points of each series", None)
+    runs: Words = doc("Folders with run folders of op=check_ssim; null: those of this project's runs", None)
+    steps: bool = doc("Look for lasting changes (ruptures, of the extra history)", True)
+    export: Words = doc(
+        "png, svg or both: a picture of each series, in plots/ (matplotlib, of the extra history)", None
+    )
+    mirror: str | None = doc(
+        "Folder for copies of the store's records; null: perf-tracking in the system's temp folder",
+        None,
+        variable="PERFORMANCE_TRACKING_ROOT",
+    )
+
+    @model_validator(mode="after")
+    def _exports_pictures(self) -> PerfHistoryConfig:
+        if wrong := [word for word in self.export if word not in ("png", "svg")]:
+            raise ValueError(f"export={wrong[0]} is no kind of picture; there are png and svg")
+        return self
+
+
+@dataclass
 class AttachConfig(OpConfig):
     """Come back to a sweep that goes on elsewhere."""
 

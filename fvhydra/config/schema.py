@@ -33,6 +33,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "seed_perf": op.SeedPerfConfig,
         "reseed_perf": op.ReseedPerfConfig,
         "supersede_perf": op.SupersedePerfConfig,
+        "perf_history": op.PerfHistoryConfig,
         "restore": op.RestoreConfig,
         "promote": op.PromoteConfig,
         "log": op.LogConfig,

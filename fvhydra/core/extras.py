@@ -15,6 +15,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *("torch", "diffusers", "transformers", "accelerate", "tokenizers"),
         *("safetensors", "sentencepiece", "ftfy", "torchsde"),
     ),
+    "history": ("ruptures", "matplotlib"),
     "modal": ("modal",),
     "sftp": ("paramiko",),
     "slurm": ("submitit",),

@@ -33,12 +33,14 @@ _REFUSALS = (
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, suffix: str = "") -> Iterator[Path]:
+def atomic_path(path: Path, suffix: str = "", *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder that becomes ``path`` when the block ends without an error.
 
     Args:
         path: The final name. Its folder is made. An existing file is replaced in one step.
         suffix: Extension of the temporary name, for writers that choose their format by it (``.mp4``).
+        durable: Whether the content must survive a power cut; a copy whose bytes are checked whenever it is used, and
+            that can be had again, need not.
 
     Raises:
         UsageError: No space left, or the folder is not writable.
@@ -49,8 +51,9 @@ def atomic_path(path: Path, suffix: str = "") -> Iterator[Path]:
         temporary.touch(exist_ok=False)  # with the mode that the umask leaves, as any other new file
         try:
             yield temporary
-            with open(temporary, "rb+") as written:
-                os.fsync(written.fileno())
+            if durable:
+                with open(temporary, "rb+") as written:
+                    os.fsync(written.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

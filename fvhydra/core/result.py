@@ -17,6 +17,7 @@ from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
 from fvhydra.core.performance import PerfComparison, PerfMeasurement
 from fvhydra.core.scores import MetricSummary
+from fvhydra.core.trend import Trend
 from fvhydra.core.verdict import Verdict
 
 SCHEMA_VERSION = 2
@@ -150,6 +151,7 @@ class RunResult:
         performance: What comparing performance records with their baselines found.
         measurements: What was measured of speed and memory.
         sides: What the two sides of a case are called.
+        trends: Numbers over time, a line for each series and metric; its page is made of ``series.json``.
         baselines: How performance baselines are moved by the change that the run prepared.
         change: The change of a store that the run prepared; None where there is none.
         notes: Sentences for the person.
@@ -171,6 +173,7 @@ class RunResult:
     measurements: list[PerfMeasurement] = field(default_factory=list)
     gates: list[GateResult] = field(default_factory=list)
     sides: tuple[str, str] = ("reference", "generated")
+    trends: list[Trend] = field(default_factory=list)
     baselines: list[BaselineMove] = field(default_factory=list)
     change: ChangeStatus | None = None
     notes: list[str] = field(default_factory=list)

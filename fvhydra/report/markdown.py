@@ -12,6 +12,7 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.report.baseline import baseline_sentences, baseline_tables
 from fvhydra.report.differences import shared
 from fvhydra.report.measures import headline, worst_first
+from fvhydra.report.trend_table import TREND_COLUMNS, trend_cells
 from fvhydra.report.wording import (
     MEASURED_COLUMNS,
     PERF_COLUMNS,
@@ -59,7 +60,7 @@ def render_markdown(result: RunResult) -> str:
             for case in worst_first(result.cases)
         ]
         lines += [*_table(("case", "verdict", "number", "seed", "prompt", "message"), rows), ""]
-    lines += _metrics(result) + _performance(result) + _gates(result) + _baseline(result)
+    lines += _metrics(result) + _performance(result) + _gates(result) + _baseline(result) + _trends(result)
     lines += [f"- {code(sentence)}" for sentence in sentences(result)]
     lines += [f"- {next_.purpose}: {code(next_.command)}" for next_ in commands(result)]
     return "\n".join(lines).rstrip() + "\n"
@@ -150,6 +151,11 @@ def _baseline(result: RunResult) -> list[str]:
             lines += [f"{table.title}:", "", *_table(table.head, [list(map(code, row)) for row in table.rows]), ""]
         lines += [*(f"- {code(sentence)}" for sentence in baseline_sentences(move)), ""]
     return lines
+
+
+def _trends(result: RunResult) -> list[str]:
+    rows = [list(map(code, trend_cells(trend))) for trend in result.trends]
+    return [*_table(TREND_COLUMNS, rows), ""] if rows else []
 
 
 def _differences(

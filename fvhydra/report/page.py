@@ -15,6 +15,7 @@ from fvhydra.core.result import RunResult
 from fvhydra.core.text import printable
 from fvhydra.report import wording
 from fvhydra.report.baseline import baseline_sentences, baseline_tables
+from fvhydra.report.media import relative_url
 
 
 def render(template: str, **context: Any) -> str:
@@ -62,6 +63,7 @@ def _environment() -> Environment:
         "sentences": wording.sentences,
         "commands": wording.commands,
         "outcome": wording.outcome,
+        "relative_url": relative_url,
         "baseline_tables": baseline_tables,
         "baseline_sentences": baseline_sentences,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),

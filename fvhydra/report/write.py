@@ -72,6 +72,10 @@ def _page(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
         from fvhydra.report.bench import render_bench
 
         return render_bench(result, manifest)
+    if result.trends:
+        from fvhydra.report.trends import render_trends
+
+        return render_trends(run_dir, result, manifest)
     if result.performance:
         from fvhydra.report.performance import render_performance
 

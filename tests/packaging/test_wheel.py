@@ -118,6 +118,7 @@ def test_what_is_not_installed_is_said_in_one_line_before_anything_runs(
         "diffusers": [["op=generate"], ["op=seed_ssim", "engine=mock", "model=ltx2"]],
         "slurm": [["op=generate", "engine=mock", "launcher=slurm", "dry_run=true"]],
         "modal": [["op=generate", "engine=mock", "model=wan22_ti2v_5b", "launcher=modal"]],
+        "history": [["op=perf_history"]],
         "audio,diffusers": [["op=eval", "videos=clips", "metrics=[pixel,audio]"]],
     }
     (tmp_path / "clips").mkdir()

@@ -144,7 +144,7 @@ class HubStore(Store):
         target = to / entry.path
         if not target.is_symlink() and holds(target, entry):
             return
-        with files.atomic_path(target) as temporary:
+        with files.atomic_path(target, durable=False) as temporary:
             for source in self._sources(entry, revision):
                 shutil.copyfile(source, temporary)
                 if holds(temporary, entry):

@@ -69,7 +69,7 @@ class LocalStore(Store):
         with self._guarded():
             for path, blob in blobs.items():
                 if not _holds(to / path, blob):
-                    with files.atomic_path(to / path) as temporary:
+                    with files.atomic_path(to / path, durable=False) as temporary:
                         self._objects.copy(blob, temporary)
         return {path: to / path for path in blobs}
 
