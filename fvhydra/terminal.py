@@ -29,6 +29,7 @@ from fvhydra.report.trend_table import TREND_COLUMNS, trend_cells
 from fvhydra.report.wording import (
     MEASURED_COLUMNS,
     PERF_COLUMNS,
+    RATIO_COLUMNS,
     change_cells,
     commands,
     measured_cells,
@@ -36,6 +37,7 @@ from fvhydra.report.wording import (
     outcome,
     perf_cells,
     perf_name,
+    ratio_cells,
     score_cells,
     sentences,
     unmeasured,
@@ -167,6 +169,7 @@ class Terminal:
         self._table(("metric", "difference", "wins/losses/ties"), map(change_cells, result.comparisons))
         self.say([f"  {metrics}: {why}" for metrics, why in unmeasured(result)])
         self._table(MEASURED_COLUMNS, map(measured_cells, result.measurements))
+        self._table(RATIO_COLUMNS, map(ratio_cells, result.ratios))
         for found in result.performance:
             reason = escape(found.reason) if len(result.performance) > 1 else f"[dim]{escape(found.target)}[/]"
             self.out.print(f"  {escape(perf_name(found))}: {_styled(found.verdict)}  {reason}")

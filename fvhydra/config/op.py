@@ -175,6 +175,16 @@ Said = Annotated[str | None, BeforeValidator(lambda value: None if value in ("",
 """A variable of a CI system, which says ``false`` or nothing where there is no such thing."""
 
 
+def _is_mapping(value: Any) -> Any:
+    if value is not None and not isinstance(value, dict):
+        raise ValueError("must say what is other, such as {backend: flash_attn} or {ref: main}")
+    return value
+
+
+Against = Annotated[Any, BeforeValidator(_is_mapping)]
+"""Keys with their values. Not typed as a dict, whose keys Hydra would want to know beforehand."""
+
+
 @dataclass
 class CiConfig:
     """Where a measurement comes from, as its CI says."""
@@ -198,8 +208,13 @@ class BenchConfig(OpConfig):
     warmup: Positive | None = doc(
         "Runs before those that count, the first among them; null: the benchmark's, or 2", None
     )
-    runs: Positive | None = doc("Runs that count; null: the benchmark's, or 5", None)
+    runs: Positive | None = doc("Runs that count; null: the benchmark's, or 5; of each side with op.against 10", None)
     benchmark_file: str | None = doc("A benchmark of the ecosystem, JSON, instead of benchmark=", None)
+    against: Against = doc(
+        "Another side to take turns with: {backend: flash_attn}, {engine.path: ...}, {ref: main}; {} is the same again",
+        None,
+        typed=True,
+    )
     ci: CiConfig = doc("Where it comes from", factory=CiConfig)
 
 

@@ -40,6 +40,35 @@ class PerfMeasurement:
 
 
 @dataclass
+class PerfRatio:
+    """A quantity of one side beside that of another, measured in turn on one machine.
+
+    Attributes:
+        name: Its key in records.
+        title: What people read.
+        unit: ``s``, ``fps`` or ``MB``.
+        higher_is_better: Its good direction.
+        this: Median of the side that is asked about.
+        against: Median of the other.
+        ratio: Median over the pairs of runs of ``this / against``; None where a value is not positive.
+        interval: Of the ratio, 95 % for all quantities together; None where there are too few pairs.
+        pairs: How many there are.
+        claim: ``worse`` or ``better``; empty where nothing can be said.
+    """
+
+    name: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    this: float
+    against: float
+    ratio: float | None
+    interval: tuple[float, float] | None
+    pairs: int
+    claim: str = ""
+
+
+@dataclass
 class PerfMetric:
     """A metric of a record beside its baseline.
 

@@ -15,7 +15,7 @@ from fvhydra.core.baseline import BaselineMove
 from fvhydra.core.clip_log import Story
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
-from fvhydra.core.performance import PerfComparison, PerfMeasurement
+from fvhydra.core.performance import PerfComparison, PerfMeasurement, PerfRatio
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.trend import Trend
 from fvhydra.core.verdict import Verdict
@@ -150,6 +150,7 @@ class RunResult:
         comparisons: What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``.
         performance: What comparing performance records with their baselines found.
         measurements: What was measured of speed and memory.
+        ratios: The same of two sides that took turns.
         sides: What the two sides of a case are called.
         trends: Numbers over time, a line for each series and metric; its page is made of ``series.json``.
         baselines: How performance baselines are moved by the change that the run prepared.
@@ -171,6 +172,7 @@ class RunResult:
     comparisons: list[MetricComparison] = field(default_factory=list)
     performance: list[PerfComparison] = field(default_factory=list)
     measurements: list[PerfMeasurement] = field(default_factory=list)
+    ratios: list[PerfRatio] = field(default_factory=list)
     gates: list[GateResult] = field(default_factory=list)
     sides: tuple[str, str] = ("reference", "generated")
     trends: list[Trend] = field(default_factory=list)

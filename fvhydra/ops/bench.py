@@ -22,6 +22,7 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.engines.base import Engine
 from fvhydra.engines.choice import check_engine, open_engine
 from fvhydra.ops.base import Op
+from fvhydra.ops.bench_sides import check_sides, compare_sides, dropped_of, first_case
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import flat, load_request, record_cases
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
@@ -47,8 +48,11 @@ class Bench(Op):
     def preflight(self, context: Context) -> None:
         """Refuse what cannot run, and a benchmark that says otherwise than the command."""
         job = self._job(context)
-        check_engine(job.config, here=context.config.launcher.same_environment)
-        self._case(job)
+        here = context.config.launcher.same_environment
+        check_engine(job.config, here=here)
+        first_case(job.config)
+        if self.config.against is not None:
+            check_sides(job.config, self.config.against, here)
 
     def inputs(self, prepared: Prepared) -> dict[str, str]:
         """Also the benchmark's file."""
@@ -77,9 +81,11 @@ class Bench(Op):
         return RunResult(self.config.name, Verdict.DONE, said, context.config.model.name)
 
     def run(self, context: Context) -> RunResult:
-        """Leave a record, and the single runs beside it."""
+        """Leave a record, and the single runs beside it; of two sides the single runs of both."""
         job = self._job(context)
-        case = self._case(job)
+        if self.config.against is not None:
+            return compare_sides(context, job, self.config)
+        case = first_case(job.config)
         record_cases(context, [case])
         runs: list[Run] = []
         engine = open_engine(job.config.engine, context.run.stdout_log)
@@ -107,18 +113,18 @@ class Bench(Op):
             verdict=Verdict.DONE,
             message=_headline(record, runs),
             measurements=measurements(runs),
-            notes=[*warnings(runs), *_said_of(job), f"Memory is that of {_MEMORY[memory_source(runs)]}."],
+            notes=[
+                *warnings(runs),
+                *_said_of(job),
+                *dropped_of(job),
+                f"Memory is that of {_MEMORY[memory_source(runs)]}.",
+            ],
             next_commands=_following(context),
             details={"record": context.run.relative(_record_file(context, record)), "load_s": load_s},
         )
 
     def _job(self, context: Context) -> BenchmarkJob:
         return benchmark_job(context.config, self.config.benchmark_file, context.overrides)
-
-    def _case(self, job: BenchmarkJob) -> Case:
-        """The first case, decoded: a latent is compared, but what is waited for is a clip."""
-        case = Prepared(job.config).cases[0]
-        return replace(case, model=replace(case.model, artifact="pixel"))
 
     def _kinds(self, job: BenchmarkJob) -> list[str]:
         declared = job.benchmark.run_config
@@ -187,9 +193,6 @@ def _said_of(job: BenchmarkJob) -> list[str]:
         )
     if job.config.tier.weights != "hub":
         said.append(f"The weights are {job.config.tier.weights}: the record is compared with none of real weights.")
-    if job.dropped:
-        listed = ", ".join(f"{key}={value}" for key, value in job.dropped.items())
-        said.append(f"Without effect with engine={job.config.engine.name}: {listed}.")
     return said
 
 

@@ -60,9 +60,9 @@ def measure(engine: Engine, case: Case, wanted: Sequence[str], progress: Progres
     return marked([measure_run(engine, case, number, kind, progress) for number, kind in enumerate(wanted, 1)])
 
 
-def measure_run(engine: Engine, case: Case, number: int, kind: str, progress: Progress) -> Run:
-    """Generate the case once. What is generated is given up."""
-    progress.stage("generate", case.index, f"{kind} run {number}")
+def measure_run(engine: Engine, case: Case, number: int, kind: str, progress: Progress, side: str = "") -> Run:
+    """Generate the case once. What is generated is given up; ``side`` is whose run it is, where there are two."""
+    progress.stage("generate", case.index, f"{side} {kind} run {number}".strip())
     gc.collect()  # now, and not while the clock runs
     watch = Watch(gpus=case.gpu.count > 0)
     start = time.perf_counter()

@@ -5,24 +5,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from fvhydra.core.performance import PerfMeasurement
+from fvhydra.core.performance import PerfMeasurement, PerfRatio
 from fvhydra.core.result import RunResult
 from fvhydra.report import page
-from fvhydra.report.wording import MEASURED_COLUMNS, measured_cells
+from fvhydra.report.wording import MEASURED_COLUMNS, RATIO_COLUMNS, measured_cells, ratio_cells
 
 
 def render_bench(result: RunResult, manifest: dict[str, Any]) -> str:
     """The page of ``op=bench``.
 
     Args:
-        result: With its ``measurements``.
+        result: With its ``measurements`` or ``ratios``.
         manifest: Its ``manifest.json``; every key is optional.
     """
     rows = [(found, measured_cells(found), _places(found)) for found in result.measurements]
-    return page.render("bench.html", **page.masthead(result, manifest), columns=MEASURED_COLUMNS, rows=rows)
+    return page.render(
+        "bench.html",
+        **page.masthead(result, manifest),
+        columns=MEASURED_COLUMNS,
+        rows=rows,
+        ratio_columns=RATIO_COLUMNS,
+        ratios=[(found, ratio_cells(found), _strip(found)) for found in result.ratios],
+    )
 
 
 def _places(found: PerfMeasurement) -> list[float]:
     """Where each run is on an axis of 100 from 0 to a tenth more than the highest."""
     most = 1.1 * max(found.samples)
     return [round(100 * value / most, 2) if most > 0 else 0.0 for value in found.samples]
+
+
+def _strip(found: PerfRatio) -> tuple[float, float, float] | None:
+    """The ends of the interval and the ratio, on an axis of 100 that has a ratio of 1 at 50; None without them."""
+    if found.ratio is None or found.interval is None:
+        return None
+    values = (*found.interval, found.ratio)
+    span = 1.1 * max(0.05, *(abs(value - 1) for value in values))
+    low, high, at = (round(50 + 50 * (value - 1) / span, 2) for value in values)
+    return low, high, at

@@ -16,6 +16,7 @@ from fvhydra.report.trend_table import TREND_COLUMNS, trend_cells
 from fvhydra.report.wording import (
     MEASURED_COLUMNS,
     PERF_COLUMNS,
+    RATIO_COLUMNS,
     TONES,
     change_cells,
     commands,
@@ -24,6 +25,7 @@ from fvhydra.report.wording import (
     outcome,
     perf_cells,
     perf_name,
+    ratio_cells,
     run_name,
     score_cells,
     sentences,
@@ -127,6 +129,8 @@ def _performance(result: RunResult) -> list[str]:
             *_table(MEASURED_COLUMNS, [list(map(code, measured_cells(each))) for each in result.measurements]),
             "",
         ]
+    if result.ratios:
+        lines += [*_table(RATIO_COLUMNS, [list(map(code, ratio_cells(each))) for each in result.ratios]), ""]
     for found in result.performance:
         rows = [list(map(code, perf_cells(metric))) for metric in found.metrics]
         name = f"{code(perf_name(found))}: {_badge(found.verdict)} {code(found.reason)}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fvhydra.core.comparison import MetricComparison
-from fvhydra.core.performance import PerfComparison, PerfMeasurement, PerfMetric
+from fvhydra.core.performance import PerfComparison, PerfMeasurement, PerfMetric, PerfRatio
 from fvhydra.core.result import CaseResult, NextCommand, RunResult
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.verdict import Verdict
@@ -171,6 +171,23 @@ def measured_cells(found: PerfMeasurement) -> tuple[str, ...]:
     between = f"{_quantity(min(found.samples), '').strip()} to {_quantity(max(found.samples), found.unit)}"
     share = "" if found.share is None else f"{100 * found.share:.1f} %"
     return found.title, _quantity(found.median, found.unit), between, share
+
+
+RATIO_COLUMNS = ("measured", "this", "against", "ratio", "95 % interval", "claim")
+"""Of the table of two sides."""
+
+
+def ratio_cells(found: PerfRatio) -> tuple[str, ...]:
+    """A line of the table :data:`RATIO_COLUMNS`."""
+    between = "" if found.interval is None else f"{found.interval[0]:.3f} to {found.interval[1]:.3f}"
+    return (
+        f"{found.title} {arrow('higher' if found.higher_is_better else 'lower')}",
+        _quantity(found.this, found.unit),
+        _quantity(found.against, found.unit),
+        "" if found.ratio is None else f"{found.ratio:.3f}",
+        between,
+        found.claim or "none",
+    )
 
 
 def _quantity(value: float | None, unit: str) -> str:

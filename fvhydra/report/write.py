@@ -68,7 +68,7 @@ def _page(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
         from fvhydra.report.comparison import render_comparison
 
         return render_comparison(run_dir, result, manifest)
-    if result.measurements:
+    if result.measurements or result.ratios:
         from fvhydra.report.bench import render_bench
 
         return render_bench(result, manifest)
