@@ -11,7 +11,7 @@ from tests.fuzz.rows import Row, table
 
 DOCUMENT = ROOT / "docs" / "robustness.md"
 SEED = 0
-INPUTS, MISFORTUNES = 1300, 1000
+INPUTS, MISFORTUNES = 1365, 1000
 """How many are asked for: inputs from strangers, faults and kills of stores."""
 
 
