@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fvhydra.core.checks import NOT_RUN, Check
 from fvhydra.core.environment import environment, gpu_devices, gpu_state
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
@@ -249,6 +250,14 @@ class Engine(ABC):
             UsageError: The engine has no trace, and does not declare one.
         """
         raise UsageError(f"engine={self.config.name} cannot trace what it computes.", "Choose an engine that can.")
+
+    def inspect(self, case: Case) -> list[Check]:
+        """Hold what was loaded to what its weights declare: class, modules, names and shapes, arguments.
+
+        Args:
+            case: What is going to be generated.
+        """
+        return [Check("what was loaded", NOT_RUN, f"engine={self.config.name} does not look at it")]
 
     def close(self) -> None:  # noqa: B027  nothing to release is a fine default
         """Release the model. The engine is not used afterwards."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fvhydra.core.checks import Check
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest, Trace, TraceRequest
@@ -77,6 +78,10 @@ class DiffusersEngine(Engine):
     def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
         assert self._loaded is not None
         return self._loaded.trace(case, request, progress)
+
+    def inspect(self, case: Case) -> list[Check]:
+        assert self._loaded is not None
+        return self._loaded.inspect(case)
 
     def facts(self) -> dict[str, Any]:
         return {"engine": self.config.name, **(self._loaded.facts if self._loaded else {})}

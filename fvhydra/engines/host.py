@@ -117,6 +117,9 @@ class Host:
     def _call_trace(self, reporter: Reporter, case: Any, request: Any) -> Any:
         return self._engine.trace(case, request, reporter)
 
+    def _call_inspect(self, reporter: Reporter, case: Any) -> Any:
+        return self._engine.inspect(case)
+
     def _call_facts(self, reporter: Reporter) -> Any:
         return self._engine.facts()
 

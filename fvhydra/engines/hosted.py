@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fvhydra.core.checks import Check
 from fvhydra.core.environment import ENGINE_PACKAGES, GPU_FACTS, environment, git_state_of
 from fvhydra.core.errors import EngineFailed, UsageError
 from fvhydra.core.files import given_path
-from fvhydra.core.progress import Progress
+from fvhydra.core.progress import Progress, Silent
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest, Trace, TracedTensor, TraceRequest
 from fvhydra.engines.interpreter import interpreter
 from fvhydra.engines.process import EngineProcess
@@ -144,6 +145,9 @@ class HostedEngine(Engine):
         found = self._loaded(progress).call("trace", progress, self.limit_s, case=case, request=request)
         rows = [TracedTensor(**vars(row)) for row in found.rows]
         return Trace(GeneratedMedia(**vars(found.media)), rows, found.matched)
+
+    def inspect(self, case: Case) -> list[Check]:
+        return [Check(**vars(found)) for found in self._loaded(Silent()).call("inspect", case=case)]
 
     def facts(self) -> dict[str, Any]:
         if self._process is not None and self._process.alive:

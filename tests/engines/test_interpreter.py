@@ -25,7 +25,10 @@ from tests.conftest import ROOT, Cli
 IMPORTED_THERE = (
     "__init__.py",
     *(f"config/{name}.py" for name in ("__init__", "problems", "secrets")),
-    *(f"core/{name}.py" for name in ("__init__", "environment", "errors", "extras", "files", "loading", "progress")),
+    *(
+        f"core/{name}.py"
+        for name in ("__init__", "checks", "environment", "errors", "extras", "files", "loading", "progress")
+    ),
     *(f"core/{name}.py" for name in ("text", "token", "trust")),
     "engines/**/*.py",
 )

@@ -8,18 +8,20 @@ import importlib.metadata
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import diffusers
 import torch
 
+from fvhydra.core.checks import Check
 from fvhydra.core.errors import UsageError, nearest
 from fvhydra.core.machine import cpus
 from fvhydra.core.out_of_memory import memory_explained
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import GeneratedMedia, LoadRequest, Trace, TraceRequest
 from fvhydra.engines.images import first_frame
-from fvhydra.engines.pipeline import arguments, attention, device, outputs, steps, synthetic, times, weights
+from fvhydra.engines.pipeline import arguments, attention, device, inspection, outputs, steps, synthetic, times, weights
 from fvhydra.engines.pipeline.trace import Tracer
 from fvhydra.engines.quiet import quiet_libraries
 from fvhydra.engines.tiny import snapshot
@@ -59,6 +61,10 @@ class LoadedPipeline:
         # with any number of threads the bytes are the same, and with all of them they come sooner
         with memory_explained("loading", self._hints), _threads(cpus()):
             self.pipe, revision = _load_weights(request, pipeline, offload)
+        path = Path(str(self.pipe.config.get("_name_or_path") or "."))
+        self._folder = path if kind != "synthetic" and (path / inspection.INDEX).is_file() else None
+        classes = {request.model.pipeline, *filter(None, [request.model.image_pipeline])}
+        self._aliases = tuple(sorted(classes - {pipeline.__name__}))
         self._parameters = inspect.signature(pipeline.__call__).parameters
         self._scheduler = self.pipe.scheduler
         self.pipe.set_progress_bar_config(disable=True)
@@ -128,6 +134,12 @@ class LoadedPipeline:
         media.seconds, media.memory_mb = seconds, memory_mb
         media.arguments, media.dropped = call.arguments, call.dropped
         return media
+
+    def inspect(self, case: Case) -> list[Check]:
+        """See :meth:`fvhydra.engines.base.Engine.inspect`."""
+        found = list(inspection.inspected(self.pipe, self._folder, self._aliases))
+        found.append(inspection.refuses_unknown_arguments(case, self._parameters, type(self.pipe).__name__))
+        return found
 
     def close(self) -> None:
         """Give the memory back."""

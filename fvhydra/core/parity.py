@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comparing two engines on one case found out, as plain data: part of ``result.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fvhydra.core.verdict import Verdict
+
+
+@dataclass
+class ParityTarget:
+    """An output of both sides.
+
+    Attributes:
+        name: ``latent``, ``frames`` or ``audio``.
+        official: Shape of the official side's; None where it gave none.
+        candidate: Shape of the candidate's.
+        max_abs: Largest absolute difference; frames in levels of 255, sound in parts of full scale.
+        mean_abs: Mean of the absolute differences.
+        median_abs: Their median.
+        cosine: 1 - cos of both as vectors, 0 to 2.
+        relative: ``max_abs`` as a share of the official side's largest absolute value.
+        allowed: The most that ``relative`` may be.
+        verdict: ``pass`` or ``regression``.
+        message: Why there are no numbers; empty where there are.
+    """
+
+    name: str
+    official: list[int] | None
+    candidate: list[int] | None
+    max_abs: float | None = None
+    mean_abs: float | None = None
+    median_abs: float | None = None
+    cosine: float | None = None
+    relative: float | None = None
+    allowed: float | None = None
+    verdict: Verdict = Verdict.REGRESSION
+    message: str = ""
+
+
+@dataclass
+class ParityDifference:
+    """A traced tensor that differs by more than it may.
+
+    Attributes:
+        stage: The stage of the generation that it belongs to.
+        place: Module, tensor, step and call, as people read it.
+        module: Where.
+        tensor: Which of what the module takes and gives.
+        step: Denoising step, from 0; None outside of the loop.
+        call: How often the module had been there before in this step.
+        what: ``value``, ``shape``, ``missing`` (only the official side has it) or ``extra`` (only the candidate).
+        official: Its shape at the official side; None where it has none.
+        candidate: Its shape at the candidate.
+        max_abs: Largest absolute difference; None for other shapes and values that are not finite.
+        relative: The same as a share of the official side's largest absolute value.
+    """
+
+    stage: str
+    place: str
+    module: str
+    tensor: str
+    step: int | None
+    call: int
+    what: str
+    official: list[int] | None
+    candidate: list[int] | None
+    max_abs: float | None = None
+    relative: float | None = None
+
+
+@dataclass
+class ParityArgument:
+    """An argument of the call, or another thing that decides the output, at both sides."""
+
+    name: str
+    official: Any
+    candidate: Any
+
+
+@dataclass
+class ParityCase:
+    """A case at both sides.
+
+    Attributes:
+        index: Of the case.
+        prompt: Of the case.
+        targets: The outputs, video and sound by themselves.
+        first: The first traced tensor beyond tolerance; None where there is none.
+        look_at: What a divergence that begins there comes from, as a rule.
+        in_component: Whether it is a component's own arithmetic, to be mended there and not in the pipeline.
+        last_equal: The traced tensor before it.
+        compared: Tensors that both sides computed.
+        equal: Of those, how many have the same bytes.
+        beyond: How many differ by more than they may.
+        further: The first of those, in the order of execution.
+        set_aside: Components that both sides call a different number of times, and how often: they cannot be paired.
+        arguments: Those that differ.
+        same_arguments: Those that do not.
+        verdict: ``pass`` when every target passes.
+    """
+
+    index: int
+    prompt: str
+    targets: list[ParityTarget] = field(default_factory=list)
+    first: ParityDifference | None = None
+    look_at: str = ""
+    in_component: bool = False
+    last_equal: str = ""
+    compared: int = 0
+    equal: int = 0
+    beyond: int = 0
+    further: list[ParityDifference] = field(default_factory=list)
+    set_aside: dict[str, str] = field(default_factory=dict)
+    arguments: list[ParityArgument] = field(default_factory=list)
+    same_arguments: list[ParityArgument] = field(default_factory=list)
+    verdict: Verdict = Verdict.PASS
+
+
+@dataclass
+class ParityComparison:
+    """Two sides on all cases.
+
+    Attributes:
+        official: What the side that is right runs, in words.
+        candidate: What the other runs.
+        tolerance: The most that a tensor may differ, as a share of its largest absolute value.
+        environment: Facts of the environments that differ.
+        cases: One each.
+    """
+
+    official: str
+    candidate: str
+    tolerance: float
+    environment: list[ParityArgument] = field(default_factory=list)
+    cases: list[ParityCase] = field(default_factory=list)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a loaded pipeline is held to: the index of its weights, and their names and shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fvhydra.core.checks import NOT_RUN, Check, check, listed
+from fvhydra.core.errors import UsageError, nearest
+from fvhydra.engines.pipeline.arguments import build_call
+from fvhydra.engines.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from fvhydra.core.case import Case
+
+INDEX = "model_index.json"
+NO_SUCH_ARGUMENT = "fvhydra_no_such_argument"
+
+
+def inspected(pipe: Any, folder: Path | None, aliases: tuple[str, ...]) -> Iterator[Check]:
+    """Hold a pipeline to the folder that its weights come from.
+
+    Args:
+        pipe: The pipeline.
+        folder: Of its weights, in the layout of ``save_pretrained``; None where there is none.
+        aliases: Classes that may stand for the one that the index names.
+    """
+    if folder is None or not (folder / INDEX).is_file():
+        why = f"there is no {INDEX}: these weights come from no folder"
+        yield from (Check(name, NOT_RUN, why) for name in ("pipeline class", "required modules", "strict loading"))
+        return
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    yield _class(type(pipe).__name__, str(index.get("_class_name")), aliases)
+    yield from _modules(pipe, index)
+    for name, component in pipe.components.items():
+        if isinstance(component, torch.nn.Module):
+            yield _strict(name, component, folder / name)
+
+
+def _class(name: str, declared: str, aliases: tuple[str, ...]) -> Check:
+    known = (name, *aliases)
+    close = nearest(declared, known) if declared not in known else ""
+    allowed = f"exactly {name}" + (f", or its alias {', '.join(aliases)}" if aliases else "")
+    return check("pipeline class", declared in known, f"{INDEX} names {declared}.{close}".rstrip("."), allowed)
+
+
+def _modules(pipe: Any, index: Mapping[str, Any]) -> Iterator[Check]:
+    """Required modules are those of the index; optional ones stay optional."""
+    optional = {*type(pipe)._optional_components}
+    expected, _ = type(pipe)._get_signature_keys(type(pipe))
+    declared = {name: entry for name, entry in index.items() if isinstance(entry, list) and len(entry) == 2}
+    present = {name for name, entry in declared.items() if entry[0] is not None}
+    required = {*expected} - optional
+    missing, unknown = sorted(required - present), sorted(present - {*expected})
+    given = f"missing {listed(missing)}; unknown {listed(unknown)}"
+    yield check("required modules", not missing and not unknown, given, f"{', '.join(sorted(required))}")
+    here = {name for name, part in pipe.components.items() if part is not None}
+    lost, added = sorted((present & {*expected}) - here), sorted((optional & here) - present)
+    given = f"declared and not loaded: {listed(lost)}; loaded and not declared: {listed(added)}"
+    yield check("optional modules", not lost and not added, given, "loaded where the index names them, and only there")
+
+
+def _strict(name: str, component: torch.nn.Module, folder: Path) -> Check:
+    """The component's parameters and buffers against the names and shapes in its files."""
+    if not any(folder.glob("*.safetensors")):
+        return Check(f"weights of {name}", NOT_RUN, f"{folder.name}/ has no .safetensors file")
+    of_transformers = type(component).__module__.startswith("transformers.")
+    missing, unexpected, shapes = (_told if of_transformers else _compared)(component, folder)
+    given = f"missing {listed(missing)}; unexpected {listed(unexpected)}; other shapes {listed(shapes)}"
+    allowed = f"the {len(component.state_dict())} names and shapes of {type(component).__name__}"
+    return check(f"weights of {name}", not (missing or unexpected or shapes), given, allowed)
+
+
+def _told(component: Any, folder: Path) -> tuple[list[str], list[str], list[str]]:
+    """What transformers says: it renames weights as it loads them, so names in files are not those of modules."""
+    with quiet_libraries():
+        _, told = type(component).from_pretrained(
+            folder, output_loading_info=True, device_map="meta", ignore_mismatched_sizes=True, local_files_only=True
+        )
+    shapes = sorted(str(key[0] if isinstance(key, tuple) else key) for key in told["mismatched_keys"])
+    return sorted(told["missing_keys"]), sorted(told["unexpected_keys"]), shapes
+
+
+def _compared(component: torch.nn.Module, folder: Path) -> tuple[list[str], list[str], list[str]]:
+    from safetensors import safe_open
+
+    there: dict[str, list[int]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as archive:
+            there |= {key: list(archive.get_slice(key).get_shape()) for key in archive.keys()}  # noqa: SIM118
+    state = component.state_dict()
+    here = {key: list(value.shape) for key, value in state.items()}
+    both = here.keys() & there.keys()
+    stored = {state[key].data_ptr() for key in both}
+    # a tied weight is in the file once
+    missing = sorted(key for key in here.keys() - both if state[key].data_ptr() not in stored)
+    return missing, sorted(there.keys() - both), sorted(key for key in both if here[key] != there[key])
+
+
+def refuses_unknown_arguments(case: Case, parameters: Mapping[str, Any], pipeline: str) -> Check:
+    """An argument that the pipeline does not have is refused, not ignored."""
+    call = dict(case.model.call) | {NO_SUCH_ARGUMENT: 1}
+    asked = dataclasses.replace(case, model=dataclasses.replace(case.model, call=call))
+    try:
+        build_call(asked, parameters, pipeline)
+    except UsageError as error:
+        return check("unknown arguments", NO_SUCH_ARGUMENT in error.message, error.message, "refused by name")
+    return check("unknown arguments", False, "ignored", "refused by name")

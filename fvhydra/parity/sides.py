@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two sides of one case: their outputs, their arguments and their traces beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fvhydra.core.parity import ParityArgument, ParityCase, ParityDifference, ParityTarget
+from fvhydra.core.verdict import Verdict, worst
+from fvhydra.engines.base import GeneratedMedia, Trace
+from fvhydra.parity.distances import distances
+from fvhydra.parity.divergence import Difference, Divergence, Tolerance, first_divergence
+
+MOST_FURTHER = 50
+"""Differing tensors that a result lists."""
+
+
+def compare_sides(
+    index: int,
+    prompt: str,
+    official: Trace,
+    candidate: Trace,
+    tolerance: Tolerance,
+    names: Mapping[str, str] | None = None,
+) -> ParityCase:
+    """Compare what both sides gave and what they computed on the way.
+
+    Args:
+        index: Of the case.
+        prompt: Of the case.
+        official: The side that is right.
+        candidate: The other.
+        tolerance: By how much values may differ; its relative part holds for the outputs too.
+        names: Module of the candidate to the official side's, for those that are called otherwise.
+    """
+    targets = compare_outputs(official.media, candidate.media, tolerance)
+    found = first_divergence(official.rows, candidate.rows, tolerance, names)
+    differing, same = compare_arguments(official.media.arguments, candidate.media.arguments)
+    return ParityCase(
+        index=index,
+        prompt=prompt,
+        targets=targets,
+        arguments=differing,
+        same_arguments=same,
+        verdict=worst([target.verdict for target in targets] or [Verdict.INCONCLUSIVE]),
+        **_parts(found),
+    )
+
+
+def compare_outputs(official: GeneratedMedia, candidate: GeneratedMedia, tolerance: Tolerance) -> list[ParityTarget]:
+    """The outputs that either side gave, each by itself: the latent, the frames, the sound."""
+    found = []
+    for name in ("latent", "frames", "audio"):
+        left, right = getattr(official, name), getattr(candidate, name)
+        if left is not None or right is not None:
+            found.append(_target(name, left, right, tolerance))
+    return found
+
+
+def compare_arguments(
+    official: Mapping[str, Any], candidate: Mapping[str, Any]
+) -> tuple[list[ParityArgument], list[ParityArgument]]:
+    """Arguments that differ, and those that do not, by name."""
+    differing: list[ParityArgument] = []
+    same: list[ParityArgument] = []
+    for name in sorted({*official, *candidate}):
+        pair = ParityArgument(name, official.get(name), candidate.get(name))
+        (same if pair.official == pair.candidate else differing).append(pair)
+    return differing, same
+
+
+def _target(name: str, left: NDArray[Any] | None, right: NDArray[Any] | None, tolerance: Tolerance) -> ParityTarget:
+    shapes = [None if side is None else list(side.shape) for side in (left, right)]
+    target = ParityTarget(name, shapes[0], shapes[1])
+    if left is None or right is None:
+        target.message = f"Only the {'candidate' if left is None else 'official side'} gave it."
+    elif left.shape != right.shape:
+        target.message = "The shapes differ."
+    elif (between := distances(left, right)) is None:
+        target.message = "One of them holds values that are not finite."
+    else:
+        target.max_abs, target.mean_abs, target.median_abs = between.max_abs, between.mean_abs, between.median_abs
+        target.cosine, target.relative = between.cosine, between.relative
+        # frames are rounded to 255 levels: values on the edge of one fall to either side
+        step = 1.0 if left.dtype == np.uint8 else 0.0
+        scale = float(np.abs(left.astype(np.float64)).max()) if left.size else 0.0
+        target.allowed = tolerance.relative + (step / scale if scale else 0.0)
+        target.verdict = Verdict.PASS if between.relative <= target.allowed else Verdict.REGRESSION
+    return target
+
+
+def _parts(found: Divergence) -> dict[str, Any]:
+    parts = {
+        "compared": found.compared,
+        "equal": found.equal,
+        "beyond": len(found.further),
+        "further": [_plain(each) for each in found.further[:MOST_FURTHER]],
+        "set_aside": found.set_aside,
+    }
+    if found.first is not None:
+        stage = found.first.stage
+        parts |= {"first": _plain(found.first), "look_at": stage.look_at, "in_component": stage.component}
+        parts |= {"last_equal": found.last_equal}
+    return parts
+
+
+def _plain(each: Difference) -> ParityDifference:
+    row, other = each.row, each.other
+    return ParityDifference(
+        stage=each.stage.name,
+        place=each.place,
+        module=row.module,
+        tensor=row.tensor,
+        step=row.step,
+        call=row.call,
+        what=each.what,
+        official=None if each.what == "extra" else row.shape,
+        candidate=row.shape if each.what == "extra" else None if other is None else other.shape,
+        max_abs=each.distances.max_abs if each.distances else None,
+        relative=each.distances.relative if each.distances else None,
+    )
