@@ -46,6 +46,11 @@ class GenerateConfig(OpConfig):
 
 
 @dataclass
+class SmokeConfig(OpConfig):
+    """Load and generate once, and hold both to what is declared."""
+
+
+@dataclass
 class RunJobConfig(OpConfig):
     """Generate the clips of a job one after the other, each from the last frame of the one before; join them."""
 

@@ -28,6 +28,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "check_ssim": op.CheckSsimConfig,
         "check_perf": op.CheckPerfConfig,
         "generate": op.GenerateConfig,
+        "smoke": op.SmokeConfig,
         "run_job": op.RunJobConfig,
         "reseed_ssim": op.ReseedSsimConfig,
         "seed_perf": op.SeedPerfConfig,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fvhydra.core.checks import NOT_RUN, Check, check, listed
-from fvhydra.core.errors import UsageError, nearest
+from fvhydra.core.errors import InfrastructureError, UsageError, nearest
 from fvhydra.engines.pipeline.arguments import build_call
 from fvhydra.engines.quiet import quiet_libraries
 
@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 
 INDEX = "model_index.json"
 NO_SUCH_ARGUMENT = "fvhydra_no_such_argument"
+
+
+def refuse_missing(pipe: Any, source: str) -> None:
+    """Refuse a pipeline of which weights were not in the files: diffusers leaves those without values.
+
+    Raises:
+        InfrastructureError: Names them.
+    """
+    for name, component in pipe.components.items():
+        if isinstance(component, torch.nn.Module):
+            empty = [key for key, value in component.state_dict(keep_vars=True).items() if value.is_meta]
+            if empty:
+                raise InfrastructureError(
+                    f"{source}: no weights of {name} ({type(component).__name__}): {listed(sorted(empty))}.",
+                    "The checkpoint was converted for another version of the class, or is incomplete.",
+                )
 
 
 def inspected(pipe: Any, folder: Path | None, aliases: tuple[str, ...]) -> Iterator[Check]:

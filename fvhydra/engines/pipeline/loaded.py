@@ -61,6 +61,7 @@ class LoadedPipeline:
         # with any number of threads the bytes are the same, and with all of them they come sooner
         with memory_explained("loading", self._hints), _threads(cpus()):
             self.pipe, revision = _load_weights(request, pipeline, offload)
+        inspection.refuse_missing(self.pipe, request.model.weights if kind == "hub" else f"{kind} weights")
         path = Path(str(self.pipe.config.get("_name_or_path") or "."))
         self._folder = path if kind != "synthetic" and (path / inspection.INDEX).is_file() else None
         classes = {request.model.pipeline, *filter(None, [request.model.image_pipeline])}
