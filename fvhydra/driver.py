@@ -37,7 +37,7 @@ from fvhydra.launch.merge import merge
 from fvhydra.launch.resume import interrupted_run, made_otherwise
 from fvhydra.ops.cleanup import clean_up
 from fvhydra.ops.publish import settle
-from fvhydra.review.confirm import Confirmation, confirmed
+from fvhydra.review.confirm import Ask, Confirmation, confirmed
 
 if TYPE_CHECKING:
     from fvhydra.terminal import Bars, Board, Lines, Terminal
@@ -235,7 +235,7 @@ class Driver:
             said = Confirmation.of(self._attached or job.config.op, self._said, self.command)
             result.change = settle(job.context(Silent()), job.op, ask, said)
             self.terminal.change(result.change)
-            self.terminal.say(clean_up(job.context(Silent()), ask, said))
+            self._clean_up(job, ask, said)
         except KeyboardInterrupt:  # an answer too: this change and those after it stay as they are
             self._interrupted = True
             result.verdict, result.message = Verdict.INTERRUPTED, "Interrupted before it was confirmed."
@@ -249,6 +249,15 @@ class Driver:
             earlier = job.folder.result
             earlier.change = result.change
             record(job.folder, earlier)
+
+    def _clean_up(self, job: Job, ask: Ask | None, said: Confirmation) -> None:
+        """Offer to delete what only the change needed; whatever comes of it, the change stands as it does."""
+        try:
+            self.terminal.say(clean_up(job.context(Silent()), ask, said))
+        except KeyboardInterrupt:
+            self._interrupted = True
+        except FvhydraError as error:
+            self.terminal.error(error.message, error.hint)
 
     def _report_sweep(self, folder: Path, verdict: Verdict) -> None:
         from fvhydra.report.write import write_sweep_report

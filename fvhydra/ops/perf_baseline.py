@@ -24,7 +24,14 @@ from fvhydra.performance.history import History, read_history
 from fvhydra.performance.names import record_folder, sanitized
 from fvhydra.performance.record import METRICS, Identity, PerfRecord, Target
 from fvhydra.performance.reseeding import Occasion, with_medians
-from fvhydra.performance.sources import Source, common_target, read_sources, refuse_none, refuse_others
+from fvhydra.performance.sources import (
+    Source,
+    common_target,
+    read_sources,
+    refuse_none,
+    refuse_others,
+    refuse_undeclared,
+)
 from fvhydra.review import change
 from fvhydra.review.kinds import KINDS
 
@@ -77,6 +84,8 @@ class MovePerf(Op):
         context.progress.stage("read", msg=f"{len(self.given)} source(s)")
         sources, undated = read_sources(self.given, context.run.path / "downloads", self.told_apart_by)
         refuse_others(sources, self.config.model_id, self.config.gpu_type)
+        if context.store.needs_token:
+            refuse_undeclared(sources, context.store.location)
         target, weights = common_target(sources), sources[0].record.weights
         metrics = batch_metrics(sources)
         context.progress.stage("sync", msg=context.store.location)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fvhydra.core.baseline import BaselineMetric, BaselineWarning
 from fvhydra.core.errors import UsageError
@@ -13,6 +13,8 @@ from fvhydra.performance.sources import Source
 from fvhydra.performance.statistics import median_of
 
 FEW_SOURCES = 3
+
+_DIRTY_KEYS = ("git_dirty", "engine.git_dirty")
 
 
 def batch_metrics(sources: Sequence[Source]) -> list[BaselineMetric]:
@@ -110,4 +112,6 @@ def _metric(metric: Metric, values: list[float | None]) -> BaselineMetric:
 
 
 def _is_dirty(record: PerfRecord) -> bool:
-    return record.fields.get("git_dirty") in (True, "yes", "true") or record.commit_sha.endswith("-dirty")
+    told = [record.fields, record.fields.get("environment_metadata")]
+    words = [facts.get(key) for facts in told if isinstance(facts, Mapping) for key in _DIRTY_KEYS]
+    return any(word in (True, "yes", "true") for word in words) or record.commit_sha.endswith("-dirty")

@@ -19,6 +19,9 @@ PROVENANCE_PREFIXES = ("baseline_reseed", "baseline_seed")
 FIRST_FIELDS = ("model_id", "timestamp", "commit_sha", "gpu_type", *METRICS, "success")
 """What a record has where the target has none to go by."""
 
+KEPT_APART = ("weights", "benchmark_declared")
+"""What keeps a record out of baselines that it must not be part of; a source that says it goes on saying it."""
+
 _WITH_IDENTITY = ("baseline_eligible", "comparison_status")
 _FIRST_WITH_IDENTITY = (
     *("result_schema_version", *IDENTITY_KEYS),
@@ -52,7 +55,7 @@ def allowed_fields(target: Target, records: Sequence[PerfRecord]) -> set[str]:
         records: All that there are of it.
     """
     inherited = {key for record in records for key in record.fields if not key.startswith(PROVENANCE_PREFIXES)}
-    found = inherited or {*FIRST_FIELDS, "weights"}
+    found = {*(inherited or FIRST_FIELDS), *KEPT_APART}
     if isinstance(target, Identity):
         found |= {*_WITH_IDENTITY, *(() if inherited else _FIRST_WITH_IDENTITY)}
     return found

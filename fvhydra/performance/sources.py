@@ -129,6 +129,24 @@ def refuse_others(sources: Sequence[Source], model_id: str, gpu_type: str) -> No
                 )
 
 
+def refuse_undeclared(sources: Sequence[Source], store: str) -> None:
+    """Refuse measurements of a benchmark that nobody declared, for a store that others share.
+
+    Args:
+        store: Its location, for the message.
+
+    Raises:
+        UsageError: Names the first.
+    """
+    for source in sources:
+        if source.record.fields.get("benchmark_declared") is False:
+            raise UsageError(
+                f"{source.given} was measured without a declared benchmark: its ids were made up there and are nobody "
+                f"else's, so it moves no baseline in {store}, which others share.",
+                "Measure with benchmark=<name> or op.benchmark_file=<its JSON>.",
+            )
+
+
 def refuse_unmeasured(sources: Sequence[Source]) -> None:
     """Refuse sources that measured nothing at all.
 

@@ -135,6 +135,7 @@ LAST = ("'cleanup reseed temp'", "cleanup reseed temp\n")
     [
         ([FIRST, THEN, LAST], True, True),
         ([FIRST, THEN, (LAST[0], "yes\n")], True, False),
+        ([FIRST, THEN, (LAST[0], "\x03")], True, False),
         ([FIRST, (THEN[0], "y\n")], False, False),
         ([(FIRST[0], "confirm reseed\n")], False, False),
     ],

@@ -67,6 +67,8 @@ def test_a_source_that_is_better_than_the_others_stops_nothing() -> None:
         ([{}, {}, {"latency": 10.2}], [], []),
         ([{}, {}, {}], [record(2)], ["old_sources"]),
         ([{}, {}, {"git_dirty": "yes"}], [], ["dirty_tree"]),
+        ([{}, {}, {"environment_metadata": {"engine.git_dirty": "yes"}}], [], ["dirty_tree"]),
+        ([{}, {}, {"environment_metadata": {"git_dirty": "no"}}], [], []),
         ([{}, {}, {"commit_sha": "b" * 40}], [], ["several_commits"]),
         ([{}, {}, {"success": False}], [], ["failed_sources"]),
     ],

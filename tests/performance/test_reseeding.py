@@ -82,6 +82,11 @@ def test_a_record_without_identity_never_comes_out_ineligible() -> None:
     assert made.eligible and made.fields["run_source"] == "pr"
 
 
+def test_what_nobody_declared_goes_on_saying_so() -> None:
+    [made] = reseeded_records(sources(record(1, benchmark_declared=False)), history(record(2)), OCCASION)
+    assert made.fields["benchmark_declared"] is False
+
+
 def test_what_was_measured_with_other_weights_goes_on_saying_so() -> None:
     [made] = reseeded_records(sources(record(1, weights="synthetic")), history(record(2)), OCCASION)
     assert made.weights == "synthetic"
