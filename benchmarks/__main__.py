@@ -16,6 +16,7 @@ SCRIPTS = (
     "frechet.py",
     "stores.py",
     "launchers.py",
+    "hooks.py",
     "against.py",
     "honesty.py",
     "status.py",
