@@ -17,4 +17,5 @@ class BackendConfig:
     folder: Name = doc("Folder of the backend in reference paths; also FastVideo's name for it", MISSING)
     diffusers: str | None = doc("Name in diffusers' set_attention_backend; null: not there", None)
     packages: list[str] = doc("Top-level modules that it is made of, beside the engine's own", factory=list, typed=True)
+    asked: bool = doc("Whether an engine is told to use it; false: it takes what it takes", True)
     cpu: bool = doc("Whether it runs without a GPU", True)

@@ -48,7 +48,10 @@ class FastVideoEngine(Engine):
 
     def load(self, request: LoadRequest, progress: Progress) -> None:
         # read by FastVideo while it is imported
-        os.environ["FASTVIDEO_ATTENTION_BACKEND"] = request.backend.folder
+        if request.backend.asked:
+            os.environ["FASTVIDEO_ATTENTION_BACKEND"] = request.backend.folder
+        else:
+            os.environ.pop("FASTVIDEO_ATTENTION_BACKEND", None)
         os.environ.setdefault("FASTVIDEO_STAGE_LOGGING", "1")
         try:
             from fastvideo import VideoGenerator

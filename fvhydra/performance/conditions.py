@@ -20,7 +20,7 @@ TEMPERATURE_C = 10.0
 OTHERS_SHARE = 0.1
 """Share of this machine's CPUs that other processes may keep busy."""
 
-_QUERY = ("uuid", "clocks.sm", "clocks.mem", "temperature.gpu", "power.draw")
+_QUERY = ("uuid", "clocks.sm", "clocks.mem", "temperature.gpu", "power.draw", "clocks.max.sm", "power.limit")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class DeviceState:
 
     Attributes:
         sm_clock_mhz: Of its processors.
+        most_sm_clock_mhz: What it could be; a host that is capped never comes near.
+        most_power_w: What it is limited to.
     """
 
     uuid: str
@@ -36,6 +38,8 @@ class DeviceState:
     memory_clock_mhz: float | None = None
     temperature_c: float | None = None
     power_w: float | None = None
+    most_sm_clock_mhz: float | None = None
+    most_power_w: float | None = None
 
 
 @dataclass(frozen=True)

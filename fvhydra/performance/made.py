@@ -25,6 +25,9 @@ from fvhydra.performance.profiles import (
 from fvhydra.performance.recipe import recipe_document, recipe_fingerprint
 from fvhydra.performance.record import METRICS, RESULT_SCHEMA_VERSION, PerfRecord
 
+_EXACT = {"python": "python", "pytorch": "torch", "cuda": "cuda"}
+"""Of the software profile, what it is compared by without its patch version, with its fact."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -64,6 +67,7 @@ def perf_record(job: BenchmarkJob, case: Case, runs: Sequence[Run], where: Surro
     count = case.gpu.count
     recipe = recipe_of(job, case, where)
     hardware, software = _profiles(where, count)
+    exact = {**software, **{key: where.environment.get(name) for key, name in _EXACT.items()}}
     ids = job.benchmark
     commit = ci.commit or str(where.facts.get("engine.git_commit") or where.environment.get("git_commit") or "")
     weights = {"hub": None, "synthetic": "synthetic", "tiny": "tiny"}[case.tier.weights]
@@ -87,7 +91,8 @@ def perf_record(job: BenchmarkJob, case: Case, runs: Sequence[Run], where: Surro
             "environment_metadata_id": environment_id(dict(where.environment)),
             "recipe": recipe,
             "hardware_profile": hardware,
-            "software_profile": software,
+            "software_profile": exact,
+            "software_comparison_profile": software,
             "environment_metadata": dict(where.environment),
             **({} if weights is None else {"weights": weights}),
             **({} if job.declared else {"benchmark_declared": False}),
@@ -120,7 +125,7 @@ def recipe_of(job: BenchmarkJob, case: Case, where: Surroundings) -> dict[str, A
     neighbours of those.
     """
     resolved = {
-        "attention_backend": case.backend.folder,
+        "attention_backend": case.backend.folder if case.backend.asked else None,
         "resolved_attention_backend": where.facts.get("attention_backend"),
         "resolved_model_revision": where.facts.get("weights_revision"),
     }

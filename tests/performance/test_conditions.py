@@ -16,7 +16,8 @@ from fvhydra.performance.conditions import DeviceState, RunConditions, Watch, mo
 SMI = """#!/bin/sh
 echo "$@" >> {log}
 case "$1" in
-  --query-gpu=*) echo "GPU-1, 1980, 2619, 61, 412.50"; echo "GPU-2, 1410, [N/A], 70, [Not Supported]";;
+  --query-gpu=*) echo "GPU-1, 1980, 2619, 61, 412.50, 1980, 700.00"
+    echo "GPU-2, 1410, [N/A], 70, [Not Supported], 1980, [N/A]";;
   --query-compute-apps=pid) echo {pids};;
 esac
 """
@@ -34,8 +35,8 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_devices_are_told_as_far_as_their_driver_knows(driver: Path) -> None:
     first, second = conditions.device_states()
-    assert first == DeviceState("GPU-1", 1980, 2619, 61, 412.5)
-    assert second == DeviceState("GPU-2", 1410, None, 70, None)
+    assert first == DeviceState("GPU-1", 1980, 2619, 61, 412.5, 1980, 700)
+    assert second == DeviceState("GPU-2", 1410, None, 70, None, 1980)
 
 
 def test_only_devices_of_this_command_are_asked(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
