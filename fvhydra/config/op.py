@@ -336,3 +336,5 @@ class VerifyConfig(OpConfig):
 @dataclass
 class DoctorConfig(OpConfig):
     """Look at this machine, its tokens and the store."""
+
+    ffmpeg: bool = doc("Also look for the programs of FFmpeg, which fvhydra itself does not need", True)

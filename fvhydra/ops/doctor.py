@@ -6,12 +6,12 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
+from fvhydra import __version__
 from fvhydra.config.load import build_config
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.schema import SCHEMAS, conf_dir
@@ -21,13 +21,14 @@ from fvhydra.core.extras import EXTRAS, install_line, missing
 from fvhydra.core.files import given_path
 from fvhydra.core.project import TOML_NAME, YAML_NAME, config_folders, project_settings
 from fvhydra.core.result import Criterion, RunResult
-from fvhydra.core.run import RunFolder
 from fvhydra.core.token import TOKEN_VARIABLES, find_token
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine, devices_of, engine_environment
 from fvhydra.engines.interpreter import interpreter
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
+from fvhydra.ops.doctor_choice import metrics, weights
+from fvhydra.ops.doctor_media import codecs, ffmpeg, last_run
 from fvhydra.stores.base import Store
 
 _PACKAGES = ("hydra-core", "omegaconf", "huggingface-hub", "av", "numpy")
@@ -44,7 +45,7 @@ class Doctor(Op):
     def run(self, context: Context) -> RunResult:
         """Make all checks; a failing one does not keep the others from being made."""
         findings: list[Criterion] = []
-        for look in (_versions, _engine, _device, _codecs, _tokens, _store, _disk, _settings, _groups, _last_run):
+        for look in _LOOKS:
             try:
                 findings += look(context)
             except Exception as error:  # a doctor must survive every patient
@@ -65,6 +66,7 @@ class Doctor(Op):
 def _versions(context: Context) -> Iterator[Criterion]:
     import platform
 
+    yield Criterion("fvhydra", True, __version__, "any")
     yield Criterion("python", True, platform.python_version(), ">= 3.11")
     for package in _PACKAGES:
         version = package_version(package)
@@ -106,19 +108,6 @@ def _device(context: Context) -> Iterator[Criterion]:
     fits = wanted == 0 or len([name for name in found if re.search(gpu.pattern, name)]) >= wanted
     listed = ", ".join(found) or "no GPU"
     yield Criterion("device", fits, f"{listed}; gpu={gpu.name} wants {wanted or 'none'}", gpu.pattern)
-
-
-def _codecs(context: Context) -> Iterator[Criterion]:
-    import av
-
-    wanted: tuple[tuple[str, Literal["r", "w"]], ...] = (("libx264", "w"), ("h264", "r"), ("aac", "w"))
-    for name, mode in wanted:
-        label = f"{'encoder' if mode == 'w' else 'decoder'} {name}"
-        try:
-            av.codec.Codec(name, mode)
-            yield Criterion(label, True, f"PyAV {av.__version__}", "available")
-        except av.error.FFmpegError:
-            yield Criterion(label, False, f"PyAV {av.__version__} does not have it", "available")
 
 
 def _tokens(context: Context) -> Iterator[Criterion]:
@@ -252,24 +241,7 @@ def _needed(trial: list[str]) -> list[str]:
     ]
 
 
-def _last_run(context: Context) -> Iterator[Criterion]:
-    """Whether the last run folder could be moved elsewhere: every path in its records is relative and is there."""
-    link = given_path(context.config.runtime.output_dir) / "latest"
-    if link.is_symlink() and not link.exists():
-        yield Criterion("last run", False, f"{link} points to a run folder that is gone", "portable")
-        return
-    if not (link / "manifest.json").is_file():
-        yield Criterion("last run", True, "there is none yet", "portable")
-        return
-    latest = link.resolve()
-    troubles = []
-    for artifact in RunFolder(latest).manifest["artifacts"]:
-        if Path(artifact["path"]).is_absolute():
-            troubles.append(f"absolute path {artifact['path']}")
-        elif not (latest / artifact["path"]).is_file():
-            troubles.append(f"missing {artifact['path']}")
-    for name in ("result.json", "report/index.html", "report/junit.xml", "report/summary.md"):
-        record = latest / name
-        if record.is_file() and str(latest) in record.read_text(encoding="utf-8"):
-            troubles.append(f"{name} names its own folder")
-    yield Criterion("last run", not troubles, "; ".join(troubles) or f"{latest} can be moved", "portable")
+_LOOKS: tuple[Callable[[Context], Iterator[Criterion]], ...] = (
+    *(_versions, _engine, _device, metrics, weights, codecs, ffmpeg),
+    *(_tokens, _store, _disk, _settings, _groups, last_run),
+)

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fvhydra.config.op import PrefetchConfig
 from fvhydra.config.schema import conf_dir
@@ -16,7 +15,6 @@ from fvhydra.core.errors import InfrastructureError, UsageError, nearest
 from fvhydra.core.files import given_path
 from fvhydra.core.project import config_folders, project_settings
 from fvhydra.core.result import RunResult
-from fvhydra.core.token import find_token
 from fvhydra.core.verdict import Verdict
 from fvhydra.metrics import download
 from fvhydra.metrics.base import Skipped
@@ -25,10 +23,7 @@ from fvhydra.metrics.spec import Asset
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
 from fvhydra.ops.fetching import Enough, Fetch
-from fvhydra.ops.weights import Listed, Source, list_source, model_sources
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+from fvhydra.ops.weights import Listed, Source, hub_api, list_source, model_sources
 
 _SPARE_BYTES = 2**30
 """What a disk should have left."""
@@ -87,7 +82,7 @@ class Prefetch(Op):
         total = sum(item.size for item in found)
         with self._asking():
             fetch = Fetch(
-                self._api(),
+                hub_api(),
                 self._cache(context),
                 self.config.patience_s,
                 until,
@@ -113,7 +108,7 @@ class Prefetch(Op):
 
     def _list(self, context: Context) -> list[Listed]:
         sources = {(source.repo, source.revision): source for source in self._sources(context)}
-        api, cache = self._api(), self._cache(context)
+        api, cache = hub_api(), self._cache(context)
         with self._asking():
             return [list_source(api, source, cache, self.config.whole) for source in sources.values()]
 
@@ -153,12 +148,6 @@ class Prefetch(Op):
         return {name: asset for name, asset in found.items() if asset.name not in context.config.metrics.assets}
 
     # ------------------------------------------------------------------ how
-    def _api(self) -> HfApi:
-        from huggingface_hub import HfApi
-
-        token = find_token()
-        return HfApi(token=token.value if token else False, library_name="fvhydra")
-
     def _asking(self) -> contextlib.AbstractContextManager[None]:
         from fvhydra.stores.hub.session import asking
 

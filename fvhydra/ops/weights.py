@@ -109,6 +109,14 @@ def model_sources(words: Sequence[str], folders: Iterable[Path]) -> list[Source]
     return [Source(f"model={name}", known[name]["weights"], known[name].get("revision")) for name in chosen]
 
 
+def hub_api() -> HfApi:
+    """The Hub, asked with this machine's token."""
+    from huggingface_hub import HfApi
+
+    token = find_token()
+    return HfApi(token=token.value if token else False, library_name="fvhydra")
+
+
 def list_source(api: HfApi, source: Source, cache_dir: Path, whole: bool = False) -> Listed:
     """Ask the Hub for the files of a source, and look which of them are here.
 

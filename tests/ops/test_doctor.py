@@ -4,14 +4,23 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub import close_session
 
 from fvhydra.config.store import LocalStoreConfig
+from fvhydra.core import files
+from fvhydra.core.result import RunResult
+from fvhydra.core.run import RunFolder
+from fvhydra.core.verdict import Verdict
+from fvhydra.ops.doctor_choice import metrics, weights
+from fvhydra.ops.doctor_media import codecs, ffmpeg, last_run
 from fvhydra.stores.local import LocalStore
 from tests.conftest import Cli
+from tests.servers.hub import HubServer
 
 
 def test_folders_links_and_bytes_that_are_not_what_they_should_be(cli: Cli, tmp_path: Path) -> None:
@@ -45,6 +54,62 @@ def test_a_folder_that_cannot_be_made(cli: Cli) -> None:
     assert command.code == 4 and "/proc/x cannot be written" in command.text, command.text
     refused = cli("op=generate", "engine=mock", "runtime.output_dir=/proc/x")
     assert refused.code == 2 and "Cannot write /proc/x" in refused.text, refused.text
+
+
+def test_a_run_that_is_not_portable(command: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.start(op="generate", model="ltx2", title="", command=[], config={})
+    files.write_json(run.path / "scores.json", {"clips": [{"video": "/elsewhere/a.mp4"}]})
+    run.finish(RunResult("generate", Verdict.DONE))
+    monkeypatch.setattr("fvhydra.ops.doctor._LOOKS", (codecs, ffmpeg, last_run))  # the others take seconds
+    found = command("op=doctor", "run=run")
+    assert found.code == 4, found.text
+    assert "BAD  run" in found.out and "scores.json clips[0].video: /elsewhere/a.mp4" in found.out
+    run.point_latest(tmp_path / "outputs")
+    (tmp_path / "outputs").mkdir()
+    run.point_latest(tmp_path / "outputs")
+    latest = command("op=doctor")
+    assert latest.code == 0 and "but for 1 clip(s) elsewhere" in latest.out, latest.text
+    assert re.search(r"ok +clip +3 frame\(s\) of 3", latest.out)
+    gone = command("op=doctor", "run=nowhere")
+    assert gone.code == 4 and "nowhere is no run folder" in gone.out
+
+
+def test_which_ffmpeg_is_taken(command: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fvhydra.ops.doctor._LOOKS", (ffmpeg,))
+    program = tmp_path / "mine" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho ffmpeg version mine\n")
+    program.chmod(0o755)
+    taken = command("op=doctor", FFMPEG_BIN=str(program))
+    assert f"{program} (from FFMPEG_BIN): ffmpeg version mine" in taken.out, taken.text
+    wrong = command("op=doctor", FFMPEG_BIN="/nowhere/ffmpeg")
+    assert wrong.code == 4 and "BAD  ffmpeg" in wrong.out and "cannot be run" in wrong.out
+    monkeypatch.setattr("fvhydra.ops.doctor._LOOKS", (ffmpeg, codecs))
+    without = command("op=doctor", "op.ffmpeg=false")
+    assert without.code == 0 and "ffprobe" not in without.out
+
+
+def test_what_the_chosen_configuration_needs(command: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fvhydra.ops.doctor._LOOKS", (metrics, weights))
+    tiny = command("op=doctor")
+    assert tiny.code == 0 and "tier=smoke needs none of the Hub" in tiny.out, tiny.text
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with HubServer() as hub:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+        wanted = ["op=doctor", "tier=default", "model=stable_audio_open"]
+        gone = command(*wanted)
+        assert gone.code == 4 and "stable-audio-open-1.0 does not exist" in gone.out, gone.text
+        repo = hub.create("stabilityai/stable-audio-open-1.0", private=False)
+        repo.branches["f21265c1e2710b3bd2386596943f0007f55f802e"] = repo.branches["main"]
+        repo.gated = True
+        gated = command(*wanted)
+        assert gated.code == 4 and "is gated: accept its licence" in gated.out and "HF_TOKEN" in gated.out
+    close_session()
+    away = command(*wanted)
+    assert away.code == 4 and "The Hub cannot be asked" in away.out, away.text
+    unknown = command("op=doctor", "metrics=pixel")
+    assert unknown.code == 0 and "common.ssim" in unknown.out, unknown.text
 
 
 @pytest.mark.slow
