@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often the performance gate cries wolf, and how often it sees a slowdown, over simulated histories.
+"""How often the performance gate and the A/B comparison cry wolf, and how often they see a slowdown, simulated.
 
 python benchmarks/honesty.py
 
@@ -7,6 +7,9 @@ A history has five records, each the median of its runs; then one more is measur
 slower by the same share. A run's times scatter by the noise (normal, each component by itself), and each record's by
 half of that again, which all of its runs share: another day, another host. Nothing is measured here; the gate is ours,
 with its thresholds and its bootstrap, and beside it the same without single runs, by medians alone.
+
+Of an A/B, both sides run in turn (A B B A) and have a slow drift in common, a random walk whose step is a quarter of
+the noise.
 """
 
 from __future__ import annotations
@@ -20,9 +23,14 @@ import numpy as np
 from timing import markdown
 
 from fvhydra.core.verdict import Verdict
+from fvhydra.performance.conditions import RunConditions
 from fvhydra.performance.gate import check
 from fvhydra.performance.history import WINDOW, History
+from fvhydra.performance.interleave import turns
+from fvhydra.performance.measure import Run
+from fvhydra.performance.ratio import ratios
 from fvhydra.performance.record import PerfRecord
+from fvhydra.performance.samples import MEASURED
 
 REPETITIONS = 200
 WAYS = ((5, False), (5, True), (15, True))
@@ -79,11 +87,53 @@ def rows(repetitions: int) -> Iterator[tuple[str, ...]]:
             yield f"{noise:.0%}", f"{count} runs" if known else "medians alone", *cells
 
 
+# ------------------------------------------------------------------------------------------------------------------ A/B
+PAIRS = (10, 20)
+AB_NOISES = (0.003, 0.01, 0.03, 0.05)
+DRIFT = 0.25
+"""Step of what both sides have in common, a random walk from run to run, as a share of the noise."""
+
+
+def claims(pairs: int, noise: float, slower: float, repetitions: int) -> tuple[int, int]:
+    """How often latency is claimed to be worse, and how often anything at all is."""
+    draw = np.random.default_rng(11)
+    worse = anything = 0
+    for _ in range(repetitions):
+        walk = iter(1 + np.cumsum(draw.normal(0, noise * DRIFT, 2 * pairs)))
+        sides: tuple[list[Run], list[Run]] = ([], [])
+        for turn in turns(pairs):
+            shared = next(walk) * (1 + slower * turn)
+            sides[turn].append(_run(draw, shared, noise))
+        found = ratios(sides[1], sides[0])
+        worse += any(each.claim == "worse" for each in found if each.name == "latency")
+        anything += any(each.claim for each in found)
+    return worse, anything
+
+
+def _run(draw: np.random.Generator, shared: float, noise: float) -> Run:
+    parts: dict[str, float | None] = {
+        name: float(seconds * shared * (1 + draw.normal(0, noise))) for name, seconds in SECONDS.items()
+    }
+    latency = OTHER_S + sum(each or 0.0 for each in parts.values())
+    values = {"latency": latency, "throughput": FRAMES / latency, "memory": MEMORY_MB, "other_time_s": OTHER_S}
+    return Run(1, MEASURED, parts | values, {}, RunConditions())
+
+
+def ab_rows(repetitions: int) -> Iterator[tuple[str, ...]]:
+    for pairs in PAIRS:
+        for noise in AB_NOISES:
+            _, anything = claims(pairs, noise, 0.0, repetitions)
+            found = [claims(pairs, noise, slower, repetitions)[0] for slower in SLOWER[1:]]
+            yield f"{noise:.1%}", f"{pairs} pairs", *(f"{each / repetitions:.0%}" for each in (anything, *found))
+
+
 def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else REPETITIONS
-    header = ["noise", "decided by", *("unchanged" if not slower else f"{slower:.0%} slower" for slower in SLOWER)]
+    shares = [f"{slower:.0%} slower" for slower in SLOWER[1:]]
     print(f"Regressions found, and in brackets inconclusive, of {repetitions} checks each:\n")
-    print(markdown(header, list(rows(repetitions))))
+    print(markdown(["noise", "decided by", "unchanged", *shares], list(rows(repetitions))))
+    print(f"\nTwo sides in turn, anything claimed of equal ones, latency of a slower one, of {repetitions} each:\n")
+    print(markdown(["noise", "runs", "equal", *shares], list(ab_rows(repetitions))))
 
 
 if __name__ == "__main__":

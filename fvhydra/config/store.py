@@ -20,7 +20,10 @@ _REPO_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 
 def _repo_id(value: str) -> str:
     if not _REPO_ID.fullmatch(value):
-        raise ValueError("must be a data set, as organisation/name (or set FASTVIDEO_SSIM_REFERENCE_HF_REPO)")
+        raise ValueError(
+            "must be a data set, as organisation/name (or set FASTVIDEO_SSIM_REFERENCE_HF_REPO for store=hub, "
+            "HF_REPO_ID for store=performance)"
+        )
     return value
 
 

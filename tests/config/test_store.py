@@ -24,7 +24,8 @@ def test_a_data_set_is_an_organisation_and_a_name(repo_id: str) -> None:
 def test_anything_else_is_no_data_set(repo_id: str) -> None:
     with pytest.raises(pydantic.ValidationError) as refused:
         _store(repo_id=repo_id)
-    said = "Value error, must be a data set, as organisation/name (or set FASTVIDEO_SSIM_REFERENCE_HF_REPO)"
+    said = "Value error, must be a data set, as organisation/name (or set FASTVIDEO_SSIM_REFERENCE_HF_REPO "
+    said += "for store=hub, HF_REPO_ID for store=performance)"
     assert refused.value.errors()[0]["msg"] == said
 
 
