@@ -23,5 +23,7 @@ class RuntimeConfig:
     cache_dir: str = doc(
         "Tiny weights and other things that can be rebuilt", MISSING, typed=True, variable="FVHYDRA_CACHE"
     )
+    hf_home: str | None = doc("Home of the Hugging Face libraries; null: as HF_HOME says", None, typed=True)
+    hf_hub_cache: str | None = doc("Their cache of downloads; null: as HF_HUB_CACHE and HF_HOME say", None, typed=True)
     threads: Threads = doc("CPU threads for torch; 0 leaves the library's default", 1)
     progress: Annotated[str, one_of("auto", "bars", "lines", "none")] = doc("How progress is shown", "auto")

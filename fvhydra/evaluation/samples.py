@@ -211,7 +211,7 @@ def _of_run(run: RunFolder, path_keys: Collection[str]) -> list[Sample]:
     samples = []
     for artifact in manifest["artifacts"]:
         path = run.inside(artifact["path"])
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES or "case" not in artifact:  # what is made of several clips
             continue
         case = cases.get(artifact["case"], {})
         told = case.get("sample", {})
@@ -219,7 +219,7 @@ def _of_run(run: RunFolder, path_keys: Collection[str]) -> list[Sample]:
         keys |= {"text_prompt": case.get("prompt", ""), _key(path): path}
         if reference := compared.get(artifact["path"]):
             keys["reference"] = run.inside(reference)
-        name = Path(artifact["path"]).relative_to("artifacts").as_posix()
+        name = artifact["path"].removeprefix("artifacts/")
         samples.append(Sample(name, keys, tags=tags_of(keys)))
     if not samples:
         raise UsageError(

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fvhydra.config.root import Config
-from fvhydra.core import extras, files
+from fvhydra.core import extras, files, hub_cache
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
 from fvhydra.core.memo import Memo
@@ -117,6 +117,7 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
         preflight: Whether to ask the op first; for the jobs of a sweep that was done. A job that is refused here
             leaves no folder behind.
     """
+    hub_cache.use(job.config.runtime.hf_home, job.config.runtime.hf_hub_cache)
     op = job.op
     context = job.context(Fanout(job.folder, listener) if op.writes_run_folder else listener)
     started = False

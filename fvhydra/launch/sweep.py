@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from fvhydra.config.problems import ConfigError
 from fvhydra.config.root import Config
 from fvhydra.config.secrets import words_without_user_info
+from fvhydra.core import hub_cache
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.memo import Memo
 from fvhydra.core.progress import Silent
@@ -63,6 +64,8 @@ class SweepLauncher(HydraLauncher):
         dry = configs[0].dry_run
         for config in configs:
             _refuse_alone(config)
+        runtime = configs[0].runtime
+        hub_cache.use(runtime.hf_home, runtime.hf_hub_cache)  # before libraries are loaded that workers are copies of
         launcher = open_launcher(configs[0].launcher, sweep_folder, self.observer)
         passed(launcher.settings)  # a name that is not set here is said before anything else
         self.observer.begin(sweep_folder, dry)

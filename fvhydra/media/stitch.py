@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import OutputContainer
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -122,62 +122,56 @@ def _copy(target: Path, parts: Sequence[Part], audio: NDArray[np.float32] | None
     Raises:
         _NotAlike: They cannot follow each other.
     """
+    orders = [_order(part) for part in parts]
+    late = max((at - rank for order in orders for at, rank in enumerate(order)), default=0)
     with av.open(target, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream: VideoStream | None = None
-        extradata: bytes | None = None
-        begin, last_dts = Fraction(0), None
-        for part in parts:
+        like: tuple[bytes | None, Fraction | None, int | None] | None = None
+        before = 0
+        for part, order in zip(parts, orders, strict=True):
             with opened_video(part.path) as (source, video):
+                packets = _packets(source, video)[part.skip :]
                 if stream is None:
-                    stream, extradata = container.add_stream_from_template(video), video.codec_context.extradata
+                    stream = container.add_stream_from_template(video)
                     if audio is not None:
                         mux_audio(container, audio, rate)
-                if video.codec_context.extradata != extradata or video.time_base is None:
-                    raise _NotAlike
-                packets = _kept([packet for packet in source.demux(video) if packet.size], part.skip)
-                begin, last_dts = _append(container, stream, packets, video.time_base, begin, last_dts)
+                for at, (packet, rank) in enumerate(zip(packets, order, strict=True)):
+                    like = like or (video.codec_context.extradata, video.time_base, packet.duration)
+                    if like != (video.codec_context.extradata, video.time_base, packet.duration):
+                        raise _NotAlike
+                    length = packet.duration or 0
+                    # decoded as late as the part with the most frames out of order needs it, all of them evenly
+                    packet.pts, packet.dts = (before + rank) * length, (before + at - late) * length
+                    packet.stream = stream
+                    container.mux_one(packet)
+            before += len(order)
 
 
-def _kept(packets: list[Packet[VideoStream]], skip: int) -> list[Packet[VideoStream]]:
-    """The packets, in the order of decoding, that the frames after the first ``skip`` consist of.
+def _packets(source: InputContainer, video: VideoStream) -> list[Packet[VideoStream]]:
+    return [packet for packet in source.demux(video) if packet.size]
+
+
+def _order(part: Part) -> list[int]:
+    """Which frame of those that are kept each packet is, in the order of decoding.
 
     Raises:
-        _NotAlike: One of them needs what is left out.
+        _NotAlike: One of them needs what is left out, or they are not shown at even times.
     """
-    kept = packets[skip:]
-    if any(packet.pts is None or packet.dts is None or not packet.duration for packet in packets):
+    with opened_video(part.path) as (source, video):
+        packets = _packets(source, video)
+    kept, left_out = packets[part.skip :], packets[: part.skip]
+    if not kept:
+        return []
+    begin, length = kept[0].pts, kept[0].duration
+    if begin is None or not length or not kept[0].is_keyframe:
         raise _NotAlike
-    left_out = max((packet.pts or 0 for packet in packets[:skip]), default=None)
-    if kept and not (kept[0].is_keyframe and kept[0].pts == min(packet.pts or 0 for packet in kept)):
+    if any(packet.pts is None or packet.pts >= begin for packet in left_out):
         raise _NotAlike
-    if kept and left_out is not None and left_out >= (kept[0].pts or 0):
+    ranks = [((packet.pts or 0) - begin) // length for packet in kept]
+    even = all(packet.pts == begin + rank * length for packet, rank in zip(kept, ranks, strict=True))
+    if not even or sorted(ranks) != list(range(len(kept))):
         raise _NotAlike
-    return kept
-
-
-def _append(
-    container: OutputContainer,
-    stream: VideoStream,
-    packets: Sequence[Packet[VideoStream]],
-    time_base: Fraction,
-    begin: Fraction,
-    last_dts: Fraction | None,
-) -> tuple[Fraction, Fraction | None]:
-    """Write packets so that the first is shown at ``begin``, s; when the last one ends, and when it is decoded."""
-    if not packets:
-        return begin, last_dts
-    shift = round(begin / time_base) - (packets[0].pts or 0)
-    first_dts = ((packets[0].dts or 0) + shift) * time_base
-    if last_dts is not None and first_dts <= last_dts:
-        raise _NotAlike
-    end = begin
-    for packet in packets:
-        packet.pts, packet.dts = (packet.pts or 0) + shift, (packet.dts or 0) + shift
-        packet.time_base, packet.stream = time_base, stream
-        end = max(end, (packet.pts + (packet.duration or 0)) * time_base)
-        last_dts = packet.dts * time_base
-        container.mux_one(packet)
-    return end, last_dts
+    return ranks
 
 
 # ------------------------------------------------------------------------------------------------------------- sound

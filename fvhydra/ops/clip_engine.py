@@ -49,15 +49,19 @@ class ClipEngine:
         """What is left of the whole budget, s."""
         return max(self._budget_s - (time.monotonic() - self._began), 0.0)
 
-    def load(self, case: Case) -> None:
+    def load(self, case: Case) -> float | None:
         """Make the model ready for a clip, unless it is: with a first frame another pipeline is needed than without.
+
+        Returns:
+            Seconds that it took; None where nothing had to be loaded.
 
         Raises:
             EngineHung, UsageError, InfrastructureError: As :meth:`generate`.
         """
         with_image = case.image is not None
         if self._engine is not None and self._with_image == with_image:
-            return
+            return None
+        began = time.monotonic()
         self.close()  # two pipelines need not fit beside each other
         config, progress = self._context.config, self._context.progress
         self._engine = HostedEngine(replace(config.engine, isolate=True), self._context.run.stdout_log)
@@ -68,6 +72,7 @@ class ClipEngine:
         self.facts = engine_facts(self._engine, config)
         if config.tier.perturb_weights:
             self.facts["tier.perturb_weights"] = str(config.tier.perturb_weights)
+        return time.monotonic() - began
 
     def generate(self, case: Case) -> GeneratedMedia:
         """Generate one clip, with what :meth:`load` made ready for it.

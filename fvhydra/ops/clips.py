@@ -114,7 +114,8 @@ def make(context: Context, begin: Beginning, engine: ClipEngine, joined: bool) -
     )
     files.write_json(run.path / log_path(case.index), log)
     try:
-        engine.load(case)
+        if (load_s := engine.load(case)) is not None:
+            log.seconds["load_s"] = load_s
         started = time.monotonic()
         media = engine.generate(case)
         context.progress.stage("encode", case.index)
@@ -180,7 +181,7 @@ def _written(
     entry = run.add_artifact(path, case.index, case.fingerprint, **facts_of_call)
     log.clip = {key: entry[key] for key in ("path", "sha256", "bytes")}
     log.memory_mb = media.memory_mb
-    log.seconds = media.seconds | {"clip_s": time.monotonic() - started}
+    log.seconds |= media.seconds | {"clip_s": time.monotonic() - started}
     log.state, log.ended = "done", now()
     files.write_json(run.path / log_path(case.index), log)
     result = CaseResult(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +122,7 @@ def plan_job(config: Config) -> JobPlan:
         planned, found = _planned(config, spec, index, clip, folder)
         problems += found
         clips.append(planned)
-    problems += _against_the_model(config, clips) + _without_effect(config)
+    problems += _against_the_model(config, clips) + _without_effect(config, spec)
     if problems:
         raise _wrong(source, list(dict.fromkeys(problems)))
     return JobPlan(spec, clips, source)
@@ -215,12 +214,10 @@ def _against_the_model(config: Config, clips: list[PlannedClip]) -> list[str]:
     return problems
 
 
-def _without_effect(config: Config) -> list[str]:
+def _without_effect(config: Config, spec: JobSpec) -> list[str]:
     """Keys of the command that a job has its own of."""
-    own = ("prompt", "prompt_file", "prompt_index")
-    return [f"{key}={getattr(config, key)}: a job has its prompts itself." for key in own if getattr(config, key)]
-
-
-def spec_json(spec: JobSpec) -> str:
-    """The job in one spelling."""
-    return json.dumps(files.plain(spec), sort_keys=True)
+    own = {key: getattr(config, key) for key in ("prompt", "prompt_file", "prompt_index")}
+    found = [f"{key}={value}: a job has its prompts itself." for key, value in own.items() if value is not None]
+    if config.seed != config.sampling.seed and all(clip.seed is not None for clip in spec.clips):
+        found.append(f"seed={config.seed}: every clip has a seed of its own.")
+    return found

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fvhydra.config.root import Config
-from fvhydra.core import files
+from fvhydra.core import files, hub_cache
 from fvhydra.core.clip_log import Story
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.core.result import CaseResult, NextCommand, RunResult
@@ -19,6 +20,7 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine
 from fvhydra.ops.base import Op
 from fvhydra.ops.clip_engine import ClipEngine, why
+from fvhydra.ops.clip_times import expected
 from fvhydra.ops.clips import beginning, kept, make
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.job_inputs import JobInputs
@@ -93,6 +95,10 @@ class RunJob(Op):
             cases.append(CaseResult(clip.index, case.prompt, case.seed, case.fingerprint, Verdict.DONE, said))
         guard = plan.spec.guardrails.max_clip_seconds
         message = f"{len(cases)} clip(s) of {plan.spec.name}; at most {guard:g} s each, {plan.budget_s:g} s in all."
+        root = Path(context.config.runtime.output_dir) / self.config.name
+        samplings = [dataclasses.asdict(clip.case.sampling) for clip in plan.clips]
+        if told := expected(root, _about(context.config), samplings):
+            message += f" All of them would take about {told[0]:.3g} s, by {told[1]} earlier clip(s)."
         return RunResult(self.config.name, Verdict.DONE, message, context.config.model.name, cases=cases)
 
     def run(self, context: Context) -> RunResult:
@@ -155,18 +161,21 @@ def _plan(prepared: Prepared) -> JobPlan:
     return prepared.own.once("job", lambda: plan_job(prepared.config))
 
 
-def _base(config: Config) -> str:
-    """What two runs of a job have in common that are the same, whatever became of its clips since."""
-    about = {
-        "job": job_name(config),
+def _about(config: Config) -> dict[str, Any]:
+    """What clips are made with."""
+    return {
         "model": config.model.name,
         "engine": config.engine.name,
         "backend": config.backend.folder,
         "tier": files.plain(config.tier),
         "gpu": [config.gpu.name, config.gpu.count],
-        "seed": config.seed,
     }
-    return files.sha256_bytes(files.canonical_json(about).encode())
+
+
+def _base(config: Config) -> str:
+    """What two runs of a job have in common that are the same, whatever became of its clips since."""
+    same = _about(config) | {"job": job_name(config), "seed": config.seed}
+    return files.sha256_bytes(files.canonical_json(same).encode())
 
 
 def _record(context: Context, plan: JobPlan) -> None:
@@ -184,7 +193,8 @@ def _record(context: Context, plan: JobPlan) -> None:
         for clip in plan.clips
     ]
     job: dict[str, Any] = {"name": plan.spec.name, "base": _base(context.config), "spec": plan.spec}
-    context.run.update_manifest(cases=clips, job=job | {"budget_s": plan.budget_s})
+    job["about"] = _about(context.config)
+    context.run.update_manifest(cases=clips, job=job | {"budget_s": plan.budget_s, "hub_cache": hub_cache.folders()})
 
 
 def _begins(plan: JobPlan, results: Sequence[CaseResult]) -> list[int]:

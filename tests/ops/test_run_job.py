@@ -3,18 +3,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fvhydra.core.files import sha256_bytes, sha256_file
+from fvhydra.core.progress import Silent
 from fvhydra.media.audio import read_audio
 from fvhydra.media.picture import read_image
 from fvhydra.media.video import decode, probe
+from fvhydra.ops.job_plan import plan_job
+from fvhydra.ops.run_job import RunJob
 from tests.conftest import Cli
+from tests.launch.jobs import job
 from tests.ops.folders import latest_of
 from tests.ops.story import STORY, TOYS, WORDS, digests, made, record, runs_of, write_story
 
@@ -71,8 +77,6 @@ def test_a_clip_may_begin_with_another_clip_a_picture_or_nothing(cli: Cli, tmp_p
         ],
     )
     (tmp_path / "pictures").mkdir()
-    from PIL import Image
-
     Image.new("RGB", (192, 192), (200, 10, 10)).save(tmp_path / "pictures" / "a.png")
     assert cli(*TOYS, "seed=70").code == 0
     [run] = runs_of(tmp_path)
@@ -196,3 +200,90 @@ def test_a_json_file_with_the_schema_that_editors_want(cli: Cli, tmp_path: Path)
     assert cli("op=run_job", "job_file=story.json", *WORDS[2:]).code == 0
     assert [case["prompt"] for case in latest_of(tmp_path)["cases"]] == ["one", "two", "three"]
     assert made(tmp_path) == []
+
+
+def test_a_real_pipeline_hands_on_what_it_produced(cli: Cli, tmp_path: Path) -> None:
+    words = (
+        "op=run_job",
+        "job=astronaut",
+        "model=wan22_ti2v_5b",
+        "sampling.num_frames=5",
+        "sampling.num_inference_steps=2",
+    )
+    done = cli(*words)
+    assert done.code == 0 and "3 clip(s), 13 frames in final_stitched.mp4" in done.out, done.text
+    [run] = runs_of(tmp_path, "astronaut")
+    logs = [record(run, index) for index in range(3)]
+    assert [log["id"] for log in logs] == ["hatching", "standing", "leaving"]
+    assert logs[0]["conditioning"]["kind"] == "init_image" and logs[0]["conditioning"]["difference"] is None
+    for before, after in itertools.pairwise(logs):
+        assert after["conditioning"]["frame"] == before["last_frame"]
+        assert after["conditioning"]["difference"] > 0  # the pipeline's own encoder changes what it is given
+        assert after["seconds"]["dit_time_s"] > 0 and "load_s" not in after["seconds"]
+    assert logs[0]["seconds"]["load_s"] > 0 and logs[0]["memory_mb"] and logs[0]["environment"]["pipeline"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["wan22_ti2v_5b", "hunyuan_i2v", "cogvideox15_5b_i2v"])
+def test_a_real_pipeline_gives_the_same_story_twice(cli: Cli, tmp_path: Path, model: str) -> None:
+    words = ("op=run_job", "job=astronaut", f"model={model}", "resume=false")
+    assert cli(*words).code == 0 and cli(*words).code == 0
+    first, second = runs_of(tmp_path, "astronaut")
+    assert digests(first) == digests(second)
+
+
+def test_earlier_runs_tell_how_long_it_will_take(command: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path)
+    assert "would take about" not in " ".join(command(*WORDS, "dry_run=true").out.split())
+    assert command(*WORDS).code == 0
+    assert "by 3 earlier clip(s)." in " ".join(command(*WORDS, "dry_run=true").out.split())
+    other = command(*WORDS[:3], "model=hunyuan_i2v", "dry_run=true")
+    assert other.code == 0 and "would take about" not in " ".join(other.out.split())
+
+
+def test_the_manifest_says_where_weights_come_from(cli: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path)
+    assert cli(*WORDS, HF_HUB_CACHE="/somewhere/hub").code == 0
+    assert latest_manifest(tmp_path)["job"]["hub_cache"] == {
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_CACHE": "/somewhere/hub",
+    }
+    toy = (tmp_path / "toy.py").read_text()
+    (tmp_path / "toy.py").write_text(toy.replace('print("at"', 'print(os.environ["HF_HOME"]); print("at"'))
+    assert cli(*TOYS, "runtime.hf_home=disk", "runtime.hf_hub_cache=disk/cache", "resume=false").code == 0
+    assert latest_manifest(tmp_path)["job"]["hub_cache"] == {
+        "HF_HOME": str(tmp_path / "disk"),
+        "HF_HUB_CACHE": str(tmp_path / "disk" / "cache"),
+    }
+    log = tmp_path / "outputs" / "latest" / "status" / "stdout.log"
+    assert str(tmp_path / "disk") in log.read_text().splitlines()
+
+
+def test_its_clips_are_scored_like_those_of_any_run(cli: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path)
+    assert cli(*WORDS).code == 0
+    done = cli("op=eval", "run=outputs/latest", "metrics=temporal")
+    assert done.code == 0 and "3 sample(s), 1 metric(s): 3 ok" in done.out, done.text
+
+
+def test_a_worker_elsewhere_is_given_the_job_and_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        Image.new("RGB", (32, 32), (9, 9, 9)).save(tmp_path / f"{name}.png")
+    clips = [{"prompt": "one"}, {"prompt": "two", "chain": "image:b.png"}, {"prompt": "three"}]
+    write_story(tmp_path, init_image="a.png", clips=clips)
+    context = job(tmp_path / "run", *WORDS).context(Silent())
+    sent = RunJob(context.config.op).job_inputs(context)
+    assert list(sent.files) == [tmp_path / "a.png", tmp_path / "b.png"]
+    assert sent.config.job_file is None
+    here = plan_job(context.config)
+    monkeypatch.chdir("/")
+    there = plan_job(sent.config)
+    assert [clip.case.fingerprint for clip in there.clips] == [clip.case.fingerprint for clip in here.clips]
+
+
+def test_a_seed_that_no_clip_would_take_is_said(command: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path, clips=[{"prompt": "one", "seed": 1}, {"prompt": "two", "seed": 2}])
+    done = command(*WORDS, "seed=3", "dry_run=true")
+    assert done.code == 2 and "seed=3: every clip has a seed of its own." in done.text
+    assert command(*WORDS, "dry_run=true").code == 0

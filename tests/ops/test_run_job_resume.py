@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli
-from tests.launch.commands import started
+from tests.launch.commands import started, until
 from tests.ops.folders import latest_of
 from tests.ops.story import STORY, TOYS, WORDS, digests, made, record, runs_of, write_story
 
@@ -85,6 +85,20 @@ def test_one_that_runs_is_not_taken_up(cli: Cli, tmp_path: Path) -> None:
     (run / "status" / "status.json").write_text(json.dumps(status | {"state": "running", "pid": os.getpid()}))
     done = cli(*WORDS)
     assert done.code == 2 and "is still running" in done.text
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path, cache_dir: Path, cli: Cli) -> None:
+    write_story(tmp_path)
+    with started(tmp_path, cache_dir, *TOYS, "+engine.options.how=sleep") as process:
+        until(lambda: made(tmp_path) == ["one", "two"])
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "1 of 3 case(s) are finished." in out, out
+    [run] = runs_of(tmp_path)
+    assert record(run, 1)["state"] == "interrupted" and "To go on from here:" in out
+    assert cli(*TOYS).code == 0 and made(tmp_path) == ["one", "two", "two", "three"]
 
 
 def _killed_and_resumed(folder: Path, cache_dir: Path, kills: int, seed: int) -> None:
