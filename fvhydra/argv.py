@@ -17,6 +17,7 @@ FREE_TEXT = (
     *("prompt", "prompt_file", "prompts.path", "image", "run", "sweep", "videos", "references", "manifest"),
     *("op.reason", "op.resume_from", "sampling.negative_prompt", "store.path", "launcher.python"),
     *("engine.python", "engine.path", "source", "op.key_file", "op.to", "op.verify", "op.unpack", "op.cache_dir"),
+    *("op.good", "op.bad", "op.build"),
 )
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
 

@@ -27,11 +27,13 @@ from fvhydra.report.baseline import baseline_sentences, baseline_tables
 from fvhydra.report.measures import measured_values
 from fvhydra.report.trend_table import TREND_COLUMNS, trend_cells
 from fvhydra.report.wording import (
+    COMMIT_COLUMNS,
     MEASURED_COLUMNS,
     PERF_COLUMNS,
     RATIO_COLUMNS,
     change_cells,
     commands,
+    commit_cells,
     measured_cells,
     number,
     outcome,
@@ -167,6 +169,8 @@ class Terminal:
         """What was measured, or how it moved, a line a metric; then the gates."""
         self._table(("metric", "value", "samples"), map(score_cells, result.metrics))
         self._table(("metric", "difference", "wins/losses/ties"), map(change_cells, result.comparisons))
+        if result.bisection is not None:
+            self._table(COMMIT_COLUMNS, [commit_cells(step, result.bisection) for step in result.bisection.by_history])
         self.say([f"  {metrics}: {why}" for metrics, why in unmeasured(result)])
         self._table(MEASURED_COLUMNS, map(measured_cells, result.measurements))
         self._table(RATIO_COLUMNS, map(ratio_cells, result.ratios))

@@ -13,6 +13,16 @@ from fvhydra.config.fields import Name, NonNegative, Positive, PositiveFloat, Wo
 from fvhydra.config.gates import Gate
 
 
+def _as_options(given: Any) -> Any:
+    if not isinstance(given or {}, dict):
+        raise ValueError("must be options with their values, such as {runs: 5}")
+    return given or {}
+
+
+Options = Annotated[Any, BeforeValidator(_as_options)]
+"""Options of another op by their names, as a mapping; not typed as one, whose keys Hydra would want to know."""
+
+
 @dataclass
 class OpConfig:
     """An operation. ``_target_`` is a class with the contract of ``fvhydra.ops.base.Op``."""
@@ -322,6 +332,24 @@ class BundleConfig(OpConfig):
     verify: str | None = doc("An archive to hold to its own list of hashes, instead of making one", None)
     unpack: str | None = doc("An archive to unpack, verified, instead of making one", None)
     most_gb: PositiveFloat = doc("The most that an archive may unpack to, GB", 100.0)
+
+
+@dataclass
+class BisectConfig(OpConfig):
+    """Find the first commit of an engine with which a check fails."""
+
+    good: str = doc("Commit, branch or tag of the checkout with which the check passes", MISSING, example="v1.0")
+    bad: str = doc("One with which it fails", "HEAD")
+    check: Name = doc("The op that tells good from bad: check_ssim, check_perf (after op=bench)", "check_ssim")
+    check_with: Options = doc("Options of that op, as {fail_fast: true}", None)
+    measure_with: Options = doc("Options of op=bench before check_perf, as {runs: 5}", None)
+    baseline: NonNegative = doc(
+        "For check_perf, how often the good end is measured as its baseline; 0: the history of store=", 3
+    )
+    build: str | None = doc(
+        "Shell command in the checkout before each commit is checked; one that fails skips it", None, typed=True
+    )
+    repeats: NonNegative = doc("How often a commit is checked again when its check could not tell", 2)
 
 
 @dataclass

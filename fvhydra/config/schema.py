@@ -42,6 +42,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "attach": op.AttachConfig,
         "bundle": op.BundleConfig,
         "bench": op.BenchConfig,
+        "bisect": op.BisectConfig,
         "prefetch": op.PrefetchConfig,
         "doctor": op.DoctorConfig,
         "verify": op.VerifyConfig,

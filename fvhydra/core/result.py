@@ -12,6 +12,7 @@ import pydantic
 from fvhydra.config.problems import first_problem
 from fvhydra.core.artifacts import ClipFacts, LatentComparison, LatentNumerics, PixelComparison
 from fvhydra.core.baseline import BaselineMove
+from fvhydra.core.bisection import Bisection
 from fvhydra.core.clip_log import Story
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
@@ -148,6 +149,7 @@ class RunResult:
         environment_difference: Of two runs that were compared: what each was made with, ``reference`` for the one
             before and ``run`` for the one after. None where one of them does not say.
         comparisons: What comparing two evaluations found; its page is made of it and of ``pairs.jsonl``.
+        bisection: What searching the history of an engine found; None where nothing was searched.
         performance: What comparing performance records with their baselines found.
         measurements: What was measured of speed and memory.
         ratios: The same of two sides that took turns.
@@ -170,6 +172,7 @@ class RunResult:
     metrics: list[MetricSummary] = field(default_factory=list)
     environment_difference: list[Difference] | None = field(default_factory=list)
     comparisons: list[MetricComparison] = field(default_factory=list)
+    bisection: Bisection | None = None
     performance: list[PerfComparison] = field(default_factory=list)
     measurements: list[PerfMeasurement] = field(default_factory=list)
     ratios: list[PerfRatio] = field(default_factory=list)

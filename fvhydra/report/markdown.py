@@ -14,12 +14,14 @@ from fvhydra.report.differences import shared
 from fvhydra.report.measures import headline, worst_first
 from fvhydra.report.trend_table import TREND_COLUMNS, trend_cells
 from fvhydra.report.wording import (
+    COMMIT_COLUMNS,
     MEASURED_COLUMNS,
     PERF_COLUMNS,
     RATIO_COLUMNS,
     TONES,
     change_cells,
     commands,
+    commit_cells,
     first_line,
     measured_cells,
     outcome,
@@ -62,7 +64,8 @@ def render_markdown(result: RunResult) -> str:
             for case in worst_first(result.cases)
         ]
         lines += [*_table(("case", "verdict", "number", "seed", "prompt", "message"), rows), ""]
-    lines += _metrics(result) + _performance(result) + _gates(result) + _baseline(result) + _trends(result)
+    lines += _bisection(result) + _metrics(result) + _performance(result) + _gates(result) + _baseline(result)
+    lines += _trends(result)
     lines += [f"- {code(sentence)}" for sentence in sentences(result)]
     lines += [f"- {next_.purpose}: {code(next_.command)}" for next_ in commands(result)]
     return "\n".join(lines).rstrip() + "\n"
@@ -120,6 +123,14 @@ def _metrics(result: RunResult) -> list[str]:
             lines += [*_table(head, rows), ""]
     reasons = [f"- {code(metrics)}: {code(why)}" for metrics, why in unmeasured(result)]
     return [*lines, *reasons, ""] if reasons else lines
+
+
+def _bisection(result: RunResult) -> list[str]:
+    found = result.bisection
+    if found is None:
+        return []
+    rows = [[code(cell) for cell in commit_cells(step, found)] for step in found.by_history]
+    return [*_table(COMMIT_COLUMNS, rows), ""]
 
 
 def _performance(result: RunResult) -> list[str]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fvhydra.core.bisection import Bisection, Step
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.performance import PerfComparison, PerfMeasurement, PerfMetric, PerfRatio
 from fvhydra.core.result import CaseResult, NextCommand, RunResult
@@ -224,3 +225,14 @@ def sweep_name(results: Sequence[RunResult]) -> str:
     """The op and the model where all jobs share them, and how many jobs there are."""
     same = [values.pop() for values in ({r.op for r in results}, {r.model for r in results}) if len(values) == 1]
     return " · ".join([*filter(None, same), f"{len(results)} job{'' if len(results) == 1 else 's'}"])
+
+
+COMMIT_COLUMNS = ("commit", "outcome", "checks", "subject", "found")
+"""Of the table of commits that a search looked at, from the good end to the bad one."""
+
+
+def commit_cells(step: Step, found: Bisection) -> tuple[str, ...]:
+    """The cells of :data:`COMMIT_COLUMNS`."""
+    first = found.first_bad is not None and found.first_bad.sha == step.commit.sha
+    outcome = f"{step.outcome}, the first" if first else step.outcome
+    return step.commit.short, outcome, str(len(step.attempts)), step.commit.subject, first_line(step.message)

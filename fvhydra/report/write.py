@@ -76,6 +76,10 @@ def _page(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
         from fvhydra.report.trends import render_trends
 
         return render_trends(run_dir, result, manifest)
+    if result.bisection is not None:
+        from fvhydra.report.bisection import render_bisection
+
+        return render_bisection(run_dir, result, manifest)
     if result.performance:
         from fvhydra.report.performance import render_performance
 
