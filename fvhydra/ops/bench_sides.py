@@ -88,7 +88,7 @@ def compare_sides(context: Context, job: BenchmarkJob, op: BenchConfig) -> RunRe
 
 def _side(name: str, config: Config, context: Context) -> Side:
     case = first_case(config)
-    log = context.run.path / "status" / f"engine_host_{name}.log"
+    log = context.run.path / "status" / f"stdout_{name}.log"
 
     def opened() -> Engine:
         return _loaded(config, case, log, context)

@@ -27,6 +27,7 @@ def test_keys_that_only_a_person_may_set() -> None:
     typed = schema.typed_only()
     assert {
         "op.confirm",
+        "op.against",
         "op.repair",
         "op.accept",
         "op.bootstrap",

@@ -14,6 +14,7 @@ from fvhydra.config.benchmark import BenchmarkConfig
 from fvhydra.config.op import CiConfig
 from fvhydra.core.case import Case
 from fvhydra.core.errors import UsageError
+from fvhydra.core.progress import Silent
 from fvhydra.engines.fastvideo import generator_config
 from fvhydra.ops.context import Prepared
 from fvhydra.ops.generation import load_request
@@ -24,7 +25,7 @@ from fvhydra.performance.measure import VALUES, Run
 from fvhydra.performance.recipe import recipe_fingerprint
 from fvhydra.performance.record import checked_record
 from fvhydra.testing import cases
-from tests.launch.jobs import composed
+from tests.launch.jobs import composed, job
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "perf_records.json").read_text())
 WAN = ("model=wan21_t2v_1_3b", "benchmark=wan_t2v_1_3b_2gpu")
@@ -185,5 +186,10 @@ def test_where_a_measurement_comes_from(said: dict[str, str], source: str) -> No
     assert run_source(CiConfig(**said)) == source  # type: ignore[arg-type]
 
 
-def test_models_of_cases_are_those_of_conf() -> None:
-    assert cases.model("wan21_t2v_1_3b").weights == "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
+def test_a_worker_elsewhere_gets_the_benchmark_too(tmp_path: Path) -> None:
+    (tmp_path / "toy.json").write_text("{}")
+    words = ("op=bench", "engine=mock", "model=wan21_t2v_1_3b", f"op.benchmark_file={tmp_path / 'toy.json'}")
+    given = job(tmp_path, *words)
+    inputs = given.op.job_inputs(given.context(Silent()))
+    assert inputs.files[tmp_path / "toy.json"] is None
+    assert inputs.config.op.benchmark_file == str(tmp_path / "toy.json")  # type: ignore[attr-defined]
