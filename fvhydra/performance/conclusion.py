@@ -28,7 +28,6 @@ def concluded(record: PerfRecord, found: PerfComparison) -> PerfRecord:
             "comparison_status": found.status,
             "comparison_status_reason": found.reason,
             "baseline_eligible": passed
-            and record.success
             and record.run_source == TRUSTED_SOURCE
             and record.fields.get("benchmark_declared") is not False,  # ids that nobody declared are nobody else's
         }
