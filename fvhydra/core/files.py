@@ -16,6 +16,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,8 @@ from fvhydra.core.errors import FvhydraError, UsageError
 
 PATH_BYTES = 4096
 """Longest path."""
+
+_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 _REFUSALS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
@@ -54,9 +57,20 @@ def atomic_path(path: Path, suffix: str = "", *, durable: bool = True) -> Iterat
             if durable:
                 with open(temporary, "rb+") as written:
                     os.fsync(written.fileno())
-            temporary.replace(path)
+            _put(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Give a file its final name. Windows refuses that while somebody reads what was there, which soon passes."""
+    for pause_s in _PAUSES_S if os.name == "nt" else ():
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            time.sleep(pause_s)
+    temporary.replace(path)
 
 
 def _temporary(path: Path, suffix: str = "") -> Path:
@@ -117,7 +131,7 @@ def refresh_json(path: Path, value: Any) -> None:
     temporary = _temporary(path)
     try:
         temporary.write_text(_json_for_people(value), encoding="utf-8")
-        temporary.replace(path)
+        _put(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -12,8 +12,8 @@ def person() -> str:
     """The name of the user who runs this process, or ``uid 1234`` where the system knows none for it."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # KeyError until Python 3.12
-        return f"uid {os.getuid()}"
+    except (KeyError, OSError, ImportError):  # until Python 3.12; ImportError is Windows'
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "somebody"
 
 
 def operator() -> str:
@@ -26,5 +26,5 @@ def operator() -> str:
         pass
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # KeyError until Python 3.12
+    except (KeyError, OSError, ImportError):
         return "unknown"

@@ -11,6 +11,7 @@ import contextlib
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -250,6 +251,14 @@ class RunFolder:
 
 def is_alive(pid: int) -> bool:
     """Whether a process of that number is on this machine, whosever it is."""
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        import ctypes
+
+        known, still_active = ctypes.c_ulong(), 259
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+        alive = bool(handle) and ctypes.windll.kernel32.GetExitCodeProcess(handle, ctypes.byref(known))
+        ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(alive) and known.value == still_active
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

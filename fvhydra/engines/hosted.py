@@ -16,6 +16,7 @@ from fvhydra.core.checks import Check
 from fvhydra.core.environment import ENGINE_PACKAGES, GPU_FACTS, environment, git_state_of
 from fvhydra.core.errors import EngineFailed, UsageError
 from fvhydra.core.files import given_path
+from fvhydra.core.machine import require_process_groups
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest, Trace, TracedTensor, TraceRequest
 from fvhydra.engines.interpreter import interpreter
@@ -57,6 +58,7 @@ def describe(config: EngineConfig, packages: tuple[str, ...] = ()) -> Descriptio
         UsageError: The interpreter, the path or the class is not there, or is none.
         EngineError: That process did not answer.
     """
+    require_process_groups("An engine in a process of its own", "Let it run in this one, or use WSL.")
     place = tuple(_place(config._target_).items())
     return _described(_Key(config), interpreter(config), place, packages)
 

@@ -52,11 +52,13 @@ def processes(resources: Resources) -> Iterator[Submit]:
 
     def submit(work: Work) -> Future[list[Outcome]]:
         # Ctrl-C is for this process alone; one that is started here inherits what is blocked
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return pool.submit(_score, work)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if hasattr(signal, "pthread_sigmask"):  # not on Windows
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                return pool.submit(_score, work)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pool.submit(_score, work)
 
     try:
         yield submit

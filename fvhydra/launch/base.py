@@ -79,6 +79,9 @@ class Launcher(ABC):
     packages: ClassVar[tuple[str, ...]] = ()
     """Top-level modules that it imports where it is used, beyond what fvhydra itself needs."""
 
+    windows: ClassVar[bool] = False
+    """Whether it also works from Windows, which cannot end all that a job started and has other paths."""
+
     def __init__(self, settings: LauncherConfig, sweep_folder: Path, observer: SweepObserver) -> None:
         self.settings, self.sweep_folder, self.observer = settings, sweep_folder, observer
         self.running: set[int] = set()

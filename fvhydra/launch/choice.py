@@ -8,6 +8,7 @@ from pathlib import Path
 from fvhydra.config.launcher import LauncherConfig
 from fvhydra.core import extras
 from fvhydra.core.loading import load_class
+from fvhydra.core.machine import require_process_groups
 from fvhydra.launch.base import Launcher, SweepObserver
 
 
@@ -28,5 +29,7 @@ def open_launcher(settings: LauncherConfig, sweep_folder: Path, observer: SweepO
         UsageError: There is no such class, it is no launcher, or what it imports is not installed.
     """
     found = launcher_class(settings)
+    if not found.windows:
+        require_process_groups(f"launcher={settings.name}", "launcher=local works there, or use WSL.")
     extras.require(f"launcher={settings.name}", found.packages)
     return found(settings, sweep_folder, observer)

@@ -13,6 +13,8 @@ from fvhydra.launch.job import Job, run_job
 class LocalLauncher(Launcher):
     """The quickest way for small jobs: libraries are imported once. A native crash ends the whole sweep."""
 
+    windows = True
+
     def run(self, jobs: Sequence[Job]) -> None:
         """Run one after the other. Ctrl-C ends the current job and the sweep."""
         for job in jobs:

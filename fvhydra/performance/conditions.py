@@ -169,6 +169,6 @@ def _number(text: str) -> float | None:
 
 def _load_1m() -> float | None:
     try:
-        return os.getloadavg()[0]
+        return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     except OSError:
         return None

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from fvhydra.core.errors import Corrupt, Denied, Unavailable
 from fvhydra.core.files import explained, regular_file
+from fvhydra.core.machine import no_detour
 
 BLOCK_BYTES = 1 << 20
 
@@ -46,8 +47,9 @@ def seal(handle: BinaryIO) -> None:
     handle.flush()
     # file systems stamp by the tick of some ms; current/ tells versions apart by the time, so it gets the clock's own
     stamp = time.time_ns()
-    os.utime(handle.fileno(), ns=(stamp, stamp))
-    os.fchmod(handle.fileno(), 0o444)
+    os.utime(handle.fileno() if os.utime in os.supports_fd else handle.name, ns=(stamp, stamp))
+    if hasattr(os, "fchmod"):  # Windows takes nothing away that is for reading only
+        os.fchmod(handle.fileno(), 0o444)
     os.fsync(handle.fileno())
 
 
@@ -74,6 +76,8 @@ def link_once(file: Path, name: Path) -> bool:
 
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk: without it, a power cut may forget a file that was synced itself."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folder, and writes names down by itself
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -92,7 +96,7 @@ def open_plain(path: Path, most_bytes: int) -> BinaryIO:
         raise Corrupt(f"{path} is a symbolic link, and a store has none.", LOOK)
     regular_file(path, "file of the store", most_bytes=most_bytes, error=Corrupt)
     # neither flag matters unless somebody put another kind of file there a moment ago
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | no_detour()))
 
 
 def check_folders(*folders: Path) -> None:
