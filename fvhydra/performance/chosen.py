@@ -15,6 +15,7 @@ from fvhydra.config.root import Config
 from fvhydra.config.sampling import Sampling
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
+from fvhydra.engines.choice import devices_of
 from fvhydra.performance.benchmark import CONFIG_SCHEMA_VERSION, Benchmark, parse_benchmark, read_benchmark_file
 
 DERIVED_VERSION = 0
@@ -109,7 +110,7 @@ def _checked(sampling: Sampling, model: ModelConfig, benchmark: Benchmark) -> Sa
 
 
 def _derived(config: Config) -> Benchmark:
-    count = config.gpu.count
+    count = devices_of(config)
     where = f"{count}gpu" if count else "cpu"
     return Benchmark(f"{config.model.name}-{where}", config.model.name, f"{config.tier.name}-{where}", DERIVED_VERSION)
 

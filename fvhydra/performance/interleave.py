@@ -43,7 +43,8 @@ class Side:
             self.engine = self.opened()
             for kind in [FIRST, *[WARMUP] * (warmup - 1)]:
                 self.run(kind, progress)
-            self.environment, self.facts = self.engine.environment(), self.engine.facts()
+            on_gpu = self.case.gpu.count > 0 and not self.engine.capabilities.procedural
+            self.environment, self.facts = self.engine.environment(gpu=on_gpu), self.engine.facts()
 
     def run(self, kind: str, progress: Progress) -> None:
         """Generate once."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from fvhydra.config.op import CiConfig
 from fvhydra.core.case import Case
+from fvhydra.engines.choice import devices_of
 from fvhydra.performance.chosen import BenchmarkJob
 from fvhydra.performance.gate import policies, serialized
 from fvhydra.performance.measure import Run, medians, memory_source
@@ -64,7 +65,7 @@ def perf_record(job: BenchmarkJob, case: Case, runs: Sequence[Run], where: Surro
     """
     found = medians(runs)
     success = found["latency"] is not None
-    count = case.gpu.count
+    count = devices_of(job.config)  # an engine may use fewer than gpu= asks for
     recipe = recipe_of(job, case, where)
     hardware, software = _profiles(where, count)
     exact = {**software, **{key: where.environment.get(name) for key, name in _EXACT.items()}}

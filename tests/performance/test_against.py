@@ -106,7 +106,7 @@ def test_what_is_other_and_what_is_told_of_it() -> None:
     [
         ({"sampling.height": 3}, r"op.against has no sampling.height"),
         ({"engine.pyhton": "x"}, r"Did you mean 'engine.python'"),
-        ({"backend": "fastest"}, r"op.against=\{backend: fastest\} must be one of: flash_attn"),
+        ({"backend": "fastest"}, r"op.against=\{backend: fastest\} must be one of: .*flash_attn"),
         ({"backend": "../op/bench"}, r"must be one of"),
         ({"dtype": "int4"}, r"op.against cannot be: .*float32"),
         ({"ref": "main", "engine.path": "/x"}, r"names both ref and engine.path"),

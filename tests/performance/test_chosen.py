@@ -166,6 +166,10 @@ def test_without_runs_it_is_the_record_of_a_failure() -> None:
     job, case = job_of(*WAN, "tier=default", "gpu=l40s")
     record = perf_record(job, case, [], Surroundings(), CiConfig())
     assert not record.success and record.value("latency") is None
+    # of the two that the tier asks for, engine=diffusers uses one
+    assert [gpu["name"] for gpu in record.fields["hardware_profile"]["gpus"]] == ["unknown"]
+    job, case = job_of(*WAN, "tier=default", "gpu=l40s", "engine=fastvideo")
+    record = perf_record(job, case, [], Surroundings(), CiConfig())
     assert [gpu["name"] for gpu in record.fields["hardware_profile"]["gpus"]] == ["unknown", "unknown"]
 
 
