@@ -45,7 +45,7 @@ def test_no_python_that_is_new_enough(tmp_path: Path) -> None:
 def test_what_it_takes_is_what_help_and_documents_say() -> None:
     said = _run("--help")
     assert said.returncode == 0
-    taken = set(re.findall(r"--[a-z]+", re.sub(r"#.*", "", SCRIPT.read_text(encoding="utf-8").split("esac")[0])))
+    taken = set(re.findall(r"--[a-z]+", re.sub(r"#.*", "", SCRIPT.read_text(encoding="utf-8"))))
     described = set(re.findall(r"^  (--[a-z]+)", said.stdout, re.M))
     assert described == {"--venv", "--extras", "--cache", "--cpu", "--prefetch", "--constraints"} and described <= taken
     page = (ROOT / "docs" / "rented_gpu.md").read_text(encoding="utf-8")
