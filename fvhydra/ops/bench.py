@@ -22,7 +22,7 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.engines.base import Engine
 from fvhydra.engines.choice import check_engine, open_engine
 from fvhydra.ops.base import Op
-from fvhydra.ops.bench_sides import check_sides, compare_sides, dropped_of, first_case
+from fvhydra.ops.bench_sides import check_sides, compare_sides, first_case, left_out
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import flat, load_request, record_cases
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
@@ -116,7 +116,7 @@ class Bench(Op):
             notes=[
                 *warnings(runs),
                 *_said_of(job),
-                *dropped_of(job),
+                *left_out(job),
                 f"Memory is that of {_MEMORY[memory_source(runs)]}.",
             ],
             next_commands=_following(context),

@@ -79,7 +79,7 @@ def compare_sides(context: Context, job: BenchmarkJob, op: BenchConfig) -> RunRe
             _other(told),
             *([] if together else ["The two do not fit into memory together: one was loaded whenever its turn came."]),
             *(f"{side.name}: {said}" for side in sides for said in warnings(side.runs)),
-            *dropped_of(job),
+            *left_out(job),
         ],
         environment_difference=of_environments(facts[1], facts[0]),
         details={"both_loaded": together, "pairs": pairs},
@@ -125,7 +125,9 @@ def _other(told: list[tuple[str, str, str]]) -> str:
     return f"The sides differ in {listed}." if listed else "Both sides are the same: what is told is what chance does."
 
 
-def dropped_of(job: BenchmarkJob) -> list[str]:
-    """A sentence on what the benchmark asks for and the engine has no place for."""
+def left_out(job: BenchmarkJob) -> list[str]:
+    """Sentences on what is not measured: further prompts, and what the engine has no place for."""
+    cases = len(Prepared(job.config).cases)
+    others = [f"Of {cases} cases the first is measured; prompt_index= chooses another."] if cases > 1 else []
     listed = ", ".join(f"{key}={value}" for key, value in job.dropped.items())
-    return [f"Without effect with engine={job.config.engine.name}: {listed}."] if listed else []
+    return [*others, *([f"Without effect with engine={job.config.engine.name}: {listed}."] if listed else [])]

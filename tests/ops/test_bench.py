@@ -36,6 +36,7 @@ def test_a_record_and_its_single_runs(cli: Cli, tmp_path: Path) -> None:
     assert record.value("dit_time_s") == pytest.approx(sorted(samples["dit_time_s"])[1], abs=1e-6) and record.success
     assert min(samples["dit_time_s"]) >= 0.04 and min(samples["vae_decode_time_s"]) >= 0.02
     assert "runs" not in record.fields and record.weights == "tiny"
+    assert "Of 2 cases the first is measured; prompt_index= chooses another." in shown.out
     assert "is derived and in no shared baseline" in shown.out and "compared with none of real weights" in shown.out
     found = latest_of(tmp_path)
     assert [each["name"] for each in found["measurements"]] == [
