@@ -19,6 +19,7 @@ SCRIPTS = (
     "hooks.py",
     "against.py",
     "honesty.py",
+    "perf_history.py",
     "status.py",
 )
 

@@ -16,10 +16,11 @@ from fvhydra.core.person import operator
 from fvhydra.core.result import ChangeStatus, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
-from fvhydra.ops.context import Context
+from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.perf_review import backup_text, closing_report, first_question, last_question, pull_request
 from fvhydra.performance.batch import batch_metrics, batch_warnings, window_note
 from fvhydra.performance.benchmark import read_benchmark_file
+from fvhydra.performance.download import is_address
 from fvhydra.performance.history import History, read_history
 from fvhydra.performance.names import record_folder, sanitized
 from fvhydra.performance.record import METRICS, Identity, PerfRecord, Target
@@ -61,6 +62,11 @@ class MovePerf(Op):
         """The sources, as they were given."""
         one = self.config.source_result
         return [*map(str, self.config.source_results), *([one] if one else [])]
+
+    def inputs(self, prepared: Prepared) -> dict[str, str]:
+        """The sources that are files of this machine."""
+        paths = [files.given_path(one) for one in self.given if not is_address(one)]
+        return {str(path): files.sha256_file(path) for path in paths if path.is_file()}
 
     def preflight(self, context: Context) -> None:
         """Refuse without a reason or a source, elsewhere than on this machine, and a store that cannot be written."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ ARTIFACT_BYTES = 16 * 2**20
 TOKEN_VARIABLE = "PERF_ARTIFACT_TOKEN"
 """Environment variable with what the CI wants as ``Authorization: Bearer``; sent to the address given and no other."""
 
+_NO_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f]")
 _TIMEOUT_S = 30.0
 _REDIRECTS = 5
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
@@ -27,6 +29,20 @@ _LOGIN = (401, 403, 407)
 def is_address(given: str) -> bool:
     """Whether a source is an address rather than a path."""
     return given.startswith(("http://", "https://"))
+
+
+def refuse_no_address(given: str) -> None:
+    """Refuse what begins as an address and is none.
+
+    Raises:
+        UsageError: It has no host, or characters that no address has.
+    """
+    try:
+        host = urlsplit(given).hostname
+    except ValueError:
+        host = None
+    if not host or _NO_ADDRESS.search(given):
+        raise UsageError(f"{public_address(given)} is no address, such as https://ci.example/normalized_perf_a.json.")
 
 
 def public_address(address: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
-from fvhydra.performance.download import download, is_address, public_address
+from fvhydra.performance.download import download, is_address, public_address, refuse_no_address
 from fvhydra.performance.record import IDENTITY_KEYS, METRICS, PerfRecord, Target, read_record
 
 MOST_SOURCES = 100
@@ -51,7 +51,9 @@ def refuse_none(given: Sequence[str]) -> None:
         if place in places:
             raise UsageError(f"The source {public_address(one)} is given twice.", "A measurement counts once.")
         places[place] = one
-        if not is_address(one):
+        if is_address(one):
+            refuse_no_address(one)
+        else:
             files.regular_file(Path(place), "performance record")
 
 

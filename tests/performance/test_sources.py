@@ -66,6 +66,9 @@ def test_no_source_a_missing_one_and_the_same_path_twice(tmp_path: Path) -> None
     assert "op.source_result=" in refused.value.hint
     with pytest.raises(UsageError, match=r"There is no performance record .*b\.json"):
         refuse_none([path, str(tmp_path / "b.json")])
+    for wrong in ("https://", "http:///a.json", "https://ci example/a.json", "https://[::1/a"):
+        with pytest.raises(UsageError, match="is no address"):
+            refuse_none([path, wrong])
     with pytest.raises(UsageError, match="given twice"):
         refuse_none([path, f"{tmp_path}/../{tmp_path.name}/normalized_perf_0.json"])
     with pytest.raises(UsageError, match="101 sources are given; at most 100"):
