@@ -151,3 +151,11 @@ def test_a_name_that_is_none_is_refused() -> None:
         synthetic.build(
             architecture_of(cases.model("ltx2")), cases.model("ltx2", family="new"), diffusers.LTX2Pipeline, "meta"
         )
+
+
+@pytest.mark.gpu
+def test_weights_are_made_on_the_device_itself(small: ModelConfig) -> None:
+    pipe = synthetic.build(architecture_of(small), small, diffusers.WanPipeline, "cuda")
+    for name, network in networks(pipe).items():
+        assert {value.device.type for value in network.parameters()} == {"cuda"}, name
+        assert all(bool(value.isfinite().all()) for value in network.parameters()), name
