@@ -117,12 +117,12 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
         preflight: Whether to ask the op first; for the jobs of a sweep that was done. A job that is refused here
             leaves no folder behind.
     """
-    hub_cache.use(job.config.runtime.hf_home, job.config.runtime.hf_hub_cache)
     op = job.op
     context = job.context(Fanout(job.folder, listener) if op.writes_run_folder else listener)
     started = False
     made: list[Path] = []
     try:
+        hub_cache.use(job.config.runtime.hf_home, job.config.runtime.hf_hub_cache)
         if preflight:
             job.check(context)
         if op.writes_run_folder:
@@ -146,11 +146,19 @@ def run_job(job: Job, listener: Progress, preflight: bool = True) -> RunResult:
             result.verdict = Verdict.INFRASTRUCTURE
         elif made and not started:  # the first record could not be written
             _take_back(made)
-        if alone and isinstance(error, KeyboardInterrupt) and (words := op.resume_command(context)):
-            command = shlex.join(["python", "-m", "fvhydra", *words])
-            result.next_commands.append(NextCommand("To go on from here", command))
     result.title = job.title
-    return record(job.folder, result) if started else result
+    if not started:
+        return result
+    _suggest_going_on(job, op.resume_command(context), result)
+    return record(job.folder, result)
+
+
+def _suggest_going_on(job: Job, words: Sequence[str], result: RunResult) -> None:
+    """Add the command that takes up a run where it stopped; a sweep goes on as a whole, and says so itself."""
+    stopped = result.verdict is Verdict.INTERRUPTED
+    stopped |= result.verdict is Verdict.INFRASTRUCTURE and _has_results(job.folder)
+    if stopped and words and not job.title:
+        result.next_commands.append(NextCommand("To go on from here", shlex.join(["python", "-m", "fvhydra", *words])))
 
 
 def _has_results(folder: RunFolder) -> bool:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from fvhydra.config.root import Config
 from fvhydra.core import files, hub_cache
 from fvhydra.core.clip_log import Story
 from fvhydra.core.errors import InfrastructureError, UsageError
-from fvhydra.core.result import CaseResult, NextCommand, RunResult
+from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.choice import check_engine
@@ -52,7 +51,8 @@ class RunJob(Op):
         for folder in sorted((root / self.folder(config)).glob("*"), reverse=True):
             run = RunFolder(folder)
             try:
-                if RunFolder.is_at(folder) and run.manifest.get("job", {}).get("base") == here:
+                told = run.manifest.get("job") if RunFolder.is_at(folder) else None
+                if isinstance(told, dict) and told.get("base") == here:
                     return run
             except UsageError:  # damaged; it stays as it is
                 continue
@@ -144,7 +144,6 @@ class RunJob(Op):
         failed = CaseResult(
             clip.index, clip.case.prompt, clip.case.seed, clip.case.fingerprint, Verdict.INFRASTRUCTURE, message
         )
-        again = shlex.join(["python", "-m", "fvhydra", *self.resume_command(context)])
         return RunResult(
             op=self.config.name,
             model=context.config.model.name,
@@ -152,7 +151,6 @@ class RunJob(Op):
             message=f"{len(done)} of {len(plan.clips)} clip(s); {clip.id} was not made: {message}",
             cases=[*done, failed],
             notes=[error.hint] if error.hint else [],
-            next_commands=[NextCommand("To go on from here", again)],
             story=Story(plan.spec.name, len(plan.clips)),
         )
 

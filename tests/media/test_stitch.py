@@ -79,6 +79,20 @@ def test_sound_stays_in_step(tmp_path: Path) -> None:
             assert np.abs(heard).max() < 0.01
 
 
+def test_what_is_heard_at_a_frame_is_heard_at_it_in_the_whole(tmp_path: Path) -> None:
+    """A burst in frame 4 of each of two clips of 9, of which the second loses its first frame: in frames 4 and 12."""
+    wave = np.zeros((1, 9 * RATE // 8), np.float32)
+    at = 4 * RATE // 8
+    wave[0, at : at + 400] = 0.8 * np.sin(np.arange(400))
+    for nth in range(2):
+        encode(tmp_path / f"{nth}.mp4", _frames(9, nth), 8, wave, RATE, key_frames=(1,))
+    stitch(tmp_path / "whole.mp4", [Part(tmp_path / f"{nth}.mp4", nth) for nth in range(2)])
+    loud = np.flatnonzero(np.abs(read_audio(tmp_path / "whole.mp4").samples[0]) > 0.4) / RATE * 8
+    first, second = loud[loud < 8], loud[loud > 8]
+    assert first[0] == pytest.approx(4, abs=0.1) and second[0] == pytest.approx(12, abs=0.1)
+    assert max(np.ptp(first), np.ptp(second)) < 0.3
+
+
 def test_the_same_clips_give_the_same_bytes(tmp_path: Path) -> None:
     parts = [Part(_clip(tmp_path / f"{nth}.mp4", 9, nth, tone=440), nth) for nth in range(2)]
     for name in ("a.mp4", "b.mp4"):

@@ -87,6 +87,20 @@ def test_one_that_runs_is_not_taken_up(cli: Cli, tmp_path: Path) -> None:
     assert done.code == 2 and "is still running" in done.text
 
 
+@pytest.mark.parametrize("launcher", ["local", "pool"])
+def test_a_job_of_a_sweep_goes_on_too(cli: Cli, tmp_path: Path, launcher: str) -> None:
+    write_story(tmp_path)
+    words = ("-m", *TOYS, "+engine.options.how=once", "seed=5", f"launcher={launcher}", "sweep=night")
+    first = cli(*words)
+    assert first.code == 4 and "To go on from here" not in first.out
+    assert "To run only what has no verdict yet:" in first.out
+    done = cli(*words)
+    assert done.code == 0, done.text
+    assert made(tmp_path) == ["one", "two", "two", "three"]
+    run = tmp_path / "multirun" / "run_job" / "night" / "0"
+    assert record(run, 1)["attempts"] == 2 and (run / "final_stitched.mp4").is_file()
+
+
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path, cache_dir: Path, cli: Cli) -> None:
     write_story(tmp_path)
     with started(tmp_path, cache_dir, *TOYS, "+engine.options.how=sleep") as process:
