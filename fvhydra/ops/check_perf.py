@@ -28,7 +28,7 @@ from fvhydra.performance.history import History, read_history
 from fvhydra.performance.mirror import mirror_folder
 from fvhydra.performance.names import record_path, records_of_run, samples_path
 from fvhydra.performance.record import PerfRecord, read_record
-from fvhydra.performance.samples import read_samples
+from fvhydra.performance.samples import SamplesFile, read_samples
 from fvhydra.review import change
 from fvhydra.review.confirm import refuse_wrong_words
 from fvhydra.review.kinds import KINDS
@@ -38,12 +38,18 @@ _KIND = "record"
 
 @dataclass(frozen=True)
 class _Given:
-    """A record to check, with its single runs where they are known, and the ceilings that it was measured under."""
+    """A record to check, and what lies beside it: the single runs, where they are known."""
 
     path: Path
     record: PerfRecord
-    samples: Samples | None
-    ceilings: dict[str, float]
+    runs: SamplesFile | None
+
+    @property
+    def samples(self) -> Samples | None:
+        """The values of the runs that count; no run at all is a metric without values."""
+        if self.runs is None:
+            return None
+        return {name: values for name, values in self.runs.values.items() if values} or {"latency": []}
 
 
 class CheckPerf(Op):
@@ -141,7 +147,11 @@ class CheckPerf(Op):
             history,
             samples=given.samples,
             overrides=overrides or None,
-            ceilings=benchmark.ceilings(record.gpu_type) if benchmark and ours else given.ceilings,
+            ceilings=benchmark.ceilings(record.gpu_type)
+            if benchmark and ours
+            else given.runs.ceilings
+            if given.runs
+            else None,
             weights=None if self.config.any_weights else "",
         )
         return replace(found, record=str(given.path))
@@ -180,9 +190,14 @@ class CheckPerf(Op):
     # ----------------------------------------------------------------------------------------------------------- saying
     def _notes(self, given: Sequence[_Given], found: Sequence[PerfComparison], history: History) -> list[str]:
         notes = [f"Left out: {problem}" for problem in history.problems]
-        if unknown := [each.path.name for each in given if each.samples is None]:
+        if unknown := [each.path.name for each in given if each.runs is None]:
             others = f" and of {len(unknown) - 1} other(s)" if len(unknown) > 1 else ""
             notes.append(f"Decided by medians alone: no single runs lie beside {unknown[0]}{others}.")
+        for each in given:
+            if each.runs and (apart := [run for run in each.runs.measured if run.moved]):
+                told = ", ".join(dict.fromkeys(moved for run in apart for moved in run.moved))
+                share = f"{len(apart)} of {len(each.runs.measured)} run(s) of {each.record.model_id}"
+                notes.append(f"Conditions moved in {share}, which count all the same: {told}.")
         there = {record.path for record in history.records}
         for each, comparison in zip(given, found, strict=True):
             if self.config.record != "never" and record_path(each.record) in there:
@@ -228,9 +243,5 @@ def _command(op: str, given: _Given, context: Context) -> str:
 
 
 def _read(path: Path) -> _Given:
-    record, beside = read_record(path), samples_path(path)
-    if not beside.is_file():
-        return _Given(path, record, None, {})
-    found = read_samples(beside)
-    values = {name: measured for name, measured in found.values.items() if measured}
-    return _Given(path, record, values or {"latency": []}, found.ceilings)
+    beside = samples_path(path)
+    return _Given(path, read_record(path), read_samples(beside) if beside.is_file() else None)

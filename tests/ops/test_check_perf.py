@@ -121,13 +121,14 @@ def test_the_ceilings_of_a_benchmark_hold_its_own_records_only(check: Check, tmp
     assert check(record(9, latency=20.0), "op.benchmark_file=toy.json", runs=[20.0] * 3).code == 0
 
 
-def test_a_bench_tells_the_ceilings_that_it_was_measured_under(command: Cli, tmp_path: Path) -> None:
+def test_a_bench_tells_the_ceilings_and_the_conditions_that_it_was_measured_under(command: Cli, tmp_path: Path) -> None:
     store_of(tmp_path, OLD)
     path = put(tmp_path / "bench" / "performance", record(9))
-    runs = [SampleRun("measured", {"latency": value}) for value in RUNS]
+    runs = [SampleRun("measured", {"latency": value}, ("clock 900 MHz",) * (value > 10)) for value in RUNS]
     write_samples(samples_path(path), runs, {"ceilings": {"latency": 9.0, "volume": 1.0, "memory": "many"}})
     shown = command("op=check_perf", "run=bench", f"op.mirror={tmp_path}/mirror")
     assert shown.code == 1 and "latency 10 s, at most 9." in shown.out, shown.text
+    assert "moved in 1 of 5 run(s) of toy-1gpu, which count all the same: clock 900 MHz." in shown.out
 
 
 def test_synthetic_weights_are_compared_when_asked(check: Check, tmp_path: Path) -> None:
