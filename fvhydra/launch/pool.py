@@ -111,9 +111,8 @@ class PoolLauncher(Launcher):
         log.parent.mkdir(parents=True, exist_ok=True)
         if self.settings.devices is not None or "CUDA_VISIBLE_DEVICES" not in environment:
             environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi counts
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(
-            devices
-        )  # none for a job on the CPU, and for what it is a copy of
+        # none for a job on the CPU, and for what it is a copy of
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
         environment[CPUS_VARIABLE] = str(max(demand.cpus, cpus() // jobs, 1))
         if devices or jobs == 1:  # CUDA does not survive in a copy
             process = workers.program(worker_command(job), log, environment)
