@@ -265,3 +265,28 @@ def test_a_path_that_none_can_have_is_one_sentence() -> None:
     ):
         with pytest.raises(UsageError, match=why):
             files.given_path(text)
+
+
+def test_a_folder_of_copies_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    sources = {"deep/er/a.json": tmp_path / "a", "b.json": tmp_path / "gone"}
+    with pytest.raises(OSError, match="gone"):
+        files.copy_all(sources, tmp_path / "made" / "copies")
+    assert list((tmp_path / "made").iterdir()) == []
+    files.copy_all({"deep/er/a.json": tmp_path / "a"}, tmp_path / "made" / "copies")
+    assert (tmp_path / "made" / "copies" / "deep" / "er" / "a.json").read_text() == "a"
+    files.copy_all({}, tmp_path / "empty")
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_copy_that_can_be_had_again_does_not_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    with files.atomic_path(tmp_path / "a", durable=False) as temporary:
+        temporary.write_text("a")
+    assert not synced and (tmp_path / "a").read_text() == "a"
+    with files.atomic_path(tmp_path / "b") as temporary:
+        temporary.write_text("b")
+    assert len(synced) == 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,22 @@ def test_prepared_looked_at_published_and_cleaned_up(command: Cli, tmp_path: Pat
     assert cleaned.code == 0 and cleaned.out.count("Deleted") == 2, cleaned.text
     assert not (run / "mirror").exists() and not (run / "backup").exists() and (run / "prepared").is_dir()
     assert len(tree_of(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("name", ["backup", "mirror"])
+def test_a_link_in_the_place_of_a_folder_keeps_what_it_leads_to(
+    command: Cli, tmp_path: Path, words: Words, name: str
+) -> None:
+    local_store(tmp_path / "store", [record(1)])
+    assert command(*words(), BOTH).code == 0
+    run, precious = _run(tmp_path), tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("mine")
+    shutil.rmtree(run / name)
+    (run / name).symlink_to(precious)
+    said = command("op=publish", f"run={run}", "op.confirm=cleanup reseed temp")
+    assert "tampered" in said.text or "is a link" in said.text, said.text
+    assert (precious / "thesis.txt").read_text() == "mine"
 
 
 def test_everything_may_be_said_beforehand(command: Cli, tmp_path: Path, words: Words) -> None:
