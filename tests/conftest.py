@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def run_at_terminal(folder: Path, cache_dir: Path, words: Sequence[str], answers: Sequence[tuple[str, str]]) -> Command:
+def run_at_terminal(folder: Path, cache_dir: Path, words: Sequence[str], answers: Iterable[tuple[str, str]]) -> Command:
     """The same at a terminal: when a question is shown, its keys are typed. ``out`` is all that the screen showed."""
     screen, keyboard = pty.openpty()
     process = subprocess.Popen(

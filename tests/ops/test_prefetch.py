@@ -172,7 +172,7 @@ def test_a_smoke_run_says_how_long_all_would_take(tmp_path: Path, cache_dir: Pat
         check=False,
     )
     said = re.search(r"([\d.]+) MB in (\d)\.\d s: 0\.(\d+) MB/s; the rest would take 0\.\d min", done.stdout)
-    assert done.returncode == 0 and said and 0.2 < float(said[1]) < 1.2, done.stdout + done.stderr
+    assert done.returncode == 0 and said and 0.05 < float(said[1]) < 1.2, done.stdout + done.stderr
     assert f"export HF_HUB_CACHE={tmp_path / 'hub'}" in done.stdout
     assert list((tmp_path / "hub").rglob("*.incomplete"))
 

@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 
 from fvhydra.core import files, status, untrusted
+from fvhydra.core.places import Place
 from fvhydra.core.result import RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
+from fvhydra.ops import watch
 from tests.conftest import Cli, run_at_terminal
 from tests.servers.ssh import SshServer
 
@@ -72,8 +74,19 @@ def _working(run: RunFolder, verdict: Verdict, after: Callable[[], object]) -> I
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def looked(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Is set when somebody has looked for runs: composing a command may take seconds on a busy machine."""
     monkeypatch.setattr(status, "PERIOD_S", 0.1)
+    found, event = watch.find_runs, threading.Event()
+
+    def find_and_tell(place: Place) -> list[str]:
+        try:
+            return found(place)
+        finally:
+            event.set()
+
+    monkeypatch.setattr(watch, "find_runs", find_and_tell)
+    return event
 
 
 def test_a_run_that_has_ended_is_seen_with_its_own_code(command: Cli, tmp_path: Path) -> None:
@@ -91,10 +104,10 @@ def test_nothing_said_is_the_latest_run(command: Cli, tmp_path: Path) -> None:
     assert command("op=watch").code == 1
 
 
-def test_a_run_that_works_is_followed_to_its_end(command: Cli, tmp_path: Path) -> None:
+def test_a_run_that_works_is_followed_to_its_end(command: Cli, tmp_path: Path, looked: threading.Event) -> None:
     run = _run(tmp_path / "run")
     (run.path / "status" / "stdout.log").write_text("0%\r50%\r100%\n\x1b[31mred\n")
-    with _working(run, Verdict.REGRESSION, lambda: time.sleep(0.8)):
+    with _working(run, Verdict.REGRESSION, lambda: looked.wait(60) and time.sleep(0.8)):
         seen = command("op=watch", "from=run", "op.tail=[progress,stdout]", "op.tail_lines=1", "op.interval_s=0.1")
     assert seen.code == 1, seen.text
     lines = seen.err.splitlines()
@@ -123,10 +136,13 @@ def test_a_process_that_is_gone_is_said(command: Cli, tmp_path: Path) -> None:
     assert seen.code == 0 and "no heart-beat for" in seen.err and "gone" not in seen.text
 
 
-def test_a_heart_beat_that_stops_is_said_while_its_process_lives(command: Cli, tmp_path: Path) -> None:
+def test_a_heart_beat_that_stops_is_said_while_its_process_lives(
+    command: Cli, tmp_path: Path, looked: threading.Event
+) -> None:
     run = _run(tmp_path / "run")
 
     def hang() -> None:
+        looked.wait(60)
         time.sleep(0.3)
         run.live._lock.acquire()  # what native code does that never lets go
         time.sleep(1.2)
@@ -138,7 +154,7 @@ def test_a_heart_beat_that_stops_is_said_while_its_process_lives(command: Cli, t
 
 
 def test_all_runs_below_a_folder_and_those_that_come_later(
-    command: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked: threading.Event
 ) -> None:
     monkeypatch.setattr("fvhydra.ops.watch._LOOK_AROUND_S", 0.1)
     sweep = tmp_path / "multirun" / "mine"
@@ -147,7 +163,8 @@ def test_all_runs_below_a_folder_and_those_that_come_later(
     log = sweep / "1" / "status" / "stdout.log"
 
     def elsewhere() -> None:  # a container, whose status comes home at the end
-        time.sleep(2)
+        looked.wait(60)
+        time.sleep(0.5)
         log.parent.mkdir()
         log.write_text("2026-01-01T00:00:00Z | generate | clip=0 | msg=far away\nstep 1/2\n")
         _ended(sweep / "2", Verdict.REGRESSION)
@@ -212,9 +229,15 @@ def test_the_live_view_at_a_terminal(tmp_path: Path, cache_dir: Path) -> None:
     run = _run(tmp_path / "run", "seed=1")
     run.live.part(1, 3)
     run.live.note(budget_s=600)
-    with _working(run, Verdict.REGRESSION, lambda: time.sleep(3)):
+    shown = threading.Event()
+
+    def questions() -> Iterator[tuple[str, str]]:
+        yield "s ago", ""
+        shown.set()
+
+    with _working(run, Verdict.REGRESSION, lambda: shown.wait(60)):
         words = ["op=watch", "from=run", "op.tail=progress"]
-        seen = run_at_terminal(tmp_path, cache_dir, words, [("heart-beat", "")])
+        seen = run_at_terminal(tmp_path, cache_dir, words, questions())
     assert seen.code == 1, seen.out
     for part in ("running", "generate ltx2 seed=1", "1/3", "s ago", "budget_s 600", "-- progress", "That was it."):
         assert part in seen.out, seen.out
@@ -232,11 +255,14 @@ def home(tmp_path: Path, sshd: SshServer, monkeypatch: pytest.MonkeyPatch) -> Pa
     return folder
 
 
-def test_over_sftp_through_a_dropped_connection(command: Cli, tmp_path: Path, home: Path, sshd: SshServer) -> None:
+def test_over_sftp_through_a_dropped_connection(
+    command: Cli, tmp_path: Path, home: Path, sshd: SshServer, looked: threading.Event
+) -> None:
     run = _run(tmp_path / "far" / "run")
 
     def drops() -> None:
-        time.sleep(2)
+        looked.wait(60)
+        time.sleep(0.5)
         sshd.stop()
         time.sleep(1.5)
         sshd.start()
