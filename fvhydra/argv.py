@@ -15,7 +15,7 @@ from fvhydra.core.project import Added, ConfigFolder, Settings, applied, config_
 
 FREE_TEXT = (
     *("prompt", "prompt_file", "prompts.path", "image", "run", "sweep", "videos", "references", "manifest"),
-    *("op.reason", "op.resume_from", "sampling.negative_prompt", "store.path", "launcher.python"),
+    *("op.reason", "op.resume_from", "op.modules", "sampling.negative_prompt", "store.path", "launcher.python"),
     *("engine.python", "engine.path", "source", "op.key_file", "op.to", "op.verify", "op.unpack", "op.cache_dir"),
     *("op.good", "op.bad", "op.build"),
 )

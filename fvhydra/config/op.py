@@ -9,7 +9,7 @@ from omegaconf import MISSING
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Name, NonNegative, Positive, PositiveFloat, Words, doc, one_of
+from fvhydra.config.fields import Name, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Words, doc, one_of
 from fvhydra.config.gates import Gate
 
 
@@ -231,6 +231,25 @@ class BenchConfig(OpConfig):
         typed=True,
     )
     ci: CiConfig = doc("Where it comes from", factory=CiConfig)
+
+
+@dataclass
+class ParityConfig(OpConfig):
+    """Compare what an engine computes with what another does, and name where they first differ."""
+
+    official: Against = doc(
+        "The side that is right, by what is other there: {engine.python: ...}, {backend: ...}; {} is the same again",
+        None,
+        typed=True,
+    )
+    tolerance: NonNegativeFloat | None = doc(
+        "Most that a tensor may differ, as a share of its largest value; null: by dtype, op.tolerances", None
+    )
+    tolerances: dict[str, float] = doc("The same for each dtype of the weights", factory=dict)
+    modules: str | None = doc(
+        "Regular expression on modules inside components that are traced; null: those of the first that differs", None
+    )
+    names: dict[str, str] = doc("Module of the candidate: what the official side calls it", factory=dict)
 
 
 @dataclass

@@ -29,6 +29,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "check_perf": op.CheckPerfConfig,
         "generate": op.GenerateConfig,
         "smoke": op.SmokeConfig,
+        "parity": op.ParityConfig,
         "run_job": op.RunJobConfig,
         "reseed_ssim": op.ReseedSsimConfig,
         "seed_perf": op.SeedPerfConfig,

@@ -127,12 +127,10 @@ class ParityComparison:
         official: What the side that is right runs, in words.
         candidate: What the other runs.
         tolerance: The most that a tensor may differ, as a share of its largest absolute value.
-        environment: Facts of the environments that differ.
         cases: One each.
     """
 
     official: str
     candidate: str
     tolerance: float
-    environment: list[ParityArgument] = field(default_factory=list)
     cases: list[ParityCase] = field(default_factory=list)

@@ -16,6 +16,7 @@ from fvhydra.core.bisection import Bisection
 from fvhydra.core.clip_log import Story
 from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
+from fvhydra.core.parity import ParityComparison
 from fvhydra.core.performance import PerfComparison, PerfMeasurement, PerfRatio
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.trend import Trend
@@ -159,6 +160,7 @@ class RunResult:
         change: The change of a store that the run prepared; None where there is none.
         notes: Sentences for the person.
         next_commands: What the person may want to run next.
+        parity: What comparing two engines found.
         story: Of a job of several clips: what it came to.
         details: What only this op has to say, JSON.
     """
@@ -184,6 +186,7 @@ class RunResult:
     notes: list[str] = field(default_factory=list)
     next_commands: list[NextCommand] = field(default_factory=list)
     story: Story | None = None
+    parity: ParityComparison | None = None
     details: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 

@@ -20,7 +20,7 @@ from fvhydra.engines.base import Engine
 from fvhydra.engines.choice import check_engine, open_engine
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import flat, load_request, record_cases
-from fvhydra.performance.against import REF, apart, commit_of, differences, other_side, worktree
+from fvhydra.ops.other_side import REF, apart, commit_of, differences, other_side, worktree
 from fvhydra.performance.chosen import BenchmarkJob
 from fvhydra.performance.interleave import Side, take_turns
 from fvhydra.performance.measure import warnings
@@ -43,7 +43,7 @@ def check_sides(config: Config, against: Mapping[str, Any], here: bool) -> None:
     """Refuse another side that cannot run.
 
     Raises:
-        UsageError: See :func:`fvhydra.performance.against.other_side` and :func:`fvhydra.engines.choice.check_engine`.
+        UsageError: See :func:`fvhydra.ops.other_side.other_side` and :func:`fvhydra.engines.choice.check_engine`.
     """
     if REF in against:
         commit_of(config, str(against[REF]))

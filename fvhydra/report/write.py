@@ -72,6 +72,10 @@ def _page(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
         from fvhydra.report.bench import render_bench
 
         return render_bench(result, manifest)
+    if result.parity is not None:
+        from fvhydra.report.parity import render_parity
+
+        return render_parity(result, manifest)
     if result.trends:
         from fvhydra.report.trends import render_trends
 

@@ -12,7 +12,7 @@ import pytest
 
 from fvhydra.config.root import Config
 from fvhydra.core.errors import UsageError
-from fvhydra.performance.against import apart, commit_of, differences, other_side, worktree
+from fvhydra.ops.other_side import apart, commit_of, differences, other_side, worktree
 from tests.launch.jobs import composed
 
 WORDS = ("model=wan21_t2v_1_3b", "engine=mock")
@@ -104,7 +104,9 @@ def test_what_is_other_and_what_is_told_of_it() -> None:
 @pytest.mark.parametrize(
     ("against", "wrong"),
     [
-        ({"sampling.height": 3}, r"op.against has no sampling.height"),
+        ({"prompts.set": 3}, r"op.against has no prompts.set"),
+        ({"sampling.hight": 3}, r"op.against has no sampling.hight. Did you mean 'height'"),
+        ({"sampling.height": "x"}, r"op.against cannot be: .*height"),
         ({"engine.pyhton": "x"}, r"Did you mean 'engine.python'"),
         ({"backend": "fastest"}, r"op.against=\{backend: fastest\} must be one of: .*flash_attn"),
         ({"backend": "../op/bench"}, r"must be one of"),

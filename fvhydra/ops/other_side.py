@@ -7,7 +7,7 @@ import contextlib
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,32 +25,48 @@ from fvhydra.core.errors import UsageError
 REF = "ref"
 KEYS = (REF, "engine", "engine.python", "engine.path", "engine.env", "engine.options", "backend", "dtype")
 """What may be other; ``ref`` is a git ref of the checkout that ``engine.path`` names."""
+INSIDE = ("engine.options", "sampling", "tier")
+"""Groups of which any key may be other."""
 
 
-def other_side(config: Config, against: Mapping[str, Any]) -> Config:
+def other_side(config: Config, given: Mapping[str, Any], option: str = "op.against") -> Config:
     """The job of the other side; ``ref`` is left to :func:`worktree`.
 
+    Args:
+        config: The job of this side.
+        given: What is other, by key.
+        option: The option that says so, for messages.
+
     Raises:
-        UsageError: A key is none of :data:`KEYS`, or its value is no choice.
+        UsageError: A key is none of :data:`KEYS` nor inside one of :data:`INSIDE`, or its value is no choice.
     """
-    for key in against:
-        if key not in KEYS and not key.startswith("engine.options."):
-            raise UsageError(f"op.against has no {key}.{nearest(key, KEYS)} It takes: {', '.join(KEYS)}.")
-    if REF in against and "engine.path" in against:
-        raise UsageError("op.against names both ref and engine.path, two checkouts.", "Leave one of them away.")
-    engine = config.engine
-    if "engine" in against:
-        engine = _choice("engine", against["engine"], EngineConfig)
-    plain = {key.removeprefix("engine."): value for key, value in against.items() if key.startswith("engine.")}
-    options = {**engine.options, **(plain.pop("options", None) or {})}
-    options |= {key.removeprefix("options."): plain.pop(key) for key in list(plain) if key.startswith("options.")}
-    backend = _choice("backend", against["backend"], BackendConfig) if "backend" in against else config.backend
+    for key in given:
+        if key not in KEYS and not key.startswith(tuple(f"{group}." for group in INSIDE)):
+            further = ", ".join(f"{group}.<key>" for group in INSIDE)
+            raise UsageError(f"{option} has no {key}.{nearest(key, KEYS)} It takes: {', '.join(KEYS)}, {further}.")
+    if REF in given and "engine.path" in given:
+        raise UsageError(f"{option} names both ref and engine.path, two checkouts.", "Leave one of them away.")
+    engine = _choice(option, "engine", given["engine"], EngineConfig) if "engine" in given else config.engine
+    backend = _choice(option, "backend", given["backend"], BackendConfig) if "backend" in given else config.backend
+    parts = {group: _inside(given, group) for group in ("engine", "sampling", "tier")}
+    options = engine.options | (parts["engine"].pop("options", None) or {}) | _inside(given, "engine.options")
+    plain = {key: value for key, value in parts["engine"].items() if "." not in key}
+    for group in ("sampling", "tier"):
+        known = [field.name for field in fields(getattr(config, group))]
+        for key in parts[group].keys() - {*known}:
+            raise UsageError(f"{option} has no {group}.{key}.{nearest(key, known)}")
     try:
         engine = replace(engine, options=options, **plain)
-        model = replace(config.model, dtype=against["dtype"]) if "dtype" in against else config.model
+        model = replace(config.model, dtype=given["dtype"]) if "dtype" in given else config.model
+        sampling, tier = replace(config.sampling, **parts["sampling"]), replace(config.tier, **parts["tier"])
     except pydantic.ValidationError as error:
-        raise UsageError(f"op.against cannot be: {first_problem(error)}.") from error
-    return replace(config, engine=engine, backend=backend, model=model)
+        raise UsageError(f"{option} cannot be: {first_problem(error)}.") from error
+    return replace(config, engine=engine, backend=backend, model=model, sampling=sampling, tier=tier)
+
+
+def _inside(given: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """The keys of a group, without its name."""
+    return {key[len(group) + 1 :]: value for key, value in given.items() if key.startswith(f"{group}.")}
 
 
 def apart(config: Config) -> Config:
@@ -102,26 +118,38 @@ def worktree(config: Config, ref: str) -> Iterator[Config]:
             _git(checkout, "worktree", "prune")
 
 
-def differences(this: Config, against: Config, ref: str | None) -> list[tuple[str, str, str]]:
+def differences(this: Config, other: Config, ref: str | None = None) -> list[tuple[str, str, str]]:
     """What is other: key, here, there."""
-    keys: dict[str, Callable[[Config], object]] = {
-        "engine": lambda job: job.engine.name,
-        "engine.python": lambda job: job.engine.python,
-        "engine.path": lambda job: job.engine.path,
-        "engine.env": lambda job: job.engine.env or None,
-        "engine.options": lambda job: job.engine.options or None,
-        "backend": lambda job: job.backend.name,
-        "dtype": lambda job: job.model.dtype,
-    }
-    found = [(key, str(of(this)), str(of(against))) for key, of in keys.items() if of(this) != of(against)]
+    found = []
+    for key, of in _TOLD.items():
+        here, there = of(this), of(other)
+        if isinstance(here, dict) or isinstance(there, dict):
+            names = sorted({*(here or {}), *(there or {})})
+            pairs = [(f"{key}.{name}", (here or {}).get(name), (there or {}).get(name)) for name in names]
+        else:
+            pairs = [(key, here, there)]
+        found += [(name, str(left), str(right)) for name, left, right in pairs if left != right]
     return [*found, *([("ref", "as it is", ref)] if ref else [])]
 
 
-def _choice(group: str, name: Any, schema: type) -> Any:
+_TOLD: dict[str, Callable[[Config], Any]] = {
+    "engine": lambda job: job.engine.name,
+    "engine.python": lambda job: job.engine.python,
+    "engine.path": lambda job: job.engine.path,
+    "engine.env": lambda job: job.engine.env,
+    "engine.options": lambda job: job.engine.options,
+    "backend": lambda job: job.backend.name,
+    "dtype": lambda job: job.model.dtype,
+    "sampling": lambda job: dict(vars(job.sampling)),
+    "tier": lambda job: dict(vars(job.tier)),
+}
+
+
+def _choice(option: str, group: str, name: Any, schema: type) -> Any:
     path = conf_dir() / group / f"{name}.yaml"
     known = sorted(found.stem for found in path.parent.glob("*.yaml"))
     if str(name) not in known:
-        raise UsageError(f"op.against={{{group}: {name}}} must be one of: {', '.join(known)}.")
+        raise UsageError(f"{option}={{{group}: {name}}} must be one of: {', '.join(known)}.")
     node = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(untrusted.read_text(path)))
     return OmegaConf.to_object(node)
 
