@@ -16,6 +16,7 @@ from PIL import Image
 from fvhydra.core.scores import read_rows
 from tests.evaluation.clips import write_clip
 from tests.launch.modal.site import TROUBLE, Site, site
+from tests.ops.story import digests, record, write_story
 from tests.servers.hub import ALICE, ALICE_READS, HubServer
 
 GENERATE = ("op=generate", "launcher=modal", *TROUBLE)
@@ -171,6 +172,18 @@ def test_clips_are_scored_there_shard_by_shard(here: Site) -> None:
         "s/c.mp4",
         "s/猫=b.mp4",
     ]
+
+
+def test_a_story_is_made_there_clip_after_clip(here: Site) -> None:
+    write_story(here.folder, init_image="first.png", clips=[{"prompt": "one"}, {"prompt": "two"}])
+    Image.new("RGB", (192, 192), (90, 20, 20)).save(here.folder / "first.png")
+    command = here.run("op=run_job", "job_file=story.yaml", "engine=mock", "model=wan22_ti2v_5b", "launcher=modal")
+    assert command.code == 0, command.text
+    run = here.sweep("run_job") / "0"
+    assert record(run, 1)["conditioning"]["frame"] == record(run, 0)["last_frame"]
+    assert "engines/host.py" in (run / "status" / "stdout.log").read_text()
+    home = here.run("op=run_job", "job_file=story.yaml", "engine=mock", "model=wan22_ti2v_5b")
+    assert home.code == 0 and digests(here.folder / "outputs" / "latest") == digests(run)
 
 
 def test_what_cannot_run_there_is_refused_before_anything_is_paid_for(here: Site) -> None:
