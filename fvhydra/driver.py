@@ -110,7 +110,8 @@ class Driver:
             with self.terminal.watch(config.runtime.progress, config.op.name) as progress:
                 result = run_job(job, progress)
         self.jobs[0] = (job, result)
-        if job.op.writes_run_folder and job.folder.path.exists():
+        ran = result.verdict is not Verdict.USAGE_ERROR  # else the folder is that of the run that it would go on with
+        if ran and job.op.writes_run_folder and job.folder.path.exists():
             job.folder.point_latest(root)
 
     def _followed(self, job: Job) -> RunResult:
@@ -211,7 +212,8 @@ class Driver:
         self._interrupted = any(result.verdict is Verdict.INTERRUPTED for _, result in self.jobs.values())
         for job, result in self.jobs.values():
             if self.sweep_folder is None or result.change or not job.op.writes_run_folder:
-                self.terminal.result(result, _report_of(job))
+                ran = self.sweep_folder is not None or result.verdict is not Verdict.USAGE_ERROR
+                self.terminal.result(result, _report_of(job) if ran else None)
         for job, result in self.jobs.values():
             if result.change:
                 self._settle(job, result)

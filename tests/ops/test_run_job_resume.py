@@ -77,6 +77,16 @@ def test_what_is_another_job_has_a_folder_of_its_own(cli: Cli, tmp_path: Path) -
     assert len(runs_of(tmp_path)) == 4
 
 
+def test_a_refusal_leaves_the_earlier_run_and_its_page_out(command: Cli, tmp_path: Path) -> None:
+    write_story(tmp_path)
+    assert command(*WORDS).code == 0 and command(*WORDS, "seed=2").code == 0
+    latest = (tmp_path / "outputs" / "latest").resolve()
+    write_story(tmp_path, init_image="gone.png")
+    done = command(*WORDS)
+    assert done.code == 2 and "report:" not in done.out
+    assert (tmp_path / "outputs" / "latest").resolve() == latest
+
+
 def test_one_that_runs_is_not_taken_up(cli: Cli, tmp_path: Path) -> None:
     write_story(tmp_path)
     assert cli(*WORDS).code == 0
@@ -103,10 +113,8 @@ def test_a_job_of_a_sweep_goes_on_too(cli: Cli, tmp_path: Path, launcher: str) -
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path, cache_dir: Path, cli: Cli) -> None:
     write_story(tmp_path)
-    with started(tmp_path, cache_dir, *TOYS, "+engine.options.how=sleep") as process:
+    with started(tmp_path, cache_dir, *TOYS, "+engine.options.how=wait") as process:
         until(lambda: made(tmp_path) == ["one", "two"])
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and "1 of 3 case(s) are finished." in out, out
