@@ -54,7 +54,7 @@ def compare_sides(context: Context, job: BenchmarkJob, op: BenchConfig) -> RunRe
     """Measure both in turn, and leave every run of each in ``performance/``."""
     this, ref = apart(job.config), op.against.get(REF)
     declared = job.benchmark.run_config
-    pairs = op.runs or declared.num_measurement_runs or PAIRS
+    pairs = op.runs or PAIRS
     with contextlib.ExitStack() as stack:
         other = apart(other_side(job.config, op.against))
         if ref is not None:

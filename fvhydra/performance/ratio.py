@@ -20,8 +20,9 @@ from fvhydra.core.performance import PerfRatio
 from fvhydra.performance.measure import Run, samples
 from fvhydra.performance.record import METRICS
 
-LEAST_PAIRS = 5
-"""Pairs below which nothing is claimed: by chance alone all of them lie on one side once in sixteen times."""
+LEAST_PAIRS = 8
+"""Pairs below which nothing is claimed: by chance alone all of them lie on one side once in 128 times, which six
+quantities make one in twenty."""
 LEAST_CHANGE = 0.01
 """Share below which a difference is not claimed, however sure: two processes of one program differ by as much."""
 LEAST_MEMORY_CHANGE = 0.02

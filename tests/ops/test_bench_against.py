@@ -40,16 +40,16 @@ def claims(folder: Path) -> dict[str, str]:
 
 def test_a_planted_slowdown_of_5_percent_is_found(cli: Cli, tmp_path: Path) -> None:
     slower = {**USUAL, "dit_time_s": USUAL["dit_time_s"] * 1.05}
-    shown = cli(*WORDS, *sides(slower, USUAL), "op.runs=7")
+    shown = cli(*WORDS, *sides(slower, USUAL), "op.runs=8")
     assert shown.code == 1, shown.text
     assert claims(tmp_path)["dit_time_s"] == "worse" and "vae_decode_time_s" not in claims(tmp_path)
     assert "DiT +" in shown.out and "engine.options: {'component_s'" in shown.out
     found = latest_of(tmp_path)
     [dit] = [each for each in found["ratios"] if each["name"] == "dit_time_s"]
-    assert dit["ratio"] == pytest.approx(1.05, abs=0.02) and dit["pairs"] == 7
+    assert dit["ratio"] == pytest.approx(1.05, abs=0.02) and dit["pairs"] == 8
     for side in ("this", "against"):
         raw = json.loads((tmp_path / f"outputs/latest/performance/samples_{side}.json").read_text())
-        assert [run["kind"] for run in raw["runs"]] == ["first", *["measured"] * 7]
+        assert [run["kind"] for run in raw["runs"]] == ["first", *["measured"] * 8]
     page = (tmp_path / "outputs/latest/report/index.html").read_text()
     assert "This side against the other" in page
     assert "| `DiT ↓` |" in (tmp_path / "outputs/latest/report/summary.md").read_text()
@@ -57,7 +57,7 @@ def test_a_planted_slowdown_of_5_percent_is_found(cli: Cli, tmp_path: Path) -> N
 
 
 def test_the_same_twice_claims_nothing(cli: Cli, tmp_path: Path) -> None:
-    shown = cli(*WORDS, f"engine.options.component_s={flow(USUAL)}", "op.against={}", "op.runs=6")
+    shown = cli(*WORDS, f"engine.options.component_s={flow(USUAL)}", "op.against={}", "op.runs=8")
     components = set(claims(tmp_path)) & set(USUAL)
     assert not components, shown.text  # the rest of a mock is a few milliseconds of a busy machine
     assert "Both sides are the same: what is told is what chance does." in shown.out
@@ -76,7 +76,7 @@ def test_a_git_ref_of_the_engines_repository(cli: Cli, tmp_path: Path) -> None:
         (repository / "toy.py").write_text(TOY.format(seconds=seconds))
         git("add", "-A")
         git("commit", "-m", str(seconds))
-    words = (*WORDS, "engine._target_=toy.Toy", f"engine.path={repository}", "op.runs=5")
+    words = (*WORDS, "engine._target_=toy.Toy", f"engine.path={repository}", "op.runs=8")
     shown = cli(*words, 'op.against={ref: "main~1"}')
     assert shown.code == 1 and "DiT +" in shown.out and "ref: as it is here, main~1 against" in shown.out, shown.text
     assert len(git("worktree", "list").splitlines()) == 1
@@ -90,7 +90,7 @@ def test_a_git_ref_of_the_engines_repository(cli: Cli, tmp_path: Path) -> None:
     ("against", "said"),
     [
         ("{sampling.height: 3}", "op.against has no sampling.height"),
-        ("{backend: fastest}", "must be one of: flash_attn"),
+        ("{backend: fastest}", "must be one of: auto, flash_attn"),
         ("flash_attn", "must say what is other"),
         ("{engine: fastvideo}", "real weights only"),
         ("{engine.python: /nowhere/python}", "/nowhere/python"),
@@ -105,4 +105,35 @@ def test_another_side_that_cannot_be_is_refused(cli: Cli, tmp_path: Path, agains
 
 def test_too_few_runs_say_so(cli: Cli, tmp_path: Path) -> None:
     shown = cli(*WORDS, "op.against={}", "op.runs=2")
-    assert shown.code == 5 and "2 pair(s) of runs say nothing; op.runs=5 or more do." in shown.out, shown.text
+    assert shown.code == 5 and "2 pair(s) of runs say nothing; op.runs=8 or more do." in shown.out, shown.text
+
+
+SLOWED = """
+import time
+
+import fvhydra.engines.diffusers
+
+class Slowed(fvhydra.engines.diffusers.DiffusersEngine):
+    def load(self, request, progress):
+        super().load(request, progress)
+        network = self._loaded.pipe.transformer
+        network.forward = self._later(network.forward)
+
+    def _later(self, forward):
+        def later(*args, **kwargs):
+            time.sleep({seconds})
+            return forward(*args, **kwargs)
+        return later
+"""
+
+
+@pytest.mark.slow
+def test_real_pipelines_on_two_checkouts(cli: Cli, tmp_path: Path) -> None:
+    for name, seconds in (("usual", 0), ("slowed", 0.2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "slowed.py").write_text(SLOWED.format(seconds=seconds))
+    words = ("op=bench", "model=wan21_t2v_1_3b", "op.warmup=1", "op.runs=8", "prompt_index=0")
+    target = (*words, "engine._target_=slowed.Slowed", "op.against={engine.path: usual}")
+    shown = cli(*target, "engine.path=slowed")
+    assert shown.code == 1 and claims(tmp_path)["dit_time_s"] == "worse", shown.text
+    assert not {"text_encoder_time_s", "vae_decode_time_s"} & set(claims(tmp_path)), shown.text

@@ -59,8 +59,8 @@ def test_what_is_small_is_not_claimed_however_sure() -> None:
 
 
 def test_too_few_pairs_claim_nothing() -> None:
-    few = ratios(runs(1, 0.0, 4, dit_time_s=2.0), runs(2, 0.0, 4))
-    assert claims(few) == {} and few[0].interval is None and few[0].ratio is not None and few[0].pairs == 4
+    few = ratios(runs(1, 0.0, 7, dit_time_s=2.0), runs(2, 0.0, 7))
+    assert claims(few) == {} and few[0].interval is None and few[0].ratio is not None and few[0].pairs == 7
 
 
 def test_a_quantity_that_one_side_lacks_is_left_out() -> None:
