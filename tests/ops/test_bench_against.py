@@ -89,7 +89,7 @@ def test_a_git_ref_of_the_engines_repository(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("against", "said"),
     [
-        ("{sampling.height: 3}", "op.against has no sampling.height"),
+        ("{model.weights: x}", "op.against has no model.weights"),
         ("{backend: fastest}", "must be one of: auto, flash_attn"),
         ("flash_attn", "must say what is other"),
         ("{engine: fastvideo}", "real weights only"),
