@@ -34,6 +34,16 @@ Name = Annotated[str, AfterValidator(_is_name)]
 """A word that folders are named by: never a path."""
 
 
+def _says_why(value: str) -> str:
+    if len(value.splitlines()) > 1 or not any(map(str.isalpha, value)):
+        raise ValueError('must say why, in words and in one line, such as "torch 2.13 in the CI image"')
+    return value.strip()
+
+
+Reason = Annotated[str, AfterValidator(_says_why)]
+"""Why a store changes, for its history; the dots of a command that fvhydra suggests are none."""
+
+
 def doc(
     text: str,
     default: Any = dataclasses.MISSING,

@@ -9,7 +9,17 @@ from omegaconf import MISSING
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import Name, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Words, doc, one_of
+from fvhydra.config.fields import (
+    Name,
+    NonNegative,
+    NonNegativeFloat,
+    Positive,
+    PositiveFloat,
+    Reason,
+    Words,
+    doc,
+    one_of,
+)
 from fvhydra.config.gates import Gate
 
 
@@ -38,7 +48,7 @@ class SeedSsimConfig(OpConfig):
 
     confirm: Words = doc("The word upload applies the change at once; any other is an error", None, typed=True)
     accept: Words = doc("Failed review criteria to publish all the same, by name", None, typed=True)
-    reason: str = doc("Why, for the store's history", "first references")
+    reason: Reason = doc("Why, for the store's history", "first references")
     draft: bool = doc("Write below drafts/ instead, for op=promote to move into place", False)
 
 
@@ -69,7 +79,7 @@ class RunJobConfig(OpConfig):
 class ReseedSsimConfig(OpConfig):
     """Replace references on purpose."""
 
-    reason: str = doc("Why the references move, in one line; required", "")
+    reason: Reason = doc("Why the references move, in one line; required", "", example="measured anew")
     confirm: Words = doc("[confirm reseed, upload] applies the change at once", None, typed=True)
     accept: Words = doc("Failed review criteria to publish all the same, by name", None, typed=True)
 
@@ -80,7 +90,7 @@ class RestoreConfig(OpConfig):
 
     revision: str | None = doc("Instead of run=: make the model's references as they were in this revision", None)
     model_id: str = doc("With op.revision: the performance records of this benchmark, not references", "")
-    reason: str = doc("Why, for the store's history", "restore")
+    reason: Reason = doc("Why, for the store's history", "restore")
     confirm: Words = doc(
         "upload applies the change; [confirm delete, upload] where it takes files away", None, typed=True
     )
@@ -98,7 +108,7 @@ class MovePerfConfig(OpConfig):
         "Share by which a source may be worse than the median of all", 0.05, variable="PERF_MAX_REGRESSION"
     )
     benchmark_file: str | None = doc("Benchmark whose fixed limits the new medians are held to (JSON)", None)
-    reason: str = doc("Why the baseline moves, in one line; required", "")
+    reason: Reason = doc("Why the baseline moves, in one line; required", "", example="measured anew")
 
 
 @dataclass
@@ -121,7 +131,7 @@ class ReseedPerfConfig(MovePerfConfig):
 class SupersedePerfConfig(OpConfig):
     """Take bad records out of a performance history."""
 
-    reason: str = doc("Why the records were wrong, in one line; required", "")
+    reason: Reason = doc("Why the records were wrong, in one line; required", "", example="measured anew")
     confirm: Words = doc("[confirm delete, upload] applies the change", None, typed=True)
 
 
@@ -129,7 +139,7 @@ class SupersedePerfConfig(OpConfig):
 class PromoteConfig(OpConfig):
     """Move reviewed drafts into place."""
 
-    reason: str = doc("Why, for the store's history", "promote drafts")
+    reason: Reason = doc("Why, for the store's history", "promote drafts")
     confirm: Words = doc("The word upload applies the change", None, typed=True)
     accept: Words = doc("Failed review criteria to publish all the same, by name", None, typed=True)
 
@@ -262,7 +272,7 @@ class CheckPerfConfig(OpConfig):
     record: Annotated[str, one_of("never", "pass", "always")] = doc(
         "Append the records to the store: never, pass (those that do) or always", "never", variable="PERF_UPLOAD_POLICY"
     )
-    reason: str = doc("Why, for the store's history", "checked")
+    reason: Reason = doc("Why, for the store's history", "checked")
     mirror: str | None = doc(
         "Folder for copies of the store's records; null: perf-tracking in the system's temp folder",
         None,

@@ -47,13 +47,8 @@ class ReseedSsim(Op):
     early_confirmation = KINDS["reseed"].phrases[0]
 
     def preflight(self, context: Context) -> None:
-        """Refuse without a reason, where a reference is missing, and when the store cannot be written."""
+        """Refuse where a reference is missing, and when the store cannot be written."""
         check_engine(context.config, here=context.config.launcher.same_environment)
-        if not self.config.reason.strip():
-            raise UsageError(
-                "op=reseed_ssim needs a reason for moving approved references.",
-                'Add op.reason="<why, in one line>", for example op.reason="FA3 kernel upgrade".',
-            )
         shown_metrics(context.config.metrics)
         context.store.check_writable()
         with TemporaryDirectory() as scratch:

@@ -30,18 +30,13 @@ class SupersedePerf(Op):
     change_kinds = ("supersede_perf",)
 
     def preflight(self, context: Context) -> None:
-        """Refuse without a reason, a record that is not there, and a store that cannot be written."""
-        if not self.config.reason.strip() or len(self.config.reason.splitlines()) > 1:
-            raise UsageError(
-                "op=supersede_perf needs the reason why the records are wrong, in one line.",
-                'Add op.reason="<why>", for example op.reason="seeded while another job used the GPU".',
-            )
+        """Refuse a record that is not there, and a store that cannot be written."""
         self._paths(context)
         context.store.check_writable()
 
     def run(self, context: Context) -> RunResult:
         """Leave ``mirror/``, ``backup/`` and ``change.json``."""
-        paths, reason = self._paths(context), self.config.reason.strip()
+        paths, reason = self._paths(context), self.config.reason
         history = read_history(context.store, context.run.path / "mirror")
         digests = {path: entry.digest for path, entry in context.store.files("", history.revision).items()}
         originals = fetch_originals(context.store, digests, paths, context.run.path / "mirror", history.revision)
@@ -101,7 +96,7 @@ class SupersedePerf(Op):
             "store": context.store.location,
             "revision": revision,
             "utc": now(),
-            "reason": self.config.reason.strip(),
+            "reason": self.config.reason,
             "records": "".join(f"\n  {path}" for path in originals.files),
         }
         files.write_text(folder / "PROVENANCE.txt", "".join(f"{key}: {value}\n" for key, value in facts.items()))

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import pydantic
 import pytest
 
-from fvhydra.config.fields import Name, Words, doc, one_of
+from fvhydra.config.fields import Name, Reason, Words, doc, one_of
+from fvhydra.config.schema import SCHEMAS
 
 
 def _said(kind: Any, value: Any) -> str:
@@ -27,6 +28,28 @@ def test_a_name_may_be_a_folder(name: str) -> None:
 @pytest.mark.parametrize("name", ["", ".x", "..", "a/b", "a b", "é", "a\n"])
 def test_what_is_no_name_is_refused(name: str) -> None:
     assert _said(Name, name) == "Value error, must be letters, digits, '.', '_' and '-', and not begin with '.'"
+
+
+@pytest.mark.parametrize("reason", ["", " ", "...", "<>", "2.13", "torch\n2.13", "why\u2028x"])
+def test_a_reason_has_words_and_one_line(reason: str) -> None:
+    assert "must say why" in _said(Reason, reason)
+
+
+@pytest.mark.parametrize("reason", ["why", " FA3, at last ", "нове ядро", "新内核"])
+def test_a_reason_may_be_in_any_language(reason: str) -> None:
+    assert pydantic.TypeAdapter(Reason).validate_python(reason) == reason.strip()
+
+
+def test_every_op_with_a_reason_reads_it_alike() -> None:
+    schemas = [
+        schema
+        for schema in SCHEMAS["schema/op"].values()
+        if "reason" in {field.name for field in dataclasses.fields(schema)}
+    ]
+    assert len(schemas) >= 8
+    for schema in schemas:
+        with pytest.raises(pydantic.ValidationError, match="must say why"):
+            pydantic.TypeAdapter(schema).validate_python({"_target_": "a.B", "name": "b", "reason": "..."})
 
 
 def test_a_closed_list_names_what_is_in_it() -> None:

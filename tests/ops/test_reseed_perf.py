@@ -172,7 +172,8 @@ def test_at_a_terminal_it_asks_three_times(
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (("op.reason=",), "needs the reason"),
+        (("op.reason=",), "op.reason='': must say why"),
+        (("op.reason=...",), "op.reason='...': must say why"),
         (("op.model_id=",), "needs op.model_id"),
         (("op.gpu_type=",), "needs op.gpu_type"),
         (("op.source_results=[]",), "No source is given"),

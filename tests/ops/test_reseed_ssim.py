@@ -23,8 +23,9 @@ RESEED = ("op=reseed_ssim", "op.reason=why", "op.confirm=[confirm reseed, upload
 
 
 def test_a_reason_and_a_reference_are_required(cli: Cli, tmp_path: Path) -> None:
-    command = cli("op=reseed_ssim", *MOCK)
-    assert command.code == 2 and "needs a reason" in command.text
+    for none in ("", "..."):
+        command = cli("op=reseed_ssim", *MOCK, f"op.reason={none}")
+        assert command.code == 2 and f"op.reason={none!r}: must say why" in command.text
     command = cli("op=reseed_ssim", *MOCK, "op.reason=FA3, at last")
     assert command.code == 2 and "nothing to replace" in command.text and "op=seed_ssim" in command.text
     assert not (tmp_path / "outputs").exists() and not (tmp_path / "store").exists()

@@ -36,7 +36,8 @@ def test_one_source_leaves_calibration(command: Cli, tmp_path: Path) -> None:
     ("fields", "given", "says"),
     [
         ({}, ("op.confirm=confirm performance reseed",), "is not what confirms this change"),
-        ({}, ("op.reason=",), "needs the reason"),
+        ({}, ("op.reason=",), "op.reason='': must say why"),
+        ({}, ("op.reason=...",), "op.reason='...': must say why"),
         ({}, ("op.model_id=other",), "not of op.model_id='other'"),
         ({"run_source": "pr"}, (), "run_source='pr'"),
         ({"recipe_fingerprint": "bb"}, (), "trusted with another recipe"),

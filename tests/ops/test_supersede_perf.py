@@ -51,7 +51,8 @@ def test_a_file_that_is_no_record_can_be_taken_out_too(command: Cli, tmp_path: P
     [
         (("record=", REASON), "has no record"),
         ((REASON,), "needs record="),
-        ((f"record={_path(1)}",), "needs the reason"),
+        ((f"record={_path(1)}",), "op.reason='': must say why"),
+        ((f"record={_path(1)}", "op.reason=..."), "op.reason='...': must say why"),
         ((f"record={_path(1)[:-6]}7.json", REASON), "Did you mean"),
         (("record=README.md", REASON), "has no record README.md"),
         ((f"record={_path(1)}", REASON, "op.confirm=upload"), "is not what confirms this change"),
