@@ -197,10 +197,12 @@ class Terminal:
             self._table(TREND_COLUMNS[1:], (trend_cells(line)[1:] for line in lines))
 
     def _table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        table = Table(box=None, pad_edge=False)
+        table, cells = Table(box=None, pad_edge=False), list(rows)
+        # a name in two halves is none; a path that leaves no room for the rest is no name
+        short = max((len(row[0]) for row in cells), default=0) <= self.out.width * 2 // 3
         for name in head:
-            table.add_column(name, overflow="fold", no_wrap=name == head[0])  # a name in two halves is none
-        for row in rows:
+            table.add_column(name, overflow="fold", no_wrap=short and name == head[0])
+        for row in cells:
             table.add_row(*map(escape, row))
         if table.row_count:
             self.out.print(Padding(table, (0, 0, 0, 2), expand=False))

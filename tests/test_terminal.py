@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from fvhydra.core.baseline import BaselineMove, BaselineSource
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.text import printable
@@ -169,3 +170,14 @@ def test_a_reason_stands_below_the_table_once_and_a_name_in_one_line(
     shown = capsys.readouterr().out
     assert all(f"  {name} ↑" in shown for name in names)
     assert shown.splitlines()[-1] == f"  {', '.join(names)}: {why}"
+
+
+def test_a_path_as_a_name_leaves_room_for_the_rest(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    source = BaselineSource("runs/" + "x" * 100 + ".json", "2026-06-01", "0123abc", True, "toy/2026.json")
+    move = BaselineMove({}, "why", None, "unknown", 0, "", "", [source], [])
+    Terminal().result(RunResult("reseed_perf", Verdict.DONE, baselines=[move]), None)
+    shown = "".join(capsys.readouterr().out.split())
+    assert shown.count("x") >= 100 and all(part in shown for part in ("2026-06-01", "0123abc", "yes", "toy"))

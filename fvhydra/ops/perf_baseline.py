@@ -92,9 +92,7 @@ class MovePerf(Op):
         context.progress.stage("sync", msg=context.store.location)
         history = read_history(context.store, context.run.path / "mirror", strict=True)
         self.check(sources, metrics, history)
-        occasion = Occasion(
-            self.config.reason, operator(), self.config.max_intra_batch_regression, datetime.now(UTC)
-        )
+        occasion = Occasion(self.config.reason, operator(), self.config.max_intra_batch_regression, datetime.now(UTC))
         made = self.records(sources, history, occasion)
         before = history.baseline(target, weights)
         after = History.of_records([*history.records, *made]).baseline(target, weights)

@@ -66,6 +66,11 @@ def record_difference(context: Context, model_id: str, revision: str | None) -> 
             )
         revision = known_revision(store, revision)
         now, then = (store.files(record_folder(model_id), at) for at in (head, revision))
+        if not (now or then):
+            raise UsageError(
+                f"{store.location} has no record of {model_id}, neither now nor in {revision[:17]}.",
+                "`python -m fvhydra op=perf_history` lists those that there are.",
+            )
     refuse_equal(now, then, revision)
     return RecordDifference(head, revision, now, then)
 

@@ -38,6 +38,8 @@ from fvhydra.report.wording import (
 )  # fmt: skip
 
 _LONGEST = 160
+_LONGEST_COMMAND = 4_000
+"""A command that is cut does something else."""
 
 _SIDES = ("before", "after")
 """Of a comparison of two runs."""
@@ -67,7 +69,7 @@ def render_markdown(result: RunResult) -> str:
     lines += _bisection(result) + _metrics(result) + _performance(result) + _gates(result) + _baseline(result)
     lines += _trends(result)
     lines += [f"- {code(sentence)}" for sentence in sentences(result)]
-    lines += [f"- {next_.purpose}: {code(next_.command)}" for next_ in commands(result)]
+    lines += [f"- {next_.purpose}: {code(next_.command, _LONGEST_COMMAND)}" for next_ in commands(result)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -90,7 +92,7 @@ def render_sweep_markdown(jobs: Sequence[SweepJob]) -> str:
     return "\n".join([heading, "", *_table(("job", "verdict", "op", "model", "title", "message", "report"), rows), ""])
 
 
-def code(text: str) -> str:
+def code(text: str, longest: int = _LONGEST) -> str:
     """``text`` as a code span that also holds inside a table cell.
 
     A code span is the one inline form in which nothing is interpreted: no HTML, links, mentions or issue numbers.
@@ -100,8 +102,8 @@ def code(text: str) -> str:
     line = " ".join(printable(text).split())
     if not line:
         return ""
-    if len(line) > _LONGEST:
-        line = line[: _LONGEST - 1] + "…"
+    if len(line) > longest:
+        line = line[: longest - 1] + "…"
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}".replace("|", "\\|")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,13 +53,13 @@ def refuse_wrong_words(given: Sequence[str], phrases: Sequence[str], afterwards:
         said = given[0] if len(given) == 1 else f"[{', '.join(map(str, given))}]"
         raise UsageError(
             f"op.confirm={said} is not what confirms this change, so nothing was done.",
-            f"Say it exactly: {as_word(phrases)}, or leave it away to look first.",
+            f"Say it exactly: {shlex.quote(as_word(phrases))}, or leave it away to look first.",
         )
 
 
 def as_word(phrases: Sequence[str]) -> str:
-    """``op.confirm=`` with the phrases, as it is typed."""
-    return f"op.confirm={phrases[0]}" if len(phrases) == 1 else f"op.confirm='[{', '.join(phrases)}]'"
+    """``op.confirm=`` with the phrases, one word of a command line; not yet quoted for a shell."""
+    return f"op.confirm={phrases[0]}" if len(phrases) == 1 else f"op.confirm=[{', '.join(phrases)}]"
 
 
 def confirmed(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -136,10 +137,20 @@ def test_everything_may_be_said_beforehand(command: Cli, tmp_path: Path, words: 
     assert len(tree_of(tmp_path)) == 3 and not (_run(tmp_path) / "backup").exists()
 
 
+def test_the_command_that_is_suggested_publishes(command: Cli, tmp_path: Path, words: Words) -> None:
+    shown = command(*words())
+    assert shown.code == 0 and tree_of(tmp_path) == {}, shown.text
+    following = latest_of(tmp_path)["change"]["publish"]
+    summary = (_run(tmp_path) / "report" / "summary.md").read_text()
+    assert following["command"] in summary and following["command"] in shown.out
+    done = command(*shlex.split(following["command"])[3:])
+    assert done.code == 0 and len(tree_of(tmp_path)) == 3, done.text
+
+
 @pytest.mark.parametrize("wrong", ["upload", "[confirm performance reseed, uplod]", "[confirm reseed, upload]"])
 def test_a_mistyped_phrase_does_nothing_at_all(command: Cli, tmp_path: Path, words: Words, wrong: str) -> None:
     refused = command(*words(), f"op.confirm={wrong}")
-    assert refused.code == 2 and "op.confirm='[confirm performance reseed, upload]'" in refused.text
+    assert refused.code == 2 and "'op.confirm=[confirm performance reseed, upload]'" in refused.text
     assert not (tmp_path / "outputs").exists() and not (tmp_path / "store").exists()
 
 
@@ -299,6 +310,8 @@ def test_a_benchmark_goes_back_to_a_revision(command: Cli, tmp_path: Path, words
     before, revision = tree_of(tmp_path), store.head()
     assert command(*words(), BOTH).code == 0
     store.commit({"other/1_abc.json": b"{}"}, message="others")
+    wrong = command("op=restore", "op.model_id=toy", f"op.revision={revision}")
+    assert wrong.code == 2 and "has no record of toy, neither now nor in" in wrong.text
     wrong = command("op=restore", "op.model_id=toy-1gpu", "op.revision=nonsense")
     assert wrong.code == 2 and "There is no revision nonsense" in wrong.text
     none = command("op=restore", "op.model_id=toy-1gpu")

@@ -35,7 +35,7 @@ def test_what_a_command_says_is_taken_from_the_options_of_its_op() -> None:
 
 def test_the_phrases_are_written_as_they_are_typed() -> None:
     assert as_word(["upload"]) == "op.confirm=upload"
-    assert as_word(TWO) == "op.confirm='[confirm reseed, upload]'"
+    assert as_word(TWO) == "op.confirm=[confirm reseed, upload]"
 
 
 @pytest.mark.parametrize(
