@@ -17,12 +17,12 @@ FREE_TEXT = (
     *("prompt", "prompt_file", "prompts.path", "image", "run", "sweep", "videos", "references", "manifest"),
     *("op.reason", "op.resume_from", "op.modules", "sampling.negative_prompt", "store.path", "launcher.python"),
     *("engine.python", "engine.path", "source", "op.key_file", "op.to", "op.verify", "op.unpack", "op.cache_dir"),
-    *("op.good", "op.bad", "op.build"),
+    *("op.good", "op.bad", "op.build", "op.source_result", "op.mirror", "runtime.cache_dir", "runtime.output_dir"),
 )
 """Keys whose values are text or paths, never lists: a comma in them is a comma."""
 
-FREE_LISTS = ("runs",)
-"""Keys whose values are lists of paths in brackets: a comma in them ends a path."""
+FREE_LISTS = ("runs", "record", "op.results", "op.source_results")
+"""Keys whose values are paths and addresses, one or a list in brackets: a comma in them ends one."""
 
 
 def quote_free_text(words: Sequence[str]) -> list[str]:
@@ -67,7 +67,10 @@ def quoted(text: str) -> str:
 
 def _quote_free_text(word: str, sweeping: bool) -> str:
     key, equals, value = word.partition("=")
-    if key in FREE_LISTS and value.startswith("[") and value.endswith("]") and not sweeping:
+    if key in FREE_LISTS and not sweeping:
+        if not (value.startswith("[") and value.endswith("]")):
+            plain = value in ("", "null") or "," in value or _is_quoted(value)
+            return word if plain else f"{key}={quoted(value)}"
         parts = [part.strip() for part in _split(value[1:-1])]
         return f"{key}=[{','.join(part if _is_quoted(part) else quoted(part) for part in parts if part)}]"
     if not equals or key.lstrip("+") not in FREE_TEXT:

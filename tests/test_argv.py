@@ -126,5 +126,18 @@ def test_a_list_of_paths_arrives_as_it_is(word: str, parts: list[str]) -> None:
     assert [str(part) for part in override.value()] == parts  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("key", ["op.source_results", "op.source_result", "runtime.cache_dir", "runtime.output_dir"])
+@pytest.mark.parametrize("given", ["https://ci.example/a.json?sig=a%3D&x=(1)$", "~/perf (1)=2.json", "'a, b'"])
+def test_one_path_or_address_arrives_as_it_is(key: str, given: str) -> None:
+    [protected] = argv.quote_free_text([f"{key}={given}"])
+    [override] = OverridesParser.create().parse_overrides([protected])
+    assert str(override.value()) == given.strip("'")
+
+
+@pytest.mark.parametrize("word", ["runs=null", "runs=", "runs=a,b"])
+def test_what_is_no_list_is_left_to_hydra(word: str) -> None:
+    assert argv.quote_free_text([word]) == [word]
+
+
 def test_in_a_sweep_lists_of_paths_are_hydras() -> None:
     assert argv.quote_free_text(["-m", "runs=[a,b],[a,c]"])[-1] == "runs=[a,b],[a,c]"

@@ -31,7 +31,7 @@ _GRACE_S = 20.0
 """Time that a command has to stop when it is asked to, s."""
 _VERDICTS = {2: Verdict.USAGE_ERROR, 3: Verdict.NO_REFERENCE, 5: Verdict.INCONCLUSIVE}
 """Of a command that left no result, by its exit code; any other is the machine's."""
-_REFUSED = re.compile(r"(?:usage_error|^error:) +(.+)", re.MULTILINE)
+_REFUSED = re.compile(r"(?:usage_error|^error:) +(.+(?:\n +- .+)*)", re.MULTILINE)
 
 
 def check_commit(context: Context, config: BisectConfig, engine_path: Path, folder: Path) -> Attempt:
@@ -129,7 +129,7 @@ def _command(context: Context, words: Sequence[str], log: Path) -> Attempt:
         found = _REFUSED.search(said)
         message = found[1] if found else (said.strip().splitlines() or [f"It ended with {code}."])[-1]
         verdict = _VERDICTS.get(code, Verdict.INFRASTRUCTURE)
-        return Attempt(verdict, printable(message.strip()), None, context.run.relative(log))
+        return Attempt(verdict, printable(" ".join(message.split())), None, context.run.relative(log))
     found_at = log.parent / latest.readlink()
     latest.unlink()  # a run folder has no links
     relative = context.run.relative(found_at)

@@ -27,7 +27,7 @@ from fvhydra.performance.gate import Samples, check
 from fvhydra.performance.history import History, read_history
 from fvhydra.performance.mirror import mirror_folder
 from fvhydra.performance.names import record_path, records_of_run, samples_path
-from fvhydra.performance.record import PerfRecord, read_record
+from fvhydra.performance.record import PerfRecord, Target, read_record
 from fvhydra.performance.samples import SamplesFile, read_samples
 from fvhydra.review import change
 from fvhydra.review.confirm import refuse_wrong_words
@@ -209,15 +209,18 @@ class CheckPerf(Op):
     def _following(
         self, context: Context, given: Sequence[_Given], found: Sequence[PerfComparison]
     ) -> list[NextCommand]:
-        """A suggestion for each kind of trouble, once."""
-        following: dict[str, NextCommand] = {}
+        """A suggestion for each baseline that may have to move, with all of the records that may move it."""
+        sources: dict[tuple[Verdict, str, Target, str], list[_Given]] = {}
         for each, comparison in zip(given, found, strict=True):
             op = {Verdict.NO_REFERENCE: "seed_perf", Verdict.REGRESSION: "reseed_perf"}.get(comparison.verdict)
             if op == "seed_perf" and (each.record.identity is None or each.record.run_source != TRUSTED_SOURCE):
                 op = "reseed_perf"  # which makes first baselines too, of whatever a person has reviewed
-            if op is not None and op not in following:
-                following[op] = NextCommand(_PURPOSES[comparison.verdict], _command(op, each, context))
-        return list(following.values())
+            if op is not None:
+                sources.setdefault((comparison.verdict, op, each.record.target, each.record.weights), []).append(each)
+        return [
+            NextCommand(_PURPOSES[verdict], _command(op, several, context))
+            for (verdict, op, *_), several in sources.items()
+        ]
 
 
 _PURPOSES = {
@@ -231,12 +234,14 @@ def _concluded_path(context: Context, given: _Given) -> Path:
     return context.run.path / "records" / record_path(given.record)
 
 
-def _command(op: str, given: _Given, context: Context) -> str:
+def _command(op: str, given: Sequence[_Given], context: Context) -> str:
+    paths = [str(_concluded_path(context, each)) for each in given]
+    sources = paths[0] if len(paths) == 1 else f"[{','.join(paths)}]"
     words = [
         f"op={op}",
-        f"op.model_id={given.record.model_id}",
-        f"op.gpu_type={given.record.gpu_type}",
-        f"op.source_results={_concluded_path(context, given)}",
+        f"op.model_id={given[0].record.model_id}",
+        f"op.gpu_type={given[0].record.gpu_type}",
+        f"op.source_results={sources}",
         *carried_words(context.command),
     ]
     return f"python -m fvhydra {shlex.join(words)} op.reason='...'"

@@ -88,7 +88,8 @@ def window_note(before: int, batch: int) -> str:
         batch: How many are added.
     """
     if not before:
-        return f"There is no baseline yet; it becomes the median of these {batch} record(s)."
+        which = f"these {batch}" if batch <= WINDOW else f"the last {WINDOW} of these {batch}"
+        return f"There is no baseline yet; it becomes the median of {which} record(s)."
     old = min(before, WINDOW)
     kept = min(old, max(WINDOW - batch, 0))
     usual = "1 record usually does not move a median of the last 5, 3 usually do, 5 reset the window"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -221,7 +222,11 @@ def test_what_becomes_the_first_baseline_is_left_and_suggested(check: Check, tmp
     assert f"op.source_results={source.relative_to(tmp_path)}" in shown.out
     local = check(with_identity(10, run_source="local", software_profile_id="sw-2"))
     assert "op=reseed_perf" in local.out and "op=seed_perf op.source_results" not in local.out, local.text
+    several = check([with_identity(day, baseline_eligible=False) for day in (9, 11)])
+    assert several.out.count("op=seed_perf op.model_id") == 1
+    assert f"{record_path(with_identity(9))},outputs" in several.out, several.text
     store_of(tmp_path, OLD)
+    shutil.rmtree(tmp_path / "bench")
     worse = check(record(10, latency=30.0), runs=[30.0] * 3)
     assert "op=reseed_perf op.model_id=toy-1gpu 'op.gpu_type=NVIDIA L40S'" in worse.out, worse.text
 

@@ -83,6 +83,7 @@ def test_what_looks_wrong_is_said_by_name(
 
 def test_the_note_says_how_much_of_the_window_is_new() -> None:
     assert window_note(0, 2) == "There is no baseline yet; it becomes the median of these 2 record(s)."
+    assert window_note(0, 6) == "There is no baseline yet; it becomes the median of the last 5 of these 6 record(s)."
     assert (
         "9 successful record(s) are there. Of the 5 that the baseline becomes the median of, 4 stay(s) and 1 are"
         in (window_note(9, 1))
