@@ -17,6 +17,10 @@ _ABSOLUTE = re.compile(r"/[^/\0\n]|[A-Za-z]:[\\/]|\\\\[^\\]|file://")
 _PROVENANCE = ("command", "config", "driver", "environment", "added", "folder", "overrides", "types")
 """Top-level keys that say how and where something was made: what they name need not be there to read the run."""
 
+_PLACES = ("environment_difference", "hub_cache", "spec", "store")
+"""Keys at any depth that say where something was made, what it was asked with (a job's pictures are copied) or compared
+with; the run is read without going there."""
+
 _SENTENCES = ("message", "notes", "next_commands", "msg", "said", "command", "reason")
 """Keys of what is said to people; a path in a sentence is no reference."""
 
@@ -73,7 +77,7 @@ def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
         yield where, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key in _SENTENCES or (not where and key in _PROVENANCE):
+            if key in _SENTENCES or key in _PLACES or (not where and key in _PROVENANCE):
                 continue
             yield from _texts(item, f"{where}.{key}" if where else str(key))
     elif isinstance(value, list):

@@ -120,20 +120,29 @@ def _take_along(found: Bundled, item: Outside, folder: Path) -> None:
             if path.resolve() != folder:
                 found.outside[item.path] = path.resolve().relative_to(folder).as_posix()
             return
-        frames = [frame for frame in sorted(path.iterdir()) if not frame.name.startswith(".")] if path.is_dir() else []
-        taken = frames or ([path] if path.is_file() else [])
-        kinds = _PICTURES if frames else _MEDIA
-        if not taken or any(not one.is_file() or one.suffix.lower() not in kinds for one in taken):
-            found.missing.append(item)
-            return
+        taken = clip_files(path)
     except (OSError, ValueError):
+        taken = []
+    if not taken:
         found.missing.append(item)
         return
     target = f"{_OUTSIDE}/{len(found.outside):04}_{path.name}"
     found.outside[item.path] = target
     for one in taken:
-        relative = f"{target}/{one.name}" if frames else target
+        relative = target if one == path else f"{target}/{one.name}"
         found.files[relative] = Packed(relative, one.stat().st_size, one)
+
+
+def clip_files(path: Path) -> list[Path]:
+    """The files of a clip: itself, or the pictures of a folder that has nothing else; none where it is no clip.
+
+    Raises:
+        OSError, ValueError: It cannot be looked at.
+    """
+    frames = [frame for frame in sorted(path.iterdir()) if not frame.name.startswith(".")] if path.is_dir() else []
+    found = frames or ([path] if path.is_file() else [])
+    kinds = _PICTURES if frames else _MEDIA
+    return found if all(one.is_file() and one.suffix.lower() in kinds for one in found) else []
 
 
 def _rewrite(found: Bundled) -> None:

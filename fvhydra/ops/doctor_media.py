@@ -11,11 +11,12 @@ from typing import Literal
 
 from fvhydra.config.op import DoctorConfig
 from fvhydra.core.files import given_path
-from fvhydra.core.portability import outside
+from fvhydra.core.portability import Outside, outside
 from fvhydra.core.project import project_settings
 from fvhydra.core.result import Criterion
 from fvhydra.core.run import RunFolder
 from fvhydra.media.ffmpeg import find_programs
+from fvhydra.ops.bundled import clip_files
 from fvhydra.ops.context import Context
 
 _CLOSE = 12.0
@@ -92,12 +93,35 @@ def last_run(context: Context) -> Iterator[Criterion]:
         record = folder / name
         if record.is_file() and str(folder) in record.read_text(encoding="utf-8"):
             troubles.append(f"{name} names its own folder")
-    elsewhere = [str(item) for item in outside(folder)]
+    named = list(outside(folder))
     # a run of clips that lie elsewhere is no fault of the machine; who asks for a folder wants to know
-    troubles += elsewhere if given is not None else [item for item in elsewhere if "artifacts[" in item]
-    more = f"; and {len(troubles) - _LISTED} more" if len(troubles) > _LISTED else ""
-    listed = f"not relative or not there: {'; '.join(troubles[:_LISTED])}{more}"
-    fine = f"{folder} can be moved"
-    if elsewhere:
-        fine += f", but for {len(elsewhere)} clip(s) elsewhere: op=bundle takes them along"
-    yield Criterion(label, not troubles, listed if troubles else fine, "portable")
+    troubles += [str(item) for item in named if given is not None or "artifacts[" in item.field]
+    yield Criterion(
+        label,
+        not troubles,
+        f"not relative or not there: {_few(troubles)}" if troubles else _movable(folder, named),
+        "portable",
+    )
+
+
+def _movable(folder: Path, named: list[Outside]) -> str:
+    """What goes with a run folder when it is moved, and what does not."""
+    clips = {item.path for item in named if _is_clip(item)}
+    said = f"{folder} can be moved"
+    if clips:
+        said += f", but for {len(clips)} clip(s) elsewhere: op=bundle takes them along"
+    if others := [str(item) for item in named if item.path not in clips]:
+        said += f"; it names what does not go with it: {_few(others)}"
+    return said
+
+
+def _is_clip(item: Outside) -> bool:
+    try:
+        return bool(clip_files(Path(item.path)))
+    except (OSError, ValueError):
+        return False
+
+
+def _few(items: list[str]) -> str:
+    more = f"; and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
+    return "; ".join(items[:_LISTED]) + more

@@ -19,6 +19,9 @@ def test_where_a_path_stands(tmp_path: Path) -> None:
             "config": {"runtime": {"cache_dir": "/root/.cache"}},
             "artifacts": [{"path": "artifacts/a.mp4"}, {"path": "/abs/b.mp4"}],
             "inner": {"config": "/abs/c"},
+            "job": {"hub_cache": {"HF_HOME": "/root/hf"}, "spec": {"init_image": "/abs/d.png"}, "x": "/abs/e"},
+            "cases": [{"environment_difference": [{"key": "engine.python", "reference": "/usr/bin/python3"}]}],
+            "details": {"store": "/srv/store"},
         },
     )
     (tmp_path / "scores.jsonl").write_text('{"message": "/x"}\n{"clips": {"video": "C:\\\\clips\\\\a.mp4"}}\n')
@@ -27,6 +30,7 @@ def test_where_a_path_stands(tmp_path: Path) -> None:
     assert [str(item) for item in outside(tmp_path)] == [
         "manifest.json artifacts[1].path: /abs/b.mp4",
         "manifest.json inner.config: /abs/c",
+        "manifest.json job.x: /abs/e",
         "scores.jsonl line 2: clips.video: C:\\clips\\a.mp4",
     ]
 

@@ -59,17 +59,20 @@ def test_a_folder_that_cannot_be_made(cli: Cli) -> None:
 def test_a_run_that_is_not_portable(command: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = RunFolder(tmp_path / "run")
     run.start(op="generate", model="ltx2", title="", command=[], config={})
-    files.write_json(run.path / "scores.json", {"clips": [{"video": "/elsewhere/a.mp4"}]})
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"a clip")
+    files.write_json(run.path / "scores.json", {"clips": [{"video": f"{clip}"}, {"video": "/elsewhere/b.mp4"}]})
     run.finish(RunResult("generate", Verdict.DONE))
     monkeypatch.setattr("fvhydra.ops.doctor._LOOKS", (codecs, ffmpeg, last_run))  # the others take seconds
     found = command("op=doctor", "run=run")
     assert found.code == 4, found.text
-    assert "BAD  run" in found.out and "scores.json clips[0].video: /elsewhere/a.mp4" in found.out
+    assert "BAD  run" in found.out and f"scores.json clips[0].video: {clip}; scores.json" in found.out
     run.point_latest(tmp_path / "outputs")
     (tmp_path / "outputs").mkdir()
     run.point_latest(tmp_path / "outputs")
     latest = command("op=doctor")
     assert latest.code == 0 and "but for 1 clip(s) elsewhere" in latest.out, latest.text
+    assert latest.out.count("elsewhere/b.mp4") == 1 and f"{clip}" not in latest.out
     assert re.search(r"ok +clip +3 frame\(s\) of 3", latest.out)
     gone = command("op=doctor", "run=nowhere")
     assert gone.code == 4 and "nowhere is no run folder" in gone.out
