@@ -22,6 +22,7 @@ from statistics import median
 import numpy as np
 from timing import markdown
 
+from fvhydra.core.performance import PerfComparison
 from fvhydra.core.verdict import Verdict
 from fvhydra.performance.conditions import RunConditions
 from fvhydra.performance.gate import check
@@ -64,16 +65,14 @@ def record(day: int, samples: dict[str, list[float]]) -> PerfRecord:
     return PerfRecord(named | values, f"simulated/{day}.json")
 
 
-def verdicts(count: int, known: bool, noise: float, slower: float, repetitions: int) -> Counter[Verdict]:
+def checks(count: int, known: bool, noise: float, slower: float, repetitions: int) -> Iterator[PerfComparison]:
     """What the gate says, over and over."""
     draw = np.random.default_rng(7)
-    found: Counter[Verdict] = Counter()
     for _ in range(repetitions):
         old = [record(day, runs(draw, count, noise, 0.0)) for day in range(1, WINDOW + 1)]
         samples = runs(draw, count, noise, slower)
         new = record(WINDOW + 1, samples)
-        found[check(new, History.of_records(old), samples=samples if known else None).verdict] += 1
-    return found
+        yield check(new, History.of_records(old), samples=samples if known else None)
 
 
 def rows(repetitions: int) -> Iterator[tuple[str, ...]]:
@@ -81,10 +80,22 @@ def rows(repetitions: int) -> Iterator[tuple[str, ...]]:
         for noise in NOISES:
             cells = []
             for slower in SLOWER:
-                found = verdicts(count, known, noise, slower, repetitions)
+                found = Counter(each.verdict for each in checks(count, known, noise, slower, repetitions))
                 regressed, unsure = (found[each] / repetitions for each in (Verdict.REGRESSION, Verdict.INCONCLUSIVE))
                 cells.append(f"{regressed:.0%}" + (f" ({unsure:.0%})" if known else ""))
             yield f"{noise:.0%}", f"{count} runs" if known else "medians alone", *cells
+
+
+def unsure_rows(repetitions: int) -> Iterator[tuple[str, ...]]:
+    """How often each metric of an unchanged record leaves it open, with 5 runs."""
+    for noise in NOISES:
+        found = Counter(
+            metric.name
+            for each in checks(5, True, noise, 0.0, repetitions)
+            for metric in each.metrics
+            if metric.verdict is Verdict.INCONCLUSIVE
+        )
+        yield f"{noise:.0%}", *(f"{found[name] / repetitions:.0%}" for name in ("latency", "throughput", *SECONDS))
 
 
 # ------------------------------------------------------------------------------------------------------------------ A/B
@@ -132,6 +143,8 @@ def main() -> None:
     shares = [f"{slower:.0%} slower" for slower in SLOWER[1:]]
     print(f"Regressions found, and in brackets inconclusive, of {repetitions} checks each:\n")
     print(markdown(["noise", "decided by", "unchanged", *shares], list(rows(repetitions))))
+    print(f"\nInconclusive, of {repetitions} unchanged records of 5 runs each, by metric:\n")
+    print(markdown(["noise", "latency", "throughput", *SECONDS], list(unsure_rows(repetitions))))
     print(f"\nTwo sides in turn, anything claimed of equal ones, latency of a slower one, of {repetitions} each:\n")
     print(markdown(["noise", "runs", "equal", *shares], list(ab_rows(repetitions))))
 
