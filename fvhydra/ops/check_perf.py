@@ -198,6 +198,10 @@ class CheckPerf(Op):
                 told = ", ".join(dict.fromkeys(moved for run in apart for moved in run.moved))
                 share = f"{len(apart)} of {len(each.runs.measured)} run(s) of {each.record.model_id}"
                 notes.append(f"Conditions moved in {share}, which count all the same: {told}.")
+        if any(metric.over_ceiling for comparison in found for metric in comparison.metrics):
+            notes.append(
+                "A fixed ceiling is a threshold of the benchmark: it moves in code review, and with no baseline."
+            )
         there = {record.path for record in history.records}
         for each, comparison in zip(given, found, strict=True):
             if self.config.record != "never" and record_path(each.record) in there:
@@ -213,6 +217,10 @@ class CheckPerf(Op):
         sources: dict[tuple[Verdict, str, Target, str], list[_Given]] = {}
         for each, comparison in zip(given, found, strict=True):
             op = {Verdict.NO_REFERENCE: "seed_perf", Verdict.REGRESSION: "reseed_perf"}.get(comparison.verdict)
+            if op == "reseed_perf" and not any(
+                metric.gated and metric.verdict is Verdict.REGRESSION for metric in comparison.metrics
+            ):
+                op = None  # what is over a ceiling alone is over it with any baseline
             if op == "seed_perf" and (each.record.identity is None or each.record.run_source != TRUSTED_SOURCE):
                 op = "reseed_perf"  # which makes first baselines too, of whatever a person has reviewed
             if op is not None:

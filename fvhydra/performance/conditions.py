@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from fvhydra.core import machine, processes
+from fvhydra.core import processes
 
 CLOCK_SHARE = 0.05
 """Share by which a clock may be another one than in the other runs."""
@@ -20,6 +20,8 @@ TEMPERATURE_C = 10.0
 OTHERS_SHARE = 0.1
 """Share of this machine's CPUs that other processes may keep busy."""
 
+_CPUS = os.cpu_count() or 1
+"""Of the whole machine, as the times that it tells are; this process may be allowed fewer."""
 _QUERY = ("uuid", "clocks.sm", "clocks.mem", "temperature.gpu", "power.draw", "clocks.max.sm", "power.limit")
 
 
@@ -81,7 +83,10 @@ class Watch:
         others = other_gpu_processes() if self._gpus else 0
         other_cpus = None
         if self._busy is not None and busy is not None:
-            other_cpus = max(0.0, (busy[0] - self._busy[0]) - (busy[1] - self._busy[1])) / elapsed
+            others_s = (busy[0] - self._busy[0]) - (busy[1] - self._busy[1])
+            other_cpus = min(
+                max(0.0, others_s / elapsed), float(_CPUS)
+            )  # the clock of a system ticks; a run may be short
         return RunConditions(self._begin, end, max(self._others, others), _load_1m(), other_cpus)
 
     def _cpu_s(self) -> tuple[float, float] | None:
@@ -132,8 +137,8 @@ def _others(run: RunConditions) -> list[str]:
     found = []
     if run.other_gpu_processes:
         found.append(f"{run.other_gpu_processes} other process(es) on the GPU")
-    if run.other_cpus is not None and run.other_cpus > OTHERS_SHARE * machine.cpus():
-        found.append(f"other processes kept {run.other_cpus:.1f} of {machine.cpus()} CPU(s) busy")
+    if run.other_cpus is not None and run.other_cpus > OTHERS_SHARE * _CPUS:
+        found.append(f"other processes kept {run.other_cpus:.1f} of {_CPUS} CPU(s) busy")
     return found
 
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fvhydra.core import machine
 from fvhydra.performance import conditions
 from fvhydra.performance.conditions import DeviceState, RunConditions, Watch, moved
 
@@ -75,12 +75,18 @@ def test_work_of_others_counts_and_our_own_does_not() -> None:
     assert theirs > 0.3
 
 
+def test_others_keep_no_more_cpus_busy_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter((0.0, 1e6))
+    monkeypatch.setattr("fvhydra.core.processes.machine_cpu_s", lambda: next(ticks))
+    assert Watch(gpus=False).ended().other_cpus == os.cpu_count()
+
+
 def run(clock: float = 1980, temperature: float = 60, cpus: float = 0.0) -> RunConditions:
     fast = DeviceState("GPU-2", clock + 100, temperature_c=temperature - 5)
     return RunConditions(end=[fast, DeviceState("GPU-1", clock, temperature_c=temperature)], other_cpus=cpus)
 
 
-def test_what_moved_is_told_of_the_run_in_which_it_did() -> None:
+def test_what_moved_is_told_of_the_run_in_which_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
     found = moved([run(), run(clock=1410), run(temperature=75), run(clock=1950, temperature=65), run()])
     assert found == [
         [],
@@ -89,6 +95,8 @@ def test_what_moved_is_told_of_the_run_in_which_it_did() -> None:
         [],
         [],
     ]
-    busy = conditions.OTHERS_SHARE * machine.cpus()
+    busy = conditions.OTHERS_SHARE * (os.cpu_count() or 1)
     assert [bool(each) for each in moved([run(cpus=busy * 0.9), run(cpus=busy * 1.1)])] == [False, True]
+    monkeypatch.setenv("FVHYDRA_CPUS", "1")  # what this process may use says nothing of what others do
+    assert moved([run(cpus=busy * 0.9)]) == [[]]
     assert moved([]) == [] and moved([RunConditions()]) == [[]]
