@@ -222,7 +222,10 @@ class Terminal:
         hints: dict[str, None] = {}
         for row in rows:
             if row.result.verdict.exit_code:
-                self.out.print(f"  job {row.number}: {escape(row.result.message.partition(chr(10))[0])}")
+                first, *others = row.result.message.splitlines() or [""]
+                self.say([f"  job {row.number}: {first}"])
+                if first.endswith(":"):  # the others are what it says there is
+                    self.say(others)
                 if row.log:
                     self.out.print(f"    log: {escape(str(row.log))}")
             if row.result.verdict in AGAIN:
@@ -244,6 +247,7 @@ class Terminal:
             table.add_row(*cells, escape(item.job.title), seconds, known)
         self.out.print(table)
         for item in (item for item in jobs if not item.kept):
+            self.say([f"  job {item.job.number}: {line.strip()}" for line in item.result.message.splitlines()[1:]])
             for case in item.result.cases:
                 found = f"{escape(case.message)} {escape(case.store_path or '')}".rstrip()
                 self.out.print(f"  job {item.job.number} case {case.index}: {found}")

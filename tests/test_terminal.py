@@ -139,6 +139,15 @@ def test_what_to_do_about_failures_is_said_once(capsys: pytest.CaptureFixture[st
     assert shown.count("Set HF_TOKEN.") == 1 and "traceback" not in shown
 
 
+def test_a_list_of_problems_is_shown_whole(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    wrong = RunResult("run_job", Verdict.USAGE_ERROR, "job has 2 problems:\n    - [b]one\n    - two")
+    crash = RunResult("run_job", Verdict.INFRASTRUCTURE, "It ended.\nFile a.py")
+    Terminal().sweep([Row(0, "", wrong), Row(1, "", crash)], tmp_path / "a" / "b", Verdict.USAGE_ERROR)
+    shown = capsys.readouterr().out
+    assert "  job 0: job has 2 problems:\n    - [b]one\n    - two\n  job 1: It ended.\n" in shown
+    assert "a.py" not in shown
+
+
 def test_scores_comparisons_and_gates_are_tables_of_plain_text(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,8 @@ def _sentence(item: Any) -> str:
         return f"{where}: there is no such key.{nearest(key, known)} {inside} has: {', '.join(known)}."
     if item["type"] in ("missing", "missing_argument"):
         return f"{where} is missing."
+    if not item["loc"] and item["input"] is None:
+        return "The job is empty."
     if item["type"] == "dataclass_type":
         return f"{where}={short(item['input'])}: must be keys with their values."
     if item["type"] in ("too_short", "too_long"):

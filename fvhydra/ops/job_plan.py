@@ -142,7 +142,8 @@ def _planned(config: Config, spec: JobSpec, index: int, clip: ClipSpec, folder: 
     own |= {key: value for key, value in sizes.items() if value is not None}
     sampling: Sampling = replace(config.sampling, **own)
     begins_with, given, after = _beginning(config, spec, index, clip)
-    image, problems = _image(given, index, folder if config.image is None or index else Path())
+    where = place(("clips", index, "chain")) + "=image:" if begins_with == "image" else "init_image="
+    image, problems = _image(given, where, folder if config.image is None or index else Path())
     case = Case(
         index=index,
         prompt=clip.prompt,
@@ -157,7 +158,7 @@ def _planned(config: Config, spec: JobSpec, index: int, clip: ClipSpec, folder: 
         tier=config.tier,
         gpu=config.gpu,
     )
-    for problem in size_rules.problems(config.model, sampling):
+    for problem in size_rules.problems(config.model, sampling, compared=False):
         # one that is of the composed sampling was refused when it was composed
         problem = problem.replace("sampling.num_frames", place(("clips", index, "num_frames")), 1)
         problems.append(problem.removeprefix("sampling."))
@@ -179,11 +180,10 @@ def _beginning(config: Config, spec: JobSpec, index: int, clip: ClipSpec) -> tup
     return "clip", None, max(after, 0)
 
 
-def _image(given: str | None, index: int, folder: Path) -> tuple[Path | None, list[str]]:
-    """The file of a picture, and what is wrong with it."""
+def _image(given: str | None, where: str, folder: Path) -> tuple[Path | None, list[str]]:
+    """The file of a picture, and what is wrong with it; ``where`` it was named."""
     if given is None:
         return None, []
-    where = place(("clips", index, "chain")) + "=image:" if index else "init_image="
     try:
         path = folder / files.given_path(given)
         files.regular_file(path, "picture", most_bytes=IMAGE_BYTES)

@@ -164,11 +164,13 @@ def test_all_that_is_wrong_is_said_at_once_each_with_its_place(cli: Cli, tmp_pat
         (("job=exampel_mock",), "there is no such job. Did you mean 'example_mock'?"),
         (("job_file=story.yaml", "model=ltx2"), "model=ltx2 is compared as latent, and clips are made of frames"),
         (("job_file=story.yaml", "model=wan21_t2v_1_3b"), "takes no first frame; it can only be none"),
+        (("job_file=empty.yaml",), "The job is empty."),
         (("job=example_mock", "job.clips.2.num_frames=-1"), "clips[2].num_frames=-1: must be greater than 0."),
     ],
 )
 def test_a_job_that_cannot_be_is_refused(cli: Cli, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     write_story(tmp_path)
+    (tmp_path / "empty.yaml").touch()
     done = cli("op=run_job", "engine=mock", *words)
     assert done.code == 2 and said in done.text, done.text
     assert not (tmp_path / "outputs").exists()
@@ -182,6 +184,15 @@ def test_a_dry_run_shows_what_would_be_made(cli: Cli, tmp_path: Path) -> None:
     assert "3 clip(s) of story; at most 20 s each, 60 s in all." in said
     assert "clip_000: 192x192, 9 frames at 8 fps, seed 1024, begins with init_image; clips/clip_000.mp4" in said
     assert "clip_002: 192x192, 17 frames at 8 fps, seed 1026, begins with the last frame of clip_001" in said
+
+
+def test_a_dry_run_says_all_that_is_wrong(command: Cli, tmp_path: Path) -> None:
+    clips = [{"prompt": "one", "chain": "image:b.png"}, {"prompt": "two", "num_frames": 8}]
+    write_story(tmp_path, clips=clips, height=100, width=128)
+    done = command(*WORDS, "dry_run=true")
+    assert done.code == 2 and " ".join(done.out.split()).count("job_file=story.yaml has 3 problems:") == 1, done.text
+    for problem in ("clips[0].chain=image:b.png: There is no", "clips[1].num_frames=8: must", "height=100: must"):
+        assert f"  job 0: - {problem}" in done.out, done.out
 
 
 def test_a_sweep_over_seeds_and_models(cli: Cli, tmp_path: Path) -> None:
