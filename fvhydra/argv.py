@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fvhydra.config.override import quoted
 from fvhydra.config.schema import conf_dir, typed_words
 from fvhydra.config.secrets import words_without_user_info
 from fvhydra.core.errors import UsageError
@@ -39,30 +40,6 @@ def quote_free_text(words: Sequence[str]) -> list[str]:
 def is_multirun(words: Sequence[str]) -> bool:
     """Whether ``-m`` or ``--multirun`` is among the words."""
     return any(word in ("-m", "--multirun") for word in words)
-
-
-def quoted(text: str) -> str:
-    """``text`` as a quoted string of Hydra's grammar whose value is ``text`` again, interpolation included.
-
-    Raises:
-        UsageError: The text has control characters that no file name or prompt needs (Hydra cannot carry them).
-    """
-    # in Hydra's quotes a backslash is literal unless it stands before a quote (or before another that does);
-    # OmegaConf then reads ${ as an interpolation unless a backslash, itself doubled if literal, stands before it
-    escaped = ""
-    pending = 0
-    for position, char in enumerate(text):
-        if char == "\\":
-            pending += 1
-            continue
-        if text.startswith("${", position):
-            escaped += "\\" * (2 * pending) + "\\" + char
-        elif char == "'":
-            escaped += "\\" * (2 * pending) + "\\'"
-        else:
-            escaped += "\\" * pending + char
-        pending = 0
-    return "'" + escaped + "\\" * (2 * pending) + "'"
 
 
 def _quote_free_text(word: str, sweeping: bool) -> str:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.config.op import BisectConfig
+from fvhydra.config.override import override_value
 from fvhydra.core.bisection import Attempt
 from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.core.run import RunFolder
@@ -110,7 +110,7 @@ def _in_store(words: Sequence[str], store: Path) -> list[str]:
 
 
 def _options(given: Mapping[str, Any] | None) -> list[str]:
-    return [f"op.{name}={json.dumps(value)}" for name, value in (given or {}).items()]
+    return [f"op.{name}={override_value(value)}" for name, value in (given or {}).items()]
 
 
 def _words(context: Context, engine_path: Path, folder: Path) -> list[str]:
