@@ -69,6 +69,7 @@ class LiveStatus:
         self._within = 0.0
         """How much of the part that is being worked on is finished, from 0 to 1."""
         self._steps: _Pace | None = None
+        self._until: float | None = None
         self._gpu_asked = -_GPU_EVERY_S
 
     def set_state(self, state: str, **facts: Any) -> None:
@@ -76,6 +77,7 @@ class LiveStatus:
         with self._lock:
             if state == "running":
                 self._facts, self._parts, self._steps, self._began = {"started": now()}, None, None, time.monotonic()
+                self._until = None
             self._facts |= {"state": state, **facts}
             files.write_json(self._path, self._now())
 
@@ -110,10 +112,18 @@ class LiveStatus:
             for name in [name for name, value in facts.items() if value is None]:
                 del self._facts[name]
 
+    def budget(self, budget_s: float, left_s: float) -> None:
+        """The run may take ``budget_s`` in all, and has ``left_s`` of it from now on; s."""
+        with self._lock:
+            self._facts["budget_s"] = budget_s
+            self._until = time.monotonic() + left_s
+
     def _now(self) -> dict[str, Any]:
         who = {"pid": os.getpid(), "host": socket.gethostname(), "updated": now()}
         elapsed_s = round(time.monotonic() - self._began, 1)
         left_s = self._left_s() if self._facts.get("state") == "running" else None
+        if self._until is not None:
+            self._facts["budget_left_s"] = round(max(self._until - time.monotonic(), 0.0), 1)
         return {**self._facts, **who, "elapsed_s": elapsed_s, "eta_s": None if left_s is None else round(left_s, 1)}
 
     def _left_s(self) -> float | None:

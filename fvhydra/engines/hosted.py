@@ -128,6 +128,8 @@ class HostedEngine(Engine):
         self._log = log
         self.limit_s = config.timeout_s
         """Longest time for a load or a generation, s; may be set before each. None: as long as it takes."""
+        self.limit_key = "engine.timeout_s"
+        """What a person raises where that is too little."""
         self._place = _place(config._target_)
         self._process: EngineProcess | None = None
         self._request: LoadRequest | None = None
@@ -140,11 +142,11 @@ class HostedEngine(Engine):
         self._loaded(progress)
 
     def generate(self, case: Case, progress: Progress) -> GeneratedMedia:
-        media = self._loaded(progress).call("generate", progress, self.limit_s, case=case)
+        media = self._loaded(progress).call("generate", progress, self.limit_s, self.limit_key, case=case)
         return GeneratedMedia(**vars(media))
 
     def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
-        found = self._loaded(progress).call("trace", progress, self.limit_s, case=case, request=request)
+        found = self._loaded(progress).call("trace", progress, self.limit_s, self.limit_key, case=case, request=request)
         rows = [TracedTensor(**vars(row)) for row in found.rows]
         return Trace(GeneratedMedia(**vars(found.media)), rows, found.matched)
 
@@ -183,7 +185,7 @@ class HostedEngine(Engine):
             self._process, self._ready = EngineProcess(self.config, self._log), False
             self._process.call("open", config=self.config, place=self._place)
         if not self._ready:
-            self._process.call("load", progress, self.limit_s, request=self._request)
+            self._process.call("load", progress, self.limit_s, self.limit_key, request=self._request)
             self._ready = True
         return self._process
 

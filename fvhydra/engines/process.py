@@ -78,13 +78,21 @@ class EngineProcess:
         """Whether it can be called."""
         return self._process.poll() is None
 
-    def call(self, name: str, progress: Progress | None = None, limit_s: float | None = None, **arguments: Any) -> Any:
+    def call(
+        self,
+        name: str,
+        progress: Progress | None = None,
+        limit_s: float | None = None,
+        limit_key: str = "",
+        **arguments: Any,
+    ) -> Any:
         """Call the host and return its answer.
 
         Args:
             name: ``describe``, ``open``, ``load``, ``generate``, ``trace``, ``facts``, ``environment``, ``close``.
             progress: Hears of the engine's progress. What it raises cancels the call, and is raised.
             limit_s: Longest time for the call.
+            limit_key: What to raise where that is too little; empty: nothing can be.
             arguments: See :func:`fvhydra.engines.channel.encode`.
 
         Raises:
@@ -98,7 +106,7 @@ class EngineProcess:
         try:
             with contextlib.suppress(OSError):  # it is gone: whatever it left is heard first
                 self._channel.send("call", call=self._calls, name=name, arguments=arguments)
-            for kind, content in self._messages(name, until, self._config.silence_s):
+            for kind, content in self._messages(name, until, self._config.silence_s, limit_key):
                 if kind == "progress":
                     listener = progress or Silent()
                     (listener.step if content["method"] == "step" else listener.stage)(*content["arguments"])
@@ -191,7 +199,9 @@ class EngineProcess:
         self._answered = True
 
     # ------------------------------------------------------------------ hearing
-    def _messages(self, name: str, until: float | None, silence_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _messages(
+        self, name: str, until: float | None, silence_s: float, limit_key: str = ""
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         """What the host says, as long as it does."""
         heard = time.monotonic()
         while True:
@@ -214,8 +224,7 @@ class EngineProcess:
             elif not alive:
                 raise self._died(name)
             if until is not None and time.monotonic() > until:
-                key = "engine.timeout_s" if name in ("load", "generate", "trace") else ""
-                raise self._hung(f"took too long for {doing(name)}", key)
+                raise self._hung(f"took too long for {doing(name)}", limit_key)
             if time.monotonic() - heard > silence_s:
                 key = "" if name == "start" else "engine.silence_s"
                 raise self._hung(f"gave no sign of life for {silence_s:g} s while {doing(name)}", key)

@@ -87,7 +87,8 @@ class Op(ABC):
         """The words that take up a run that was interrupted where it stopped; none where it begins again."""
         if not self.resumable:
             return []
-        return [*(word for word in context.command[1:] if not word.startswith("run=")), f"run={context.run.path}"]
+        words = [word for word in context.command[1:] if not word.startswith(("run=", "resume="))]
+        return [*words, f"run={context.run.path}"]
 
     def job_inputs(self, context: Context) -> JobInputs:
         """The job for a worker that sees no file of this machine, with the files that go with it.

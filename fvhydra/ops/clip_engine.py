@@ -14,6 +14,8 @@ from fvhydra.engines.hosted import HostedEngine
 from fvhydra.ops.context import Context
 from fvhydra.ops.generation import engine_facts, load_request
 
+GUARDRAIL = "guardrails.max_clip_seconds"
+
 
 class ClipEngine:
     """Generates the clips of a job within their limits. Use it as a context: whatever happens, its process ends.
@@ -66,7 +68,7 @@ class ClipEngine:
         config, progress = self._context.config, self._context.progress
         self._engine = HostedEngine(replace(config.engine, isolate=True), self._context.run.stdout_log)
         self._with_image = with_image
-        self._engine.limit_s = self._limit_s(None)
+        self._engine.limit_s, self._engine.limit_key = self._limit(None)
         progress.stage("load", msg=f"{config.model.model_id} with {config.engine.name}")
         self._engine.load(load_request(config, [case]), progress)
         self.facts = engine_facts(self._engine, config)
@@ -82,7 +84,7 @@ class ClipEngine:
             UsageError, InfrastructureError: What the engine says, or how its process ended.
         """
         assert self._engine is not None  # load comes first
-        self._engine.limit_s = self._limit_s(self._clip_s)
+        self._engine.limit_s, self._engine.limit_key = self._limit(self._clip_s)
         return self._engine.generate(case, self._context.progress)
 
     def close(self) -> None:
@@ -91,17 +93,19 @@ class ClipEngine:
         if engine is not None:
             engine.close()
 
-    def _limit_s(self, most_s: float | None) -> float:
+    def _limit(self, most_s: float | None) -> tuple[float, str]:
+        """Longest time for what comes next, s, and the key that sets it."""
         if not self.left_s:
             raise EngineHung(
-                f"The job has used up its {self._budget_s:g} s, guardrails.max_clip_seconds for each of its clips.",
+                f"The job has used up its {self._budget_s:g} s, {GUARDRAIL} for each of its clips.",
             )
         own = self._context.config.engine.timeout_s
-        return min(limit for limit in (self.left_s, most_s, own) if limit is not None)
+        limit_s = self.left_s if most_s is None else min(self.left_s, most_s)
+        return (limit_s, GUARDRAIL) if own is None or limit_s <= own else (own, "engine.timeout_s")
 
 
 def why(error: InfrastructureError, max_clip_seconds: float) -> str:
     """A sentence on why a clip was not made, which says so where a guardrail stopped it."""
-    if isinstance(error, EngineHung):
-        return f"{error.message} (guardrails.max_clip_seconds={max_clip_seconds:g})"
+    if isinstance(error, EngineHung) and GUARDRAIL in error.hint:
+        return f"{error.message} ({GUARDRAIL}={max_clip_seconds:g})"
     return error.message

@@ -115,7 +115,8 @@ class RunJob(Op):
                     said = f"({clip.index + 1} of {len(plan.clips)}) {clip.id}: {clip.case.prompt}"
                     context.progress.stage("generate", clip.index, said)
                     run.live.part(clip.index, len(plan.clips))  # here, because clips that are kept take no time
-                    run.live.note(job=plan.spec.name, budget_s=plan.budget_s, budget_left_s=round(engine.left_s, 1))
+                    run.live.note(job=plan.spec.name)
+                    run.live.budget(plan.budget_s, engine.left_s)
                     try:
                         result = make(context, begin, engine, clip.repeats)
                     except InfrastructureError as error:

@@ -56,6 +56,10 @@ def test_a_clip_that_cannot_be_made(cli: Cli, tmp_path: Path, how: str, state: s
     assert json.loads((run / "status" / "status.json").read_text())["state"] == "failed"
     assert "at two" in (run / "status" / "stdout.log").read_text()
     assert (run / "report" / "index.html").is_file()
+    assert ("Raise guardrails.max_clip_seconds if it needs longer." in done.out) == (state == "stopped")
+    assert "engine.timeout_s" not in done.out
+    status = json.loads((run / "status" / "status.json").read_text())
+    assert status["budget_s"] - status["budget_left_s"] == pytest.approx(status["elapsed_s"], abs=1.0)
     [following] = result["next_commands"]
     assert f"run={run}" in following["command"] or f"run={run.relative_to(tmp_path)}" in following["command"]
     assert cli(*TOYS).code == 0  # and goes on

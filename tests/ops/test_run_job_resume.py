@@ -113,13 +113,14 @@ def test_a_job_of_a_sweep_goes_on_too(cli: Cli, tmp_path: Path, launcher: str) -
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path, cache_dir: Path, cli: Cli) -> None:
     write_story(tmp_path)
-    with started(tmp_path, cache_dir, *TOYS, "+engine.options.how=wait") as process:
+    with started(tmp_path, cache_dir, *TOYS, "+engine.options.how=wait", "resume=false") as process:
         until(lambda: made(tmp_path) == ["one", "two"])
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and "1 of 3 case(s) are finished." in out, out
     [run] = runs_of(tmp_path)
     assert record(run, 1)["state"] == "interrupted" and "To go on from here:" in out
+    assert "resume=false" not in out.partition("To go on from here:")[2]  # which would keep nothing
     assert cli(*TOYS).code == 0 and made(tmp_path) == ["one", "two", "two", "three"]
 
 
