@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fvhydra.config.root import Config
+from fvhydra.config.secrets import without_signatures
 from fvhydra.core import extras, files, hub_cache
 from fvhydra.core.errors import FvhydraError, UsageError
 from fvhydra.core.loading import load_class
@@ -212,13 +213,14 @@ def _without_effect(job: Job) -> list[str]:
 
 def start(job: Job) -> None:
     """Make the run folder of a job, with its first manifest."""
+    config = files.plain(job.config)
     job.folder.start(
         op=job.config.op.name,
         model=job.model,
         title=job.title,
-        command=job.command,
+        command=[without_signatures(word) if word.startswith("op.") else word for word in job.command],
         **({"added": files.plain(job.added)} if job.added != Added() else {}),
-        config=files.plain(job.config),
+        config=config | {"op": without_signatures(config["op"])},
     )
 
 

@@ -53,6 +53,11 @@ def refuse_none(given: Sequence[str]) -> None:
         places[place] = one
         if is_address(one):
             refuse_no_address(one)
+        elif "://" in one:
+            raise UsageError(
+                f"{public_address(one)} is no source: addresses are fetched by http and https only.",
+                "Download it, and give its path.",
+            )
         else:
             files.regular_file(Path(place), "performance record")
 
