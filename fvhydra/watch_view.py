@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -19,6 +19,8 @@ from fvhydra.terminal import Terminal
 
 _STYLES = {"running": "cyan", "finished": "green", "failed": "bold red", "gone": "bold red", "interrupted": "yellow"}
 _MOST_ROWS = 30
+_WIDE = 100
+"""Characters of a line from which on there is room for a bar of the steps."""
 _KNOWN = {
     *("state", "pid", "host", "started", "updated", "elapsed_s", "eta_s", "stage", "clip", "msg", "step", "steps"),
     *("done", "total", "gpu_memory_mb", "verdict"),
@@ -51,7 +53,7 @@ class WatchView:
     def show(self, view: View) -> None:
         """Show what is new."""
         if self._mode == "bars":
-            self._live.update(_picture(view))
+            self._live.update(_picture(view, self._terminal.err.width))
         elif self._mode == "lines":
             for line in self._news(view):
                 self._terminal.err.print(escape(printable(line)))
@@ -74,22 +76,21 @@ class WatchView:
                     yield f"{name}{tail.word}| {said}"
 
 
-def _picture(view: View) -> RenderableType:
-    table = Table(box=None, pad_edge=False)
-    for name in ("state", "run", "doing", "steps", "done", "elapsed", "left", "heart-beat", "GPU"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True, ratio=1 if name == "doing" else None)
+def _picture(view: View, width: int) -> RenderableType:
+    # whatever the names are, numbers and heart-beat keep their places
+    table = Table(box=None, pad_edge=False, expand=True)
+    columns = ("state", "done", "elapsed", "left", "heart-beat", "GPU", *(("steps",) if width >= _WIDE else ()), "run")
+    for name in columns:
+        table.add_column(name, overflow="ellipsis", no_wrap=True, ratio=1 if name == "run" else None)
     shown = sorted(view.runs, key=lambda run: (run.ended, run.path))[:_MOST_ROWS]
     for run in shown:
-        table.add_row(*_cells(run, view.stale_s))
+        cells = _cells(run, view.stale_s)
+        table.add_row(*(cells[name] for name in columns))
     parts: list[RenderableType] = [Text(printable(view.address), style="bold"), table]
     if len(view.runs) > len(shown):
         parts.append(Text(f"and {len(view.runs) - len(shown)} more"))
     for run in shown:
-        facts = ", ".join(f"{key} {value}" for key, value in run.status.items() if key not in _KNOWN)
-        if facts and not run.ended:
-            parts.append(Text(f"{run.path} {printable(facts)}".strip(), style="dim"))
-        if run.ended and run.message:
-            parts.append(Text(printable(run.message), style=_STYLES.get(run.state, "")))
+        parts += _lines(run, view.stale_s)
     newest = max((run for run in view.runs), key=lambda run: run.moved, default=None)
     for tail in newest.tails if newest else []:
         if tail.lines:
@@ -100,25 +101,40 @@ def _picture(view: View) -> RenderableType:
     return Group(*parts)
 
 
-def _cells(run: WatchedRun, stale_s: float) -> list[RenderableType]:
+def _lines(run: WatchedRun, stale_s: float) -> Iterator[RenderableType]:
+    """What has no room in a table: what a run does and notes, or how it ended."""
+    name = f"{run.path}: " if run.path else ""
+    if run.ended:
+        if run.message:
+            yield Text(printable(f"{name}{run.message}"), style=_STYLES.get(run.state, ""))
+        return
+    if silent := _silence(run, stale_s):
+        yield Text(printable(f"{name}{silent}"), style="bold red")
+    if doing := _doing(run.status):
+        yield Text(printable(f"{name}{doing}"))
+    if facts := ", ".join(f"{key} {value}" for key, value in run.status.items() if key not in _KNOWN):
+        yield Text(printable(f"{name}{facts}"), style="dim")
+
+
+def _cells(run: WatchedRun, stale_s: float) -> dict[str, RenderableType]:
+    """What is in each column."""
     status = run.status
     word = str(run.verdict) if run.ended and run.verdict else run.state
     silent = _silence(run, stale_s)
-    beat = "" if run.ended or run.silent_s is None else silent or f"{run.silent_s:.0f} s ago"
+    beat = "" if run.ended or run.silent_s is None else f"{run.silent_s:.0f} s ago"
     bar: RenderableType = ""
     if not run.ended and status.get("steps"):
         bar = ProgressBar(total=status["steps"], completed=status.get("step", 0), width=16)
-    return [
-        Text(word, style=_STYLES.get(run.state, "")),
-        Text(printable(" ".join(part for part in (run.path, run.what, run.title) if part)) or "."),
-        Text(printable(_doing(status)) if not run.ended else ""),
-        bar,
-        f"{status['done']}/{status['total']}" if "total" in status else "",
-        _clock(status.get("elapsed_s")),
-        "" if run.ended else _clock(status.get("eta_s")),
-        Text(beat, style="bold red" if silent else ""),
-        "+".join(f"{megabytes / 1024:.1f}" for megabytes in status.get("gpu_memory_mb") or []),
-    ]
+    return {
+        "state": Text(word, style=_STYLES.get(run.state, "")),
+        "run": Text(printable(" ".join(part for part in (run.path.rpartition("/")[2], run.what, run.title) if part))),
+        "steps": bar,
+        "done": f"{status['done']}/{status['total']}" if "total" in status else "",
+        "elapsed": _clock(status.get("elapsed_s")),
+        "left": "" if run.ended else _clock(status.get("eta_s")),
+        "heart-beat": Text(beat, style="bold red" if silent else ""),
+        "GPU": "+".join(f"{megabytes / 1024:.1f}" for megabytes in status.get("gpu_memory_mb") or []),
+    }
 
 
 def _silence(run: WatchedRun, stale_s: float) -> str:
