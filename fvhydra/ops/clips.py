@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +107,7 @@ def make(context: Context, begin: Beginning, engine: ClipEngine, joined: bool) -
         seed=case.seed,
         fingerprint=case.fingerprint,
         conditioning=begin.conditioning,
-        sampling=dataclasses.asdict(case.sampling),
+        sampling=case.recipe["sampling"],  # without the model's own seed and negative prompt, which stand above
         attempts=1 + _attempts(run, case.index, case.fingerprint),
         started=now(),
     )

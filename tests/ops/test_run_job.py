@@ -88,6 +88,7 @@ def test_a_clip_may_begin_with_another_clip_a_picture_or_nothing(cli: Cli, tmp_p
     assert [log["seed"] for log in logs] == [5, 71, 72, 73]
     assert [log["negative_prompt"] for log in logs] == [None, "fog", None, None]
     assert [log["sampling"]["guidance_scale"] for log in logs] == [5.0, 5.0, 2.5, 5.0]
+    assert not {"seed", "negative_prompt"} & logs[1]["sampling"].keys()  # the clip's own stand above
     # nothing is repeated: the third goes on from the first, which is not right before it
     assert probe(run / "final_stitched.mp4").frames == sum(log["facts"]["frames"] for log in logs)
 
