@@ -37,8 +37,15 @@ class RunJob(Op):
     resumable = True
 
     def preflight(self, context: Context) -> None:
-        """Read the job, and see whether the engine can do it."""
+        """Read the job, see whether the engine can do it, and whether a folder that is given is of the same job."""
         _plan(context.prepared)
+        told = context.run.manifest.get("job") if RunFolder.is_at(context.run.path) else None
+        if isinstance(told, dict) and told.get("base") != _base(context.config):
+            raise UsageError(
+                f"run={context.run.path} is a run of another job, or with another model, engine, backend, tier, GPU or "
+                "seed.",
+                "Leave run= out: the newest run of this job is gone on with, where there is one.",
+            )
         check_engine(context.config, here=context.config.launcher.same_environment)
 
     def folder(self, config: Config) -> str:

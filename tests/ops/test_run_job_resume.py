@@ -87,6 +87,19 @@ def test_a_refusal_leaves_the_earlier_run_and_its_page_out(command: Cli, tmp_pat
     assert (tmp_path / "outputs" / "latest").resolve() == latest
 
 
+@pytest.mark.parametrize("other", ["seed=7", "job=example_mock"])
+def test_a_folder_of_another_job_is_not_taken_up(command: Cli, tmp_path: Path, other: str) -> None:
+    write_story(tmp_path)
+    assert command(*WORDS).code == 0
+    [run] = runs_of(tmp_path)
+    before = digests(run)
+    words = [word for word in WORDS if not (other.startswith("job=") and word.startswith("job_file="))]
+    refused = command(*words, other, f"run={run}")
+    assert refused.code == 2 and f"run={run} is a run of another job" in refused.text, refused.text
+    assert digests(run) == before and not (run / "attempts").exists()
+    assert (run / "result.json").is_file()
+
+
 def test_one_that_runs_is_not_taken_up(cli: Cli, tmp_path: Path) -> None:
     write_story(tmp_path)
     assert cli(*WORDS).code == 0
