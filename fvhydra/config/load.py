@@ -49,7 +49,7 @@ def build_config(composed: DictConfig, known: Mapping[str, Any] | None = None) -
             whole = OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
             values[field.name] = _adapter(field.name).validate_python(whole)
         except pydantic.ValidationError as error:
-            problems += _sentences(error, field.name)
+            problems += _sentences(error, _place(composed[field.name], field.name, error.title))
             if field.name == "sampling":
                 values["sampling"] = _sound_part(composed.sampling, error)
         except OmegaConfBaseException as error:
@@ -121,6 +121,18 @@ def _sound_part(sampling: Any, error: pydantic.ValidationError) -> Sampling | No
             if key in known - wrong and not OmegaConf.is_missing(sampling, key)
         }
     )
+
+
+def _place(value: Any, key: str, title: str) -> str:
+    """The key of the part that a class of this name validates: a part is made, and refused, before the whole."""
+    parts = value if isinstance(value, DictConfig) else {}
+    within = [name for name in parts if not OmegaConf.is_missing(parts, name) and _class_of(parts[name]) == title]
+    return f"{key}.{within[0]}" if len(within) == 1 and _class_of(value) != title else key
+
+
+def _class_of(value: Any) -> str:
+    kind = OmegaConf.get_type(value) if isinstance(value, DictConfig) else None
+    return "" if kind is None else kind.__name__
 
 
 def _sentences(error: pydantic.ValidationError, prefix: str) -> list[str]:

@@ -34,6 +34,10 @@ class Restore(Op):
     config: RestoreConfig
     change_kinds = ("restore", "delete")
 
+    def __init__(self, config: RestoreConfig) -> None:
+        super().__init__(config)
+        self.uses_model = not config.model_id  # a benchmark is none that model= names
+
     def preflight(self, context: Context) -> None:
         """Refuse when nothing says what to restore, when nothing differs, or when the store cannot be written."""
         context.store.check_writable()

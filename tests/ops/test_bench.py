@@ -138,3 +138,8 @@ def test_a_dry_run_says_how_large_random_weights_are(cli: Cli, tmp_path: Path) -
     assert "5 run(s) after 2" in said and not (tmp_path / "outputs").exists()
     refused = cli("op=bench", "model=wan21_t2v_1_3b", "tier=synthetic", "model.architecture=null")
     assert refused.code == 2 and "has no published architecture here" in refused.text
+
+
+def test_a_wrong_part_of_its_options_is_named_with_its_whole_key(command: Cli) -> None:
+    refused = command("op=bench", "engine=mock", "model=wan21_t2v_1_3b", PERF_RUN_SOURCE="bogus")
+    assert refused.code == 2 and "op.ci.run_source='bogus': must be one of: pr, local" in refused.text, refused.text

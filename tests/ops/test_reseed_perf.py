@@ -319,3 +319,4 @@ def test_a_benchmark_goes_back_to_a_revision(command: Cli, tmp_path: Path, words
         "op=restore", "op.model_id=toy-1gpu", f"op.revision={revision}", "op.confirm=[confirm delete, upload]"
     )
     assert done.code == 0 and set(tree_of(tmp_path)) == {*before, "other/1_abc.json"}, done.text
+    assert _run(tmp_path).parent.name == "restore" and "restore: usage_error" in none.text  # no model has a part in it
