@@ -19,8 +19,8 @@ from tests.conftest import ROOT, clean_environment
 from tests.docs import keys
 from tests.docs.documents import DOCUMENTS, File, languages, links, steps, table_column
 
-LONG = ("adding_a_launcher.md", "adding_a_store.md")
-"""Documents that run a whole contract with many processes."""
+LONG = ("adding_a_launcher.md", "adding_a_store.md", "parity.md")
+"""Documents that run a whole contract with many processes, or pipelines at two sides."""
 
 WITH_COMMANDS = [
     pytest.param(document, marks=pytest.mark.slow if document.name in LONG else ())

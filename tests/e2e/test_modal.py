@@ -145,6 +145,7 @@ def test_seeding_keeps_the_token_that_writes_at_home(here: Site) -> None:
     assert ALICE.encode() not in _everything_sent(here)
 
 
+@pytest.mark.slow
 def test_clips_are_scored_there_shard_by_shard(here: Site) -> None:
     for folder in ("gen", "ref"):
         for index, name in enumerate(("a, [1].mp4", "s/猫=b.mp4", "s/c.mp4", f"{folder} alone.mp4")):
@@ -174,6 +175,7 @@ def test_clips_are_scored_there_shard_by_shard(here: Site) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_story_is_made_there_clip_after_clip(here: Site) -> None:
     write_story(here.folder, init_image="first.png", clips=[{"prompt": "one"}, {"prompt": "two"}])
     Image.new("RGB", (192, 192), (90, 20, 20)).save(here.folder / "first.png")

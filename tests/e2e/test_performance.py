@@ -7,6 +7,8 @@ import json
 import shlex
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Cli
 
 BENCH = ("op=bench", "engine=mock", "model=wan21_t2v_1_3b", "prompt_index=0", "op.warmup=1", "op.runs=3")
@@ -18,6 +20,7 @@ def suggested(shown: str, op: str) -> list[str]:
     return shlex.split(line.partition("python -m fvhydra ")[2])
 
 
+@pytest.mark.slow
 def test_a_slowdown_is_seen_once_there_is_a_baseline(command: Cli, tmp_path: Path) -> None:
     def measured(dit_s: float) -> list[str]:
         done = command(*BENCH, f"engine.options.component_s={{dit_time_s: {dit_s}}}")

@@ -75,7 +75,7 @@ def test_a_dry_run_shows_what_would_be_and_changes_nothing(cli: Cli, tmp_path: P
     lines = [" ".join(line.split()) for line in command.out.splitlines()]
     assert f"0 {fingerprint[:12]} keep seed=0 1 s done" in lines
     assert any(line.startswith("1 ") and line.endswith("run seed=1 - Ready.") for line in lines)
-    assert "GPUs: 0." in command.out
+    assert "1 GPU(s): 0." in command.out
     assert "Dry run: 1 of 2 job(s) would run. GPU-minutes last time: 0.0, unknown for 1 job(s)." in lines
     assert left() == before
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -143,7 +144,9 @@ def test_earlier_runs_and_else_the_amount_of_work_say_how_long_a_job_takes(tmp_p
     files_of = jobs[0].folder
     files_of.start(op="generate", model="m", title="", command=[], config={})
     files_of.update_manifest(created="2026-01-01T00:00:00Z")
-    files_of.set_state("finished", updated="2026-01-01T00:01:40Z")
+    files_of.set_state("finished")
+    ended = files_of.path / "status" / "status.json"
+    ended.write_text(json.dumps(json.loads(ended.read_text()) | {"updated": "2026-01-01T00:01:40Z"}))
     durations.remember(jobs[0])
     expected = durations.expected_s(jobs)
     assert expected == pytest.approx({0: 100, 1: 2500, 2: 500})

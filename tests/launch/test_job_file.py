@@ -33,14 +33,18 @@ from tests.conftest import clean_environment
 from tests.launch.jobs import job
 
 MODELS = sorted(path.stem for path in (conf_dir() / "model").iterdir())
-OPS = sorted(path.stem for path in (conf_dir() / "op").iterdir() if path.stem != "eval")  # is nothing without samples
+OPS = sorted({path.stem for path in (conf_dir() / "op").iterdir()} - {"eval", "check_perf", "bisect"})  # need files
+NEEDED = dict.fromkeys(("reseed_ssim", "reseed_perf", "seed_perf", "supersede_perf"), ("op.reason=why",))
 LAUNCHERS = sorted(path.stem for path in (conf_dir() / "launcher").iterdir())
 
 
 @pytest.mark.parametrize(
     "words",
     [(f"model={model}", "store=hub", "store.repo_id=a/b") for model in MODELS]
-    + [(f"op={op}", f"launcher={launcher}") for op, launcher in zip(OPS, itertools.cycle(LAUNCHERS), strict=False)]
+    + [
+        (f"op={op}", f"launcher={launcher}", *NEEDED.get(op, ()))
+        for op, launcher in zip(OPS, itertools.cycle(LAUNCHERS), strict=False)
+    ]
     + [("prompt='-- \"x\" $y 猫\U0001f3ac'", "+engine.options={a: [1, {b: null}], c: 0.1}", "gpu=l40s")],
     ids=" ".join,
 )

@@ -50,6 +50,7 @@ def test_a_clip_that_lost_a_frame_is_not_compared(metric: str) -> None:
         score(make(metric), fps=8, reference=clip, reference_take2=clip, video=clip[:-1])
 
 
+@pytest.mark.slow
 def test_the_table_is_that_of_the_metrics(stage: Stage) -> None:
     assert table.written(table.PAGE.read_text(encoding="utf-8")) == table.table(stage), (
         "docs/metrics.md is stale: python -m tests.metrics.table"

@@ -82,7 +82,7 @@ def test_a_benchmark_of_the_ecosystem(cli: Cli, tmp_path: Path) -> None:
     assert odd.code == 2 and "toy cannot be generated: sampling.num_frames=6: must be a multiple of 4" in odd.out
 
 
-@pytest.mark.parametrize("model", ["ltx2", "stable_audio_open"])
+@pytest.mark.parametrize("model", ["ltx2", pytest.param("stable_audio_open", marks=pytest.mark.slow)])
 def test_real_pipelines_decode_what_is_compared_as_latents(cli: Cli, tmp_path: Path, model: str) -> None:
     shown = cli("op=bench", f"model={model}", "op.runs=1", "op.warmup=1", "prompt_index=0")
     assert shown.code == 0, shown.text

@@ -64,7 +64,7 @@ def test_a_damaged_video_is_named(cli: Cli, tmp_path: Path, damage: str) -> None
     }[damage]()
     _put(tmp_path, f"{WAN}/a cat.mp4", content)
     command = cli("op=check_ssim", "engine=mock", "model=wan21_t2v_1_3b", "prompt=a cat")
-    assert command.code == 2, command.text
+    assert command.code == 4, command.text
     assert "a cat.mp4" in command.out and "Traceback" not in command.text
 
 
@@ -90,7 +90,7 @@ class _Evil:
 def test_a_pickle_never_runs_and_a_stranger_is_no_bundle(cli: Cli, tmp_path: Path, content: bytes) -> None:
     _put(tmp_path, f"{LTX2}/a cat.pt", content)
     command = cli("op=check_ssim", "engine=mock", "prompt=a cat")
-    assert command.code == 2 and "a cat.pt" in command.out, command.text
+    assert command.code == 4 and "a cat.pt" in command.out, command.text
     assert not (tmp_path / "executed").exists() and "Traceback" not in command.text
 
 

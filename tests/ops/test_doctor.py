@@ -42,6 +42,7 @@ def test_folders_links_and_bytes_that_are_not_what_they_should_be(cli: Cli, tmp_
     assert "points to a run folder that is gone" in bad[2]
 
 
+@pytest.mark.slow
 def test_where_the_engine_would_run(cli: Cli) -> None:
     command = cli("op=doctor", "engine=mock", "engine.isolate=true")
     assert f"engine mock in Python 3.{sys.version_info.minor}" in " ".join(command.text.split()), command.text
@@ -49,6 +50,7 @@ def test_where_the_engine_would_run(cli: Cli) -> None:
     assert gone.code == 4 and "engine.python=/opt/nowhere/python is no program that can be run." in gone.text, gone.text
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made(cli: Cli) -> None:
     command = cli("op=doctor", "runtime.output_dir=/proc/x")
     assert command.code == 4 and "/proc/x cannot be written" in command.text, command.text

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -135,6 +136,7 @@ def test_a_lost_reference_is_replaced(command: Cli, tmp_path: Path) -> None:
     assert command("op=seed_ssim", *WAN, "op.confirm=upload").code == 0
     for path in site.open().files():
         site.harm(path, lose=True)
+    time.sleep(1)  # a sidecar says the second in which it was made
     assert command("op=reseed_ssim", *WAN, *RESEED).code == 0
     found = site.open().verify(lambda _: None)
     # the clip is the same again; the earlier sidecar is gone for good, and everybody was told

@@ -69,7 +69,7 @@ def test_another_version_in_another_environment_begins_somewhere(cli: Cli, tmp_p
         (("op.official={engine: mock}",), "engine=mock, the official side, cannot trace"),
         (("op.official={enigne.python: x}",), "op.official has no enigne.python. Did you mean 'engine.python'?"),
         (("op.official={}", "op.modules=("), "is no regular expression"),
-        (("op.official={}", "op.modules=^nowhere$"), "is the name of no module"),
+        pytest.param(("op.official={}", "op.modules=^nowhere$"), "is the name of no module", marks=pytest.mark.slow),
     ],
 )
 def test_what_cannot_be_compared_is_refused(words: tuple[str, ...], says: str, cli: Cli) -> None:

@@ -34,7 +34,7 @@ def _processes(folder: Path) -> list[str]:
         ("sleep", "stopped", "took too long for generating, and was ended. (guardrails.max_clip_seconds=1.5)"),
         ("hold", "stopped", "took too long for generating, and was ended. (guardrails.max_clip_seconds=1.5)"),
         ("spin", "stopped", "took too long for generating, and was ended."),
-        ("deaf", "stopped", "took too long for generating, and was ended."),
+        pytest.param("deaf", "stopped", "took too long for generating, and was ended.", marks=pytest.mark.slow),
         ("kill", "failed", "was killed by SIGKILL while generating"),
         ("eat", "failed", "failed while generating: MemoryError"),
     ],

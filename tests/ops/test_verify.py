@@ -74,6 +74,7 @@ def test_repair_puts_back_what_a_copy_is_left_of(command: Cli, store: LocalStore
     assert "all of it is whole" in command("op=verify").out
 
 
+@pytest.mark.slow
 def test_the_doctor_sends_to_it(command: Cli, store: LocalStore, tmp_path: Path) -> None:
     _object(tmp_path, b"second").unlink()
     shown = command("op=doctor")

@@ -80,7 +80,7 @@ def test_its_base_moves_no_library_of_an_engine(wheel: Path) -> None:
 
 def test_every_extra_brings_the_modules_that_are_asked_for_by_its_name() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert {*EXTRAS, "all", "dev"} == set(extras)
+    assert {*EXTRAS, "all", "dev", "testing"} == set(extras)
     assert extras["all"] == [f"fvhydra[{','.join(sorted(EXTRAS))}]"]
     distributions = packages_distributions()
     for extra, modules in EXTRAS.items():
@@ -129,6 +129,7 @@ def test_what_is_not_installed_is_said_in_one_line_before_anything_runs(
     assert {path.name for path in tmp_path.iterdir()} == {"clips"}
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_listed_all_the_same(installed: Path, tmp_path: Path, cache_dir: Path) -> None:
     commands = [
         ["--help"],

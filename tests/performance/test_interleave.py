@@ -59,6 +59,7 @@ def test_both_stay_loaded_where_there_is_room() -> None:
     assert a.facts == {"engine": "a"} and "python" in b.environment
 
 
+@pytest.mark.slow
 def test_they_are_swapped_where_there_is_not() -> None:
     machine = Machine(1)
     a, b = machine.side("a"), machine.side("b")
