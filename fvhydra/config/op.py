@@ -369,7 +369,9 @@ class BisectConfig(OpConfig):
 
     good: str = doc("Commit, branch or tag of the checkout with which the check passes", MISSING, example="v1.0")
     bad: str = doc("One with which it fails", "HEAD")
-    check: Name = doc("The op that tells good from bad: check_ssim, parity, check_perf (after op=bench)", "check_ssim")
+    check: Annotated[Name, one_of("check_ssim", "check_perf", "parity")] = doc(
+        "The op that tells good from bad: check_ssim, parity, check_perf (after op=bench)", "check_ssim"
+    )
     check_with: Options = doc("Options of that op, as {fail_fast: true}", None)
     measure_with: Options = doc("Options of op=bench before check_perf, as {runs: 5}", None)
     baseline: NonNegative = doc(

@@ -36,10 +36,6 @@ class Bisect(Op):
 
     def preflight(self, context: Context) -> None:
         """Refuse ends that are none."""
-        if self.config.check == self.config.name:
-            raise UsageError(
-                "op.check=bisect checks nothing.", "Choose what tells good from bad: check_ssim, check_perf."
-            )
         _history(context.config, self.config)
 
     def inputs(self, prepared: Prepared) -> dict[str, str]:
