@@ -19,8 +19,11 @@ from tests.conftest import ROOT, clean_environment
 from tests.docs import keys
 from tests.docs.documents import DOCUMENTS, File, languages, links, steps, table_column
 
-LONG = ("adding_a_launcher.md", "adding_a_store.md", "parity.md")
-"""Documents that run a whole contract with many processes, or pipelines at two sides."""
+LONG = (
+    *("adding_a_launcher.md", "adding_a_store.md", "adding_a_metric.md", "adding_an_engine.md"),
+    *("configuration.md", "parity.md", "performance.md"),
+)
+"""Documents that run a whole contract, pipelines at two sides, or long enough to be measured."""
 
 WITH_COMMANDS = [
     pytest.param(document, marks=pytest.mark.slow if document.name in LONG else ())

@@ -42,6 +42,7 @@ def _seen(log: str) -> dict[str, Any]:
     return seen
 
 
+@pytest.mark.slow
 def test_a_sweep_on_gpus_names_every_failure_with_its_log(here: Site) -> None:
     here.modal.secret("reads", HF_TOKEN="hf_reads_only")
     kinds = f"engine.options.kind=none,raise,exit,abort,tell engine.options.driver={Path(__file__)}"

@@ -154,6 +154,7 @@ def test_all_wrong_keys_are_named_at_once_as_for_ours(command: Cli, outside: dic
     assert "Did you mean 'speed'?" in command(*ALL, "engine.sped=2", **outside).err
 
 
+@pytest.mark.slow
 def test_help_doctor_and_configuration_know_them(command: Cli, outside: dict[str, str]) -> None:
     helped = command("--config-dir=conf", "--help", **outside).out
     assert helped.count("of somebody else") == 4 and "own: op.at_most=   Cases" in helped

@@ -122,6 +122,7 @@ def test_seeding_through_a_launcher_publishes_from_here_alone(cli: Cli, tmp_path
         assert len(diary(tmp_path)) == 4
 
 
+@pytest.mark.slow
 def test_an_op_without_a_run_folder_says_what_it_found(cli: Cli) -> None:
     command = cli("op=doctor", "launcher=pool")
     assert command.code == 0 and "choices compose" in command.out and "1 job(s), worst: done" in command.out, (

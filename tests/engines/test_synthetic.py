@@ -92,7 +92,7 @@ def cases_folder() -> Path:
     return conf_dir() / "architectures"
 
 
-@pytest.mark.parametrize("isolate", [False, True])
+@pytest.mark.parametrize("isolate", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_random_weights_generate_the_same_in_any_process(small: ModelConfig, tmp_path: Path, isolate: bool) -> None:
     sampling = cases.sampling("wan21_t2v_1_3b", "smoke")
     case = cases.case("wan21_t2v_1_3b", model=small, sampling=sampling, tier=cases.tier("synthetic"))

@@ -70,6 +70,7 @@ def test_the_same_twice_claims_nothing(cli: Cli, tmp_path: Path) -> None:
     assert "Both sides are the same: what is told is what chance does." in shown.out
 
 
+@pytest.mark.slow
 def test_a_git_ref_of_the_engines_repository(cli: Cli, tmp_path: Path) -> None:
     repository = tmp_path / "engine"
     repository.mkdir()

@@ -23,6 +23,7 @@ from tests.conftest import Cli
 from tests.servers.hub import HubServer
 
 
+@pytest.mark.slow
 def test_folders_links_and_bytes_that_are_not_what_they_should_be(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "outputs").mkdir()

@@ -112,6 +112,7 @@ def test_what_is_not_as_it_was_is_made_again(cli: Cli, tmp_path: Path, harm: str
         assert cli(*again, "sampling.num_inference_steps=3").code == 0 and _made(tmp_path) == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_that_died_goes_on_inside(cli: Cli, tmp_path: Path) -> None:
     words = ("op=generate", *MODEL, "launcher=pool", "sweep=night", "seed=1,2")
     died: Command = cli(*words, DIE_AT="2")

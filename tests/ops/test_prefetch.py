@@ -158,6 +158,7 @@ def test_what_arrived_is_kept_when_the_hub_is_gone(command: Cli, tmp_path: Path,
     hub.restart()
 
 
+@pytest.mark.slow
 def test_a_smoke_run_says_how_long_all_would_take(tmp_path: Path, cache_dir: Path, hub: HubServer) -> None:
     hub.bytes_per_s = 200_000
     environment = clean_environment(tmp_path, cache_dir) | {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}

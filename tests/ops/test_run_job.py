@@ -196,6 +196,7 @@ def test_a_dry_run_says_all_that_is_wrong(command: Cli, tmp_path: Path) -> None:
         assert f"  job 0: - {problem}" in done.out, done.out
 
 
+@pytest.mark.slow
 def test_a_sweep_over_seeds_and_models(cli: Cli, tmp_path: Path) -> None:
     write_story(tmp_path)
     words = ("-m", *WORDS[:3], "model=wan22_ti2v_5b,cogvideox15_5b_i2v", "seed=0,1", "launcher=pool", "sweep=night")

@@ -70,6 +70,7 @@ def test_a_clip_whose_text_changed_is_made_again_and_all_that_chain_from_it(cli:
     assert digests(again) == after
 
 
+@pytest.mark.slow
 def test_what_is_another_job_has_a_folder_of_its_own(cli: Cli, tmp_path: Path) -> None:
     write_story(tmp_path)
     for words in ((), ("seed=3",), ("model=cogvideox15_5b_i2v",), ("resume=false",)):
@@ -100,6 +101,7 @@ def test_a_folder_of_another_job_is_not_taken_up(command: Cli, tmp_path: Path, o
     assert (run / "result.json").is_file()
 
 
+@pytest.mark.slow
 def test_one_that_runs_is_not_taken_up(cli: Cli, tmp_path: Path) -> None:
     write_story(tmp_path)
     assert cli(*WORDS).code == 0
@@ -110,6 +112,7 @@ def test_one_that_runs_is_not_taken_up(cli: Cli, tmp_path: Path) -> None:
     assert done.code == 2 and "is still running" in done.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["local", "pool"])
 def test_a_job_of_a_sweep_goes_on_too(cli: Cli, tmp_path: Path, launcher: str) -> None:
     write_story(tmp_path)
