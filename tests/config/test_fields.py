@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pydantic
 import pytest
 
+from fvhydra.config import benchmark, fields, metrics, op
 from fvhydra.config.fields import Name, Reason, Words, doc, one_of
 from fvhydra.config.schema import SCHEMAS
 
@@ -80,3 +82,37 @@ def test_a_field_has_its_value_and_its_help() -> None:
     listed = doc("Listed", factory=list)
     assert listed.default is dataclasses.MISSING and listed.default_factory is list
     assert (none.metadata["help"], listed.metadata["help"]) == ("None", "Listed")
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "says"),
+    [
+        (op._is_mapping, "x", "must say what is other, such as {backend: flash_attn} or {ref: main}"),
+        (op._as_options, "x", "must be options with their values, such as {runs: 5}"),
+        (op._as_options, [1], "must be options with their values, such as {runs: 5}"),
+        (metrics._is_device, "gpu", "must be auto, cpu, cuda, or cuda:<index>"),
+        (fields._as_list, {"a": 1}, "must be a word or a list of words"),
+        (fields._as_list, [None], "must be a word or a list of words"),
+        *((benchmark._is_version, value, "must be a number or a word") for value in (True, "", 1.5, [])),
+    ],
+)
+def test_what_may_not_be_is_said_in_one_sentence(check: Callable[[Any], Any], value: Any, says: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        check(value)
+    assert str(refused.value) == says
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "becomes"),
+    [
+        *((op._is_mapping, value, value) for value in (None, {}, {"a": 1})),
+        *((op._as_options, value, value or {}) for value in (None, {}, {"a": 1})),
+        *((metrics._is_device, value, value) for value in ("auto", "cpu", "cuda", "cuda:12")),
+        *((benchmark._is_version, value, value) for value in (None, 3, 0, "3")),
+        (fields._as_list, "ab", ["ab"]),
+        (fields._as_list, ("a", 1), ["a", 1]),
+        (fields._as_list, None, []),
+    ],
+)
+def test_what_may_be_stays_as_it_is(check: Callable[[Any], Any], value: Any, becomes: Any) -> None:
+    assert check(value) == becomes

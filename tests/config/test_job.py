@@ -60,6 +60,87 @@ def test_what_is_wrong_is_said_with_its_place(data: Any, problems: list[str]) ->
         assert problem in sentence
 
 
+_CLIP_KEYS = "prompt, id, negative_prompt, seed, num_frames, chain, sampling"
+_JOB_KEYS = "name, clips, fps, height, width, init_image, guardrails"
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (None, "The job is empty."),
+        (_job(nme=1), f"nme: there is no such key. Did you mean 'name'? A job has: {_JOB_KEYS}."),
+        (
+            _job({"prompt": "x", "prmpt": 1}),
+            f"clips[0].prmpt: there is no such key. Did you mean 'prompt'? clips[0] has: {_CLIP_KEYS}.",
+        ),
+        (
+            _job(guardrails={"max_seconds": 1}),
+            "guardrails.max_seconds: there is no such key. Did you mean 'max_clip_seconds'? "
+            "guardrails has: max_clip_seconds.",
+        ),
+        (
+            _job({"prompt": "x", "sampling": {"steps": 1}}),
+            "clips[0].sampling.steps: there is no such key. clips[0].sampling has: num_inference_steps, "
+            "guidance_scale, flow_shift, vae_tiling.",
+        ),
+        (_job({"seed": 1}), "clips[0].prompt is missing."),
+        (_job({"prompt": " "}), "clips[0].prompt=' ': must have a text."),
+        (
+            _job({"prompt": "\ud800"}),
+            "must be text, and holds half of a surrogate pair, or bytes that are not UTF-8.",
+        ),
+        (
+            _job({"prompt": "x", "chain": "last_frame"}),
+            "clips[0].chain=last_frame: no clip comes before the first; give init_image, or none.",
+        ),
+        (
+            _job({"prompt": "x", "chain": "clip:b"}),
+            "clips[0].chain=clip:b: no clip is called b. Before it: none.",
+        ),
+        (
+            _job(*({"prompt": "x", "id": f"c{index}"} for index in range(10)), {"prompt": "x", "chain": "clip:zzz"}),
+            "clips[10].chain=clip:zzz: no clip is called zzz. Before it: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9.",
+        ),
+        (
+            _job(*({"prompt": "x", "id": f"c{index}"} for index in range(12)), {"prompt": "x", "chain": "clip:zzz"}),
+            "clips[12].chain=clip:zzz: no clip is called zzz. "
+            "Before it: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 2 more.",
+        ),
+        (
+            _job({"prompt": "x", "chain": "clip:b"}, {"prompt": "y", "id": "b"}, {"prompt": "z", "id": "c"}),
+            "clips[0].chain=clip:b: must be an earlier clip, not clips[1], which comes later.",
+        ),
+        (
+            _job({"prompt": "x", "id": "a", "chain": "clip:a"}),
+            "clips[0].chain=clip:a: must be an earlier clip, not the clip itself.",
+        ),
+        (_job({"prompt": "x", "chain": "picture:a"}), "must be last_frame, none, image:<path> or clip:<id>."),
+    ],
+)
+def test_each_problem_is_one_whole_sentence(data: Any, sentence: str) -> None:
+    _, said = read_job(data)
+    assert len(said) == 1 and said[0].endswith(sentence)
+
+
+@pytest.mark.parametrize("chain", ["none", "image:a:b.png", "image:x"])
+def test_what_a_first_clip_may_begin_with(chain: str) -> None:
+    spec, said = read_job(_job({"prompt": "x", "chain": chain}))
+    assert spec is not None and (spec.clips[0].chain, said) == (chain, [])
+
+
+def test_a_prompt_may_be_as_long_as_is_said() -> None:
+    assert read_job(_job({"prompt": "x" * 100_000}))[1] == []
+
+
+def test_what_stands_in_for_what_is_missing_is_all_that_is_made_up() -> None:
+    spec, said = read_job({"clips": ["x", {"seed": 1}], "fps": "?", "guardrails": {"no": 1}})
+    assert spec is not None and len(said) == 5
+    assert (spec.name, spec.fps, spec.guardrails.max_clip_seconds) == ("-", None, 600.0)
+    assert [(clip.prompt, clip.seed) for clip in spec.clips] == [("-", None), ("-", 1)]
+    spec, _ = read_job({"name": "a", "clips": []})
+    assert spec is not None and [clip.prompt for clip in spec.clips] == ["-"]
+
+
 def test_what_is_sound_of_a_wrong_job_is_looked_at_too() -> None:
     given = _job({"prompt": "x", "seed": "?", "id": "a"}, {"prompt": "y", "chain": "clip:b"}, "z", wrong=1)
     spec, said = read_job(given)

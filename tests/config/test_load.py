@@ -155,3 +155,31 @@ def test_only_values_that_were_built_before_are_not_looked_at_for_unknown_keys(c
     with open_dict(composed):
         composed.sed = 3
     assert _problems(composed, {"seed": 1}) == []
+
+
+def test_numbers_of_free_form_settings_are_ones_that_a_record_can_hold(composed: DictConfig) -> None:
+    with open_dict(composed):
+        composed.engine.options = {"a": [1, {"b": float("inf")}], "c": 10**19 - 1, "d": [10**19], "e": -(10**19)}
+        composed.model.call = {"x": float("nan"), "y": 1.5}
+    rule = "must be a finite number of at most 19 digits."
+    assert sorted(_problems(composed)) == [
+        f"engine.options.a.b=inf: {rule}",
+        f"engine.options.d=10000000000000000000: {rule}",
+        f"engine.options.e=-10000000000000000000: {rule}",
+        f"model.call.x=nan: {rule}",
+    ]
+    known = {"engine": build_config(_mended(composed)).engine}
+    assert [said.partition("=")[0] for said in _problems(composed, known)] == ["model.call.x"]
+
+
+def _mended(composed: DictConfig) -> DictConfig:
+    mended = copy.deepcopy(composed)
+    with open_dict(mended):
+        mended.engine.options, mended.model.call = {}, {}
+    return mended
+
+
+def test_a_part_of_an_object_is_named_where_it_alone_can_be_meant(composed: DictConfig) -> None:
+    with open_dict(composed):
+        composed.model.pixel_gate.mean_ms_ssim = 2.0
+    assert _problems(composed) == ["model.pixel_gate.mean_ms_ssim=2.0: must be less than or equal to 1."]

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from fvhydra.config.override import override_value
+from fvhydra.config.override import override_value, quoted
 from fvhydra.config.schema import conf_dir, register
 from fvhydra.launch import plugins
 
@@ -32,3 +32,17 @@ def test_a_value_arrives_as_it_is(value: dict[str, Any]) -> None:
         composed = compose("config", overrides=["op=bisect", "op.good=a", f"op.check_with={override_value(value)}"])
     GlobalHydra.instance().clear()
     assert OmegaConf.to_container(composed.op.check_with, resolve=True) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\\b", "\\", "\\\\", "a\\\\\\b", "\\'", "\\\\'x", "'\\'", "end\\", "end\\\\", "\\${a}", "\\\\${a}", "${a}'"],
+)
+def test_backslashes_and_quotes_arrive_as_they_are(text: str) -> None:
+    register()
+    plugins.register()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        composed = compose("config", overrides=[f"prompt={quoted(text)}"])
+    GlobalHydra.instance().clear()
+    assert OmegaConf.to_container(composed, resolve=False)["prompt"] is not None  # type: ignore[index,call-overload]
+    assert composed.prompt == text

@@ -16,6 +16,13 @@ from fvhydra.config.launcher import LauncherConfig, ModalImage, ModalLauncherCon
 from fvhydra.testing import cases
 
 
+@pytest.fixture(autouse=True)
+def _asked_afresh() -> None:
+    """What an earlier test asked for is remembered, and would hide a change of how it is found."""
+    for remembered in (schema.typed_only, schema.environment_of, schema.counted, schema.typed_words):
+        remembered.cache_clear()
+
+
 def test_groups_are_the_keys_that_have_keys_of_their_own() -> None:
     assert schema.groups() == {
         *("op", "model", "sampling", "engine", "backend", "tier", "gpu", "prompts", "metrics", "store", "launcher"),
