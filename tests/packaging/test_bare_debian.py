@@ -20,9 +20,10 @@ FEW = " ".join(
         "tests/core/test_case.py",
         "tests/report/test_browser.py::test_the_keyboard_drives_the_case_in_sight",
         "tests/launch/slurm/test_queue.py::test_how_jobs_are",
+        "tests/ops/test_watch.py::test_what_the_ssh_config_says",
     ]
 )
-"""Some that need nothing, one that needs a browser, one that needs a cluster."""
+"""Some that need nothing, one that needs a browser, one that needs a cluster, one that needs an SSH server."""
 
 SUDO = "apt-get update -qq && apt-get install -y -qq sudo && echo 'dev ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/dev"
 
@@ -51,4 +52,5 @@ def test_the_tests(debian: BareDebian) -> None:
     command = debian.run(f"make test ARGS='{FEW}'", 1500)
     assert command.code == 0, command.text
     assert "Installing with sudo apt-get: git chromium libatomic1 slurm-wlm " in command.out
+    assert " openssh-server openssh-client\n" in command.out
     assert debian.run("scripts/setup_tests.sh tests .venv/bin/python --without-slow", 60) == Command(0, "", "")
