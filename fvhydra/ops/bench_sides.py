@@ -20,7 +20,7 @@ from fvhydra.engines.base import Engine
 from fvhydra.engines.choice import check_engine, open_engine
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import flat, load_request, record_cases
-from fvhydra.ops.other_side import REF, apart, commit_of, differences, other_side, worktree
+from fvhydra.ops.other_side import REF, apart, at_ref, commit_of, differences, other_side
 from fvhydra.performance.chosen import BenchmarkJob
 from fvhydra.performance.interleave import Side, take_turns
 from fvhydra.performance.measure import warnings
@@ -52,20 +52,18 @@ def check_sides(config: Config, against: Mapping[str, Any], here: bool) -> None:
 
 def compare_sides(context: Context, job: BenchmarkJob, op: BenchConfig) -> RunResult:
     """Measure both in turn, and leave every run of each in ``performance/``."""
-    this, ref = apart(job.config), op.against.get(REF)
+    this = apart(job.config)
     declared = job.benchmark.run_config
     pairs = op.runs or PAIRS
     with contextlib.ExitStack() as stack:
-        other = apart(other_side(job.config, op.against))
-        if ref is not None:
-            other = stack.enter_context(worktree(other, str(ref)))
+        other = stack.enter_context(at_ref(apart(other_side(job.config, op.against)), op.against))
         sides = (_side(THIS, this, context), _side(AGAINST, other, context))
         record_cases(context, [sides[0].case])
         together = take_turns(sides, op.warmup or declared.num_warmup_runs or WARMUP, pairs, context.progress)
     for side in sides:
         path = context.run.path / RUN_FOLDER / f"samples_{side.name}.json"
         write_samples(path, side.runs, {"side": side.name, "both_loaded": together})
-    told = differences(job.config, other_side(job.config, op.against), None if ref is None else str(ref))
+    told = differences(job.config, other_side(job.config, op.against), op.against.get(REF))
     facts = [side.environment | flat(side.facts) for side in sides]
     found = ratios(sides[0].runs, sides[1].runs)
     verdict, message = _conclusion(found)

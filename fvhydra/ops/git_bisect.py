@@ -3,39 +3,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import subprocess
 from pathlib import Path
+from typing import Any
 
 from fvhydra.core.bisection import Commit, Outcome
 from fvhydra.core.errors import InfrastructureError, UsageError
+from fvhydra.ops.checkout import Checkout, git
 
 _FOUND = re.compile(r"^# first bad commit: \[([0-9a-f]{40,64})\]", re.MULTILINE)
 _SUSPECT = re.compile(r"^# possible first bad commit: \[([0-9a-f]{40,64})\]", re.MULTILINE)
 _FORMAT = "%H%x00%s%x00%an%x00%aI"
 _ONLY_SKIPPED = 2
 """Exit code of ``git bisect`` when what is left has been skipped."""
-
-
-def git(folder: Path, *words: str, allowed: tuple[int, ...] = (0,)) -> str:
-    """What ``git`` prints in a folder. No hook of the repository is run, and its words are English.
-
-    Raises:
-        InfrastructureError: There is no git, or it ended with a code that is not ``allowed``.
-    """
-    command = ["git", "-C", str(folder), "-c", f"core.hooksPath={os.devnull}", *words]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, env={**os.environ, "LC_ALL": "C"}
-        )
-    except OSError as error:
-        raise InfrastructureError(f"git cannot be started ({error}).", "Install git.") from error
-    if done.returncode not in allowed:
-        said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
-        raise InfrastructureError(f"git {words[0]} failed in {folder}: {said}")
-    return done.stdout.strip()
 
 
 class History:
@@ -51,14 +31,10 @@ class History:
     """
 
     def __init__(self, checkout: Path, good: str, bad: str) -> None:
-        if not checkout.is_dir():
-            raise UsageError(f"engine.path={checkout} is not a folder.", "Give the checkout of the engine.")
-        try:
-            self.root = Path(git(checkout, "rev-parse", "--show-toplevel"))
-            self.within = git(checkout, "rev-parse", "--show-prefix")
-        except InfrastructureError as error:
-            raise UsageError(f"engine.path={checkout} is in no checkout of git.", error.message) from error
-        self.good, self.bad = self._commit("good", good), self._commit("bad", bad)
+        self.checkout = Checkout(checkout)
+        self.root = self.checkout.root
+        self.good = self.checkout.commit(good, f"op.good={good}")
+        self.bad = self.checkout.commit(bad, f"op.bad={bad}")
         if self.good == self.bad:
             raise UsageError(f"op.good={good} and op.bad={bad} are the same commit.", "There is nothing to search.")
         listed = git(self.root, "rev-list", "--reverse", "--topo-order", f"{self.good}..{self.bad}").split()
@@ -68,15 +44,6 @@ class History:
         """What there is to know of a commit."""
         known, subject, author, time = git(self.root, "show", "-s", f"--format={_FORMAT}", sha).split("\0")
         return Commit(known, subject, author, time, self.positions.get(sha, 0))
-
-    def _commit(self, side: str, ref: str) -> str:
-        try:
-            # the end of options, so that no ref is taken for one
-            return git(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-        except InfrastructureError as error:
-            raise UsageError(
-                f"op.{side}={ref} is no commit, branch or tag of {self.root}.", "Look with: git log --oneline"
-            ) from error
 
 
 class GitBisect:
@@ -89,24 +56,15 @@ class GitBisect:
 
     def __init__(self, history: History, folder: Path) -> None:
         self.history, self.folder = history, folder.absolute()
-
-    @property
-    def engine_path(self) -> Path:
-        """What stands for the folder that was given as the checkout."""
-        return self.folder / self.history.within
+        self._tree = history.checkout.working_tree(self.folder, history.bad)
 
     def __enter__(self) -> GitBisect:
-        self._remove()
-        git(self.history.root, "worktree", "add", "--force", "--detach", str(self.folder), self.history.bad)
+        self.engine_path = self._tree.__enter__()
+        """What stands for the folder that was given as the checkout."""
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        self._remove()
-
-    def _remove(self) -> None:
-        """Take the working tree away, with git's notes on it; what is not there is no matter."""
-        with contextlib.suppress(InfrastructureError):
-            git(self.history.root, "worktree", "remove", "--force", "--force", str(self.folder))
+    def __exit__(self, *raised: Any) -> None:
+        self._tree.__exit__(*raised)
 
     def check_out(self, sha: str) -> None:
         """Put a commit into the working tree, whatever a build has changed in it."""
@@ -118,7 +76,7 @@ class GitBisect:
 
     def mark(self, sha: str, outcome: Outcome) -> None:
         """Tell what a commit is; the next one is put into the working tree."""
-        git(self.folder, "checkout", "--quiet", "--force", "--detach", sha)  # undo what a build has changed
+        self.check_out(sha)  # undo what a build has changed
         self._bisect("skip" if outcome == "skipped" else outcome, sha)
 
     def _bisect(self, *words: str) -> None:

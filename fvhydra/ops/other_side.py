@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
@@ -21,6 +20,7 @@ from fvhydra.config.root import Config
 from fvhydra.config.schema import conf_dir
 from fvhydra.core import files, untrusted
 from fvhydra.core.errors import UsageError
+from fvhydra.ops.checkout import Checkout
 
 REF = "ref"
 KEYS = (REF, "engine", "engine.python", "engine.path", "engine.env", "engine.options", "backend", "dtype")
@@ -30,7 +30,7 @@ INSIDE = ("engine.options", "sampling", "tier")
 
 
 def other_side(config: Config, given: Mapping[str, Any], option: str = "op.against") -> Config:
-    """The job of the other side; ``ref`` is left to :func:`worktree`.
+    """The job of the other side; ``ref`` is left to :func:`at_ref`.
 
     Args:
         config: The job of this side.
@@ -74,51 +74,44 @@ def apart(config: Config) -> Config:
     return replace(config, engine=replace(config.engine, isolate=True))
 
 
-def commit_of(config: Config, ref: str) -> str:
+def commit_of(config: Config, ref: str, option: str = "op.against") -> str:
     """The commit that a ref of the engine's repository names.
 
     Raises:
         UsageError: ``engine.path`` is no repository, or has no such commit.
     """
+    given = f"{option}={{ref: {ref}}}"
     if config.engine.path is None:
         raise UsageError(
-            f"op.against={{ref: {ref}}} is a ref of the engine's repository, and engine.path= names none.",
+            f"{given} is a ref of the engine's repository, and engine.path= names none.",
             "Add engine.path=<checkout of the engine>.",
         )
-    checkout = files.given_path(config.engine.path)
-    done = _git(checkout, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    if done.returncode:
-        raise UsageError(
-            f"op.against={{ref: {ref}}} is no commit, branch or tag of the repository in {checkout}.",
-            "git fetch it there first, or name another.",
-        )
-    return done.stdout.strip()
+    return Checkout(files.given_path(config.engine.path)).commit(ref, given)
 
 
 @contextlib.contextmanager
-def worktree(config: Config, ref: str) -> Iterator[Config]:
-    """The job with the engine as it was at a ref, in a worktree that is there for the block alone.
+def at_ref(config: Config, given: Mapping[str, Any], option: str = "op.against") -> Iterator[Config]:
+    """The job of a side, with the engine as it was at the ``ref`` that is given, if one is, until the block ends.
 
-    Only what git knows is in it: what was built in the checkout has to be installed in the engine's environment.
+    What was built in the checkout is not there: it has to be installed in the engine's environment.
 
     Raises:
-        UsageError: See :func:`commit_of`; or git makes no worktree.
+        UsageError: See :func:`commit_of`.
+        InfrastructureError: git makes no working tree.
     """
-    commit, checkout = commit_of(config, ref), files.given_path(str(config.engine.path))
-    with tempfile.TemporaryDirectory(prefix="fvhydra-worktree-") as scratch:
-        folder = Path(scratch) / "engine"
-        done = _git(checkout, "worktree", "add", "--detach", str(folder), commit)
-        if done.returncode:
-            raise UsageError(f"git makes no worktree of {checkout} at {ref}: {' '.join(done.stderr.split())[-300:]}.")
-        top = _git(checkout, "rev-parse", "--show-prefix").stdout.strip()  # engine.path may be a folder inside
-        try:
-            yield replace(config, engine=replace(config.engine, path=str(folder / top)))
-        finally:
-            _git(checkout, "worktree", "remove", "--force", str(folder))
-            _git(checkout, "worktree", "prune")
+    if REF not in given:
+        yield config
+        return
+    commit = commit_of(config, str(given[REF]), option)
+    checkout = Checkout(files.given_path(str(config.engine.path)))
+    with (
+        tempfile.TemporaryDirectory(prefix="fvhydra-worktree-") as scratch,
+        checkout.working_tree(Path(scratch) / "engine", commit) as folder,
+    ):
+        yield replace(config, engine=replace(config.engine, path=str(folder)))
 
 
-def differences(this: Config, other: Config, ref: str | None = None) -> list[tuple[str, str, str]]:
+def differences(this: Config, other: Config, ref: Any = None) -> list[tuple[str, str, str]]:
     """What is other: key, here, there."""
     found = []
     for key, of in _TOLD.items():
@@ -129,7 +122,7 @@ def differences(this: Config, other: Config, ref: str | None = None) -> list[tup
         else:
             pairs = [(key, here, there)]
         found += [(name, str(left), str(right)) for name, left, right in pairs if left != right]
-    return [*found, *([("ref", "as it is", ref)] if ref else [])]
+    return [*found, *([("ref", "as it is", str(ref))] if ref is not None else [])]
 
 
 _TOLD: dict[str, Callable[[Config], Any]] = {
@@ -152,10 +145,3 @@ def _choice(option: str, group: str, name: Any, schema: type) -> Any:
         raise UsageError(f"{option}={{{group}: {name}}} must be one of: {', '.join(known)}.")
     node = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(untrusted.read_text(path)))
     return OmegaConf.to_object(node)
-
-
-def _git(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise UsageError(f"git cannot be run: {error.strerror}.", "Install it: apt install git") from error

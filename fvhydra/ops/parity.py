@@ -21,12 +21,13 @@ from fvhydra.engines.choice import check_engine, engine_class, open_engine
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import engine_facts, load_request, record_cases
-from fvhydra.ops.other_side import REF, apart, commit_of, differences, other_side, worktree
+from fvhydra.ops.other_side import REF, apart, at_ref, commit_of, differences, other_side
 from fvhydra.parity.divergence import Tolerance
 from fvhydra.parity.sides import compare_sides
 from fvhydra.parity.trace_file import write_trace
 
 OFFICIAL, CANDIDATE = "official", "candidate"
+OPTION = "op.official"
 NO_PARALLEL = {"DISABLE_SP": "1"}
 """Set for both sides: a sequence that is split across devices is rounded otherwise."""
 
@@ -50,7 +51,7 @@ class Parity(Op):
                 raise UsageError(f"op.modules={pattern} is no regular expression: {error}.") from error
         here = context.config.launcher.same_environment
         if REF in self.config.official:
-            commit_of(context.config, str(self.config.official[REF]))
+            commit_of(context.config, str(self.config.official[REF]), OPTION)
         for name, config in (CANDIDATE, context.config), (OFFICIAL, self._official(context.config)):
             check_engine(config, here=here)
             if not engine_class(config.engine).capabilities.traces:
@@ -63,10 +64,8 @@ class Parity(Op):
     def run(self, context: Context) -> RunResult:
         """Leave both traces, and what their comparison found."""
         with contextlib.ExitStack() as stack:
-            official = self._official(context.config)
-            ref = self.config.official.get(REF)
-            if ref is not None:
-                official = stack.enter_context(worktree(official, str(ref)))
+            given = self.config.official
+            official = stack.enter_context(at_ref(self._official(context.config), given, OPTION))
             sides = {
                 OFFICIAL: _Side(OFFICIAL, official, context, stack),
                 CANDIDATE: _Side(CANDIDATE, context.config, context, stack),
@@ -75,7 +74,7 @@ class Parity(Op):
             found = [self._case(context, sides, position) for position in range(len(context.cases))]
             facts = {name: side.facts() for name, side in sides.items()}
         context.run.update_manifest(environment=facts[CANDIDATE])
-        told = differences(context.config, official, None if ref is None else str(ref))
+        told = differences(context.config, self._official(context.config), given.get(REF))
         results = [_result(case, each) for case, each in zip(context.cases, found, strict=True)]
         return RunResult(
             op=self.config.name,
@@ -92,7 +91,7 @@ class Parity(Op):
         )
 
     def _official(self, config: Config) -> Config:
-        return other_side(config, self.config.official, "op.official")
+        return other_side(config, self.config.official, OPTION)
 
     def _tolerance(self, config: Config) -> float:
         if self.config.tolerance is not None:
@@ -131,10 +130,9 @@ class _Side:
 
     def __init__(self, name: str, config: Config, context: Context, stack: contextlib.ExitStack) -> None:
         self.name, self._context = name, context
-        elsewhere = config.engine.python or config.engine.path or config.engine.env or config.engine.isolate
         # two pipelines in one process share what a library keeps for all of them
-        apart_config = apart(config) if elsewhere or name == OFFICIAL else config
-        if apart_config.engine.isolate or elsewhere:
+        apart_config = apart(config) if name == OFFICIAL else config
+        if apart_config.engine.own_process:
             env = NO_PARALLEL | apart_config.engine.env
             apart_config = replace(apart_config, engine=replace(apart_config.engine, env=env))
         self.config = apart_config
@@ -144,8 +142,7 @@ class _Side:
 
     def trace(self, position: int, request: TraceRequest, name: str) -> Trace:
         """Trace a case, and keep the rows in ``traces/``."""
-        case = self._case(position)
-        engine = self._loaded(case)
+        case, engine = self._cases[position], self._loaded()
         self._context.progress.stage("trace", case.index, f"{self.name}: {case.prompt}")
         trace = engine.trace(case, request, self._context.progress)
         if request.modules and not trace.matched:
@@ -157,15 +154,12 @@ class _Side:
         assert self._engine is not None  # a job has a case
         return engine_facts(self._engine, self.config)
 
-    def _case(self, position: int) -> Case:
-        return self._cases[position]
-
-    def _loaded(self, case: Case) -> Engine:
+    def _loaded(self) -> Engine:
         if self._engine is None:
             log = self._context.run.path / "status" / f"engine_host_{self.name}.log"
             engine = self._stack.enter_context(contextlib.closing(open_engine(self.config.engine, log)))
             self._context.progress.stage("load", msg=f"{self.name}: {_said(self.config)}")
-            engine.load(load_request(self.config, [case]), self._context.progress)
+            engine.load(load_request(self.config, self._cases), self._context.progress)
             self._engine = engine
         return self._engine
 

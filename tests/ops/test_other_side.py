@@ -12,7 +12,7 @@ import pytest
 
 from fvhydra.config.root import Config
 from fvhydra.core.errors import UsageError
-from fvhydra.ops.other_side import apart, commit_of, differences, other_side, worktree
+from fvhydra.ops.other_side import apart, at_ref, commit_of, differences, other_side
 from tests.launch.jobs import composed
 
 WORDS = ("model=wan21_t2v_1_3b", "engine=mock")
@@ -55,29 +55,38 @@ def worktrees(repository: Path) -> int:
 
 def test_a_ref_is_a_worktree_for_as_long_as_it_is_measured(repository: Path) -> None:
     (repository / "pkg" / "kernel.py").write_text("edited, not committed")
-    with worktree(job(repository), "before") as other:
+    with at_ref(job(repository), {"ref": "before"}) as other:
         path = Path(str(other.engine.path))
         assert (path / "pkg" / "kernel.py").read_text() == "slow" and worktrees(repository) == 2
     assert not path.exists() and worktrees(repository) == 1
     assert (repository / "pkg" / "kernel.py").read_text() == "edited, not committed"
-    with pytest.raises(KeyboardInterrupt), worktree(job(repository), "main~1"):
+    with pytest.raises(KeyboardInterrupt), at_ref(job(repository), {"ref": "main~1"}):
         raise KeyboardInterrupt
     assert worktrees(repository) == 1
-    with worktree(job(repository / "pkg"), "before") as other:  # a folder inside
+    with at_ref(job(repository / "pkg"), {"ref": "before"}) as other:  # a folder inside
         assert (Path(str(other.engine.path)) / "kernel.py").read_text() == "slow"
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "--help", "HEAD:pkg/kernel.py"])
 def test_a_ref_that_is_none_is_refused(repository: Path, ref: str) -> None:
-    with pytest.raises(UsageError, match="is no commit, branch or tag of the repository"):
+    with pytest.raises(UsageError, match=r"op\.against=\{ref: .*\} is no commit, branch or tag of"):
         commit_of(job(repository), ref)
 
 
 def test_a_ref_needs_the_engines_repository(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"and engine\.path= names none"):
         commit_of(job(), "main")
-    with pytest.raises(UsageError, match="is no commit, branch or tag"):
+    with pytest.raises(UsageError, match="is in no checkout of git"):
         commit_of(job(tmp_path), "main")
+
+
+def test_no_hook_of_the_repository_is_run(repository: Path, tmp_path: Path) -> None:
+    hook = repository / ".git" / "hooks" / "post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    hook.chmod(0o755)
+    with at_ref(job(repository), {"ref": "before"}), at_ref(job(repository), {}) as same:
+        assert same == job(repository)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_what_is_other_and_what_is_told_of_it() -> None:
