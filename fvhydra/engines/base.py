@@ -123,7 +123,7 @@ class GeneratedMedia:
 
 
 SAMPLE = 4096
-"""Values of a tensor that a trace keeps, when it is not asked for all."""
+"""Most values of a tensor that a trace keeps."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,11 @@ class TraceRequest:
             ``transformer\.blocks\.\d+``: their outputs. Empty: none.
         steps: Denoising steps, from 0, that are written down; empty: all. What is outside of the loop always is.
         weights: Whether each parameter and buffer is a row too, before anything runs.
-        keep: Regular expression on ``<module> <tensor>``: those whose values are all kept, not :data:`SAMPLE`. Empty:
-            none.
     """
 
     modules: str = ""
     steps: tuple[int, ...] = ()
     weights: bool = False
-    keep: str = ""
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.base import Engine
 from fvhydra.engines.choice import check_engine, open_engine
+from fvhydra.ops.cases import decoded
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import flat, load_request, record_cases
 from fvhydra.ops.other_side import REF, apart, at_ref, commit_of, differences, other_side
@@ -34,9 +34,8 @@ THIS, AGAINST = "this", "against"
 
 
 def first_case(config: Config) -> Case:
-    """The case that is measured, decoded: a latent is compared, but what is waited for is a clip."""
-    case = Prepared(config).cases[0]
-    return replace(case, model=replace(case.model, artifact="pixel"))
+    """The case that is measured."""
+    return decoded(Prepared(config).cases[0])
 
 
 def check_sides(config: Config, against: Mapping[str, Any], here: bool) -> None:

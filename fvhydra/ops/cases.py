@@ -140,6 +140,11 @@ def _case(config: Config, position: int, index: int, prompt: Prompt, shares_stem
     )
 
 
+def decoded(case: Case) -> Case:
+    """The case with a clip or a sound as its output: a latent is compared, but what is waited for, and got, is that."""
+    return replace(case, model=replace(case.model, artifact="pixel"))
+
+
 def _digest(image: Path) -> str:
     return files.sha256_bytes(untrusted.read_bytes(image, "first frame", most_bytes=IMAGE_BYTES))
 

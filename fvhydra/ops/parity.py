@@ -22,7 +22,6 @@ from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import engine_facts, load_request, record_cases
 from fvhydra.ops.other_side import REF, apart, at_ref, commit_of, differences, other_side
-from fvhydra.parity.divergence import Tolerance
 from fvhydra.parity.sides import compare_sides
 from fvhydra.parity.trace_file import write_trace
 
@@ -106,7 +105,7 @@ class Parity(Op):
         case = context.cases[position]
         same_engine = sides[OFFICIAL].config.engine.name == sides[CANDIDATE].config.engine.name
         request = TraceRequest(modules=self.config.modules or "", weights=same_engine)
-        tolerance = Tolerance(relative=self._tolerance(context.config))
+        tolerance = self._tolerance(context.config)
 
         def compared(request: TraceRequest, name: str) -> ParityCase:
             traces = {side.name: side.trace(position, request, name) for side in sides.values()}

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from fvhydra.core.case import Case
 from fvhydra.core.checks import FAIL, NOT_RUN, PASS, Check, check
@@ -14,6 +13,7 @@ from fvhydra.core.verdict import Verdict
 from fvhydra.engines.base import GeneratedMedia
 from fvhydra.engines.choice import check_engine, open_engine
 from fvhydra.ops.base import Op
+from fvhydra.ops.cases import decoded
 from fvhydra.ops.context import Context
 from fvhydra.ops.generation import engine_facts, load_request, record_cases
 from fvhydra.stores.layout import reference_path
@@ -32,8 +32,7 @@ class Smoke(Op):
 
     def run(self, context: Context) -> RunResult:
         """Leave the checks, each passed, failed, or not run with the reason."""
-        config, case = context.config, context.cases[0]
-        case = replace(case, model=replace(case.model, artifact="pixel"))  # decoded: that is what people get
+        config, case = context.config, decoded(context.cases[0])
         record_cases(context, [case])
         engine = open_engine(config.engine, context.run.stdout_log)
         try:

@@ -2,8 +2,8 @@
 """Where two traces first differ by more than they may.
 
 Rows are paired by module, tensor, step and call, and looked at in the order in which the official side computed them.
-A row is equal when its bytes are, and within tolerance when no value of its sample is further away than
-``absolute + relative * scale``, the scale being the official side's largest absolute value.
+A row is equal when its bytes are, and within tolerance when no value of its sample is further away than that share of
+the official side's largest absolute value.
 """
 
 from __future__ import annotations
@@ -16,23 +16,6 @@ import numpy as np
 from fvhydra.engines.base import TracedTensor
 from fvhydra.parity.distances import Distances, distances
 from fvhydra.parity.stages import Stage, stage_of
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """By how much a value may differ.
-
-    Attributes:
-        absolute: In the tensor's own unit.
-        relative: As a share of the largest absolute value of the official tensor.
-    """
-
-    absolute: float = 0.0
-    relative: float = 0.0
-
-    def allows(self, difference: float, scale: float) -> bool:
-        """Whether values may differ by so much; the scale is the official tensor's largest absolute value."""
-        return difference <= self.absolute + self.relative * scale
 
 
 @dataclass(frozen=True)
@@ -94,29 +77,26 @@ def place(row: TracedTensor) -> str:
 def first_divergence(
     official: Sequence[TracedTensor],
     candidate: Sequence[TracedTensor],
-    tolerance: Tolerance,
+    tolerance: float,
     names: Mapping[str, str] | None = None,
-    ignored: Sequence[str] = (),
 ) -> Divergence:
     """Compare two traces.
 
     Args:
         official: The rows of the side that is right, in the order of execution.
         candidate: Those of the other.
-        tolerance: By how much values may differ.
+        tolerance: By how much values may differ, as a share of the official tensor's largest absolute value.
         names: Module of the candidate to the official side's, for those that are called otherwise.
-        ignored: Modules and their parts that are left out, because they are known to differ.
     """
     renamed = [(_renamed(row.module, names or {}), row) for row in candidate]
     there = {(module, row.tensor, row.step, row.call): row for module, row in renamed}
     aside = _set_aside(official, [module for module, _ in renamed], candidate)
-    left_out = {*aside, *ignored}
     compared = equal = 0
     worst: Difference | None = None
     found: list[Difference] = []
     last_equal = before = ""
     for row in official:
-        if _component(row.module) in left_out or row.module in left_out:
+        if _component(row.module) in aside:
             continue
         other = there.pop((row.module, row.tensor, row.step, row.call), None)
         pair = _compared(row, other)
@@ -129,7 +109,7 @@ def first_divergence(
             found.append(pair)
             last_equal = last_equal if len(found) > 1 else before
         before = place(row)
-    extra = [row for (module, *_), row in there.items() if _component(module) not in left_out]
+    extra = [row for (module, *_), row in there.items() if _component(module) not in aside]
     found += [Difference(row, None, "extra") for row in extra]
     return Divergence(found[0] if found else None, last_equal, compared, equal, worst, found, aside)
 
@@ -152,12 +132,12 @@ def _compared(row: TracedTensor, other: TracedTensor | None) -> Difference | Non
     return Difference(row, other, "value", between)
 
 
-def _allowed(pair: Difference, tolerance: Tolerance) -> bool:
+def _allowed(pair: Difference, tolerance: float) -> bool:
     if pair.what != "value" or pair.distances is None:
         return False
     if pair.row.dtype.startswith(("int", "uint", "bool")):  # tokens, masks: nothing is rounded
         return pair.distances.max_abs == 0.0
-    return tolerance.allows(pair.distances.max_abs, pair.row.max or 0.0)
+    return pair.distances.max_abs <= tolerance * (pair.row.max or 0.0)
 
 
 def _further(pair: Difference, worst: Difference | None) -> bool:

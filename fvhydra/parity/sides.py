@@ -13,7 +13,7 @@ from fvhydra.core.parity import ParityArgument, ParityCase, ParityDifference, Pa
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.base import GeneratedMedia, Trace
 from fvhydra.parity.distances import distances
-from fvhydra.parity.divergence import Difference, Divergence, Tolerance, first_divergence
+from fvhydra.parity.divergence import Difference, Divergence, first_divergence
 
 MOST_FURTHER = 50
 """Differing tensors that a result lists."""
@@ -24,7 +24,7 @@ def compare_sides(
     prompt: str,
     official: Trace,
     candidate: Trace,
-    tolerance: Tolerance,
+    tolerance: float,
     names: Mapping[str, str] | None = None,
 ) -> ParityCase:
     """Compare what both sides gave and what they computed on the way.
@@ -34,7 +34,7 @@ def compare_sides(
         prompt: Of the case.
         official: The side that is right.
         candidate: The other.
-        tolerance: By how much values may differ; its relative part holds for the outputs too.
+        tolerance: By how much values may differ, as a share of the largest absolute value; of the outputs too.
         names: Module of the candidate to the official side's, for those that are called otherwise.
     """
     targets = compare_outputs(official.media, candidate.media, tolerance)
@@ -51,7 +51,7 @@ def compare_sides(
     )
 
 
-def compare_outputs(official: GeneratedMedia, candidate: GeneratedMedia, tolerance: Tolerance) -> list[ParityTarget]:
+def compare_outputs(official: GeneratedMedia, candidate: GeneratedMedia, tolerance: float) -> list[ParityTarget]:
     """The outputs that either side gave, each by itself: the latent, the frames, the sound."""
     found = []
     for name in ("latent", "frames", "audio"):
@@ -73,7 +73,7 @@ def compare_arguments(
     return differing, same
 
 
-def _target(name: str, left: NDArray[Any] | None, right: NDArray[Any] | None, tolerance: Tolerance) -> ParityTarget:
+def _target(name: str, left: NDArray[Any] | None, right: NDArray[Any] | None, tolerance: float) -> ParityTarget:
     shapes = [None if side is None else list(side.shape) for side in (left, right)]
     target = ParityTarget(name, shapes[0], shapes[1])
     if left is None or right is None:
@@ -88,7 +88,7 @@ def _target(name: str, left: NDArray[Any] | None, right: NDArray[Any] | None, to
         # frames are rounded to 255 levels: values on the edge of one fall to either side
         step = 1.0 if left.dtype == np.uint8 else 0.0
         scale = float(np.abs(left.astype(np.float64)).max()) if left.size else 0.0
-        target.allowed = tolerance.relative + (step / scale if scale else 0.0)
+        target.allowed = tolerance + (step / scale if scale else 0.0)
         target.verdict = Verdict.PASS if between.relative <= target.allowed else Verdict.REGRESSION
     return target
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stages of a generation, in the order in which a divergence is looked into, and what each may come from."""
+"""The stages of a generation, and what a divergence that begins in one comes from as a rule."""
 
 from __future__ import annotations
 
@@ -13,33 +13,31 @@ class Stage:
 
     Attributes:
         name: The word for it.
-        order: In debugging: 1 is looked at first.
         look_at: What a divergence that begins here comes from, as a rule.
         component: Whether it is a component's own arithmetic, which is mended there and not in the pipeline.
     """
 
     name: str
-    order: int
     look_at: str
     component: bool = False
 
 
-WEIGHTS = Stage("weights", 1, "the checkpoint, its conversion and strict loading", component=True)
-ARGUMENTS = Stage("call arguments", 2, "arguments, presets and defaults of the call")
-SCHEDULE = Stage("timestep preparation", 3, "timesteps, sigmas, flow shift, number of steps, prediction type")
-GUIDANCE = Stage("guidance", 3, "the scale of guidance, which half it is applied to, further branches of guidance")
-STEP = Stage("scheduler step", 3, "the scheduler's class and its arithmetic")
-NOISE = Stage("initial noise", 4, "the seed, the generator's device, dtype, the order and the shape of what is drawn")
-TOKENS = Stage("tokens", 5, "prompt template, negative prompt, cleaning, truncation, padding, masks")
-TEXT = Stage("text encoding", 5, "the text encoder: its arithmetic, dtype and which layer is taken", component=True)
-CONDITIONING = Stage("conditioning", 5, "how embeddings are packed, projected, cut and masked")
-IMAGE = Stage("image encoding", 5, "image preprocessing, crop, dtype; the encoder", component=True)
-IMAGE_LATENT = Stage("image VAE encoding", 5, "image preprocessing, how the VAE samples, latent scaling")
-LATENT = Stage("latent preparation", 6, "packing, the first sigma, the extra frame, crops, first-frame latents")
-DENOISER = Stage("denoising", 7, "the denoiser: trace its modules, attention backend, dtype, autocast", component=True)
-LATENT_OUT = Stage("final latents", 6, "unpacking, per-channel mean and deviation, latent scaling, final slicing")
-DECODE = Stage("decoding", 6, "tiling and its overlap, dtype of the VAE, channel order; the decoder", component=True)
-OUTPUT = Stage("output", 6, "clamping, rounding, channel order, rate")
+WEIGHTS = Stage("weights", "the checkpoint, its conversion and strict loading", component=True)
+ARGUMENTS = Stage("call arguments", "arguments, presets and defaults of the call")
+SCHEDULE = Stage("timestep preparation", "timesteps, sigmas, flow shift, number of steps, prediction type")
+GUIDANCE = Stage("guidance", "the scale of guidance, which half it is applied to, further branches of guidance")
+STEP = Stage("scheduler step", "the scheduler's class and its arithmetic")
+NOISE = Stage("initial noise", "the seed, the generator's device, dtype, the order and the shape of what is drawn")
+TOKENS = Stage("tokens", "prompt template, negative prompt, cleaning, truncation, padding, masks")
+TEXT = Stage("text encoding", "the text encoder: its arithmetic, dtype and which layer is taken", component=True)
+CONDITIONING = Stage("conditioning", "how embeddings are packed, projected, cut and masked")
+IMAGE = Stage("image encoding", "image preprocessing, crop, dtype; the encoder", component=True)
+IMAGE_LATENT = Stage("image VAE encoding", "image preprocessing, how the VAE samples, latent scaling")
+LATENT = Stage("latent preparation", "packing, the first sigma, the extra frame, crops, first-frame latents")
+DENOISER = Stage("denoising", "the denoiser: trace its modules, attention backend, dtype, autocast", component=True)
+LATENT_OUT = Stage("final latents", "unpacking, per-channel mean and deviation, latent scaling, final slicing")
+DECODE = Stage("decoding", "tiling and its overlap, dtype of the VAE, channel order; the decoder", component=True)
+OUTPUT = Stage("output", "clamping, rounding, channel order, rate")
 
 _STAGES: tuple[tuple[str, Stage], ...] = (
     (r"\S+ weight ", WEIGHTS),

@@ -16,10 +16,10 @@ def test_where_a_path_stands(tmp_path: Path) -> None:
         tmp_path / "manifest.json",
         {
             "command": ["/usr/bin/fvhydra"],
-            "config": {"runtime": {"cache_dir": "/root/.cache"}},
+            "config": {"runtime": {"cache_dir": "/home/a/.cache"}},
             "artifacts": [{"path": "artifacts/a.mp4"}, {"path": "/abs/b.mp4"}],
             "inner": {"config": "/abs/c"},
-            "job": {"hub_cache": {"HF_HOME": "/root/hf"}, "spec": {"init_image": "/abs/d.png"}, "x": "/abs/e"},
+            "job": {"hub_cache": {"HF_HOME": "/home/a/hf"}, "spec": {"init_image": "/abs/d.png"}, "x": "/abs/e"},
             "cases": [{"environment_difference": [{"key": "engine.python", "reference": "/usr/bin/python3"}]}],
             "details": {"store": "/srv/store"},
         },

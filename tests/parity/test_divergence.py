@@ -12,12 +12,12 @@ from fvhydra.core.case import Case
 from fvhydra.core.progress import Silent
 from fvhydra.engines.base import Trace, TraceRequest
 from fvhydra.engines.diffusers import DiffusersEngine
-from fvhydra.parity.divergence import Tolerance, first_divergence
+from fvhydra.parity.divergence import first_divergence
 from fvhydra.testing import cases
 from tests.parity.faults import AUDIO, FAULTS, LTX, WAN, Fault, planted
 
 ALL = TraceRequest(modules=r"^transformer\.", weights=True)
-ROUNDING = Tolerance(relative=1e-5)
+ROUNDING = 1e-5
 
 
 def loaded(family: str, cache_dir: Path) -> DiffusersEngine:
@@ -69,6 +69,6 @@ def test_a_fault_is_found_where_it_is(fault: Fault, official: dict[str, Trace], 
 @pytest.mark.parametrize("family", [WAN, *(pytest.param(family, marks=pytest.mark.slow) for family in (LTX, AUDIO))])
 def test_equal_runs_do_not_diverge(family: str, official: dict[str, Trace], cache_dir: Path) -> None:
     again = loaded(family, cache_dir).trace(case_of(family), ALL, Silent())
-    found = first_divergence(official[family].rows, again.rows, Tolerance())
+    found = first_divergence(official[family].rows, again.rows, 0.0)
     assert (found.first, found.further, found.set_aside, found.worst) == (None, [], {}, None)
     assert found.equal == found.compared == len(official[family].rows)

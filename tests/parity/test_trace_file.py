@@ -11,7 +11,7 @@ import pytest
 
 from fvhydra.core.errors import UsageError
 from fvhydra.engines.base import GeneratedMedia, Trace, TracedTensor
-from fvhydra.parity.divergence import Tolerance, first_divergence
+from fvhydra.parity.divergence import first_divergence
 from fvhydra.parity.trace_file import read_trace, write_trace
 
 
@@ -24,7 +24,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     written = [row("a", None, 1.0), row("a.b", 0, 2.0), row("a.b", 1, 3.0)]
     write_trace(tmp_path / "t.jsonl", Trace(GeneratedMedia(), written))
     read = read_trace(tmp_path / "t.jsonl")
-    found = first_divergence(written, read, Tolerance())
+    found = first_divergence(written, read, 0.0)
     assert (found.first, found.equal, found.compared) == (None, 3, 3)
     assert [each.sample for each in read] == [None, None, None]
 

@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hooks around methods that are not called through ``forward``, as those of VAEs are."""
+"""Hooks around forward passes, and around methods that are not called through them, as those of VAEs."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
+
+
+@contextlib.contextmanager
+def around_forward(module: Any, before: Callable[..., None], after: Callable[..., None]) -> Iterator[None]:
+    """Call ``before(module, args, kwargs)`` and ``after(module, args, kwargs, result)`` around each forward pass."""
+    handles = [
+        module.register_forward_pre_hook(before, with_kwargs=True),
+        module.register_forward_hook(after, with_kwargs=True),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from fvhydra.engines.pipeline.hooks import hidden
+from fvhydra.engines.pipeline.hooks import around_forward, hidden
 
 NETWORKS = {"text_encoder": "text_encoder_time_s", "transformer": "dit_time_s", "unet": "dit_time_s"}
 """Prefix of a component's name to the time that its forward passes count for."""
@@ -95,15 +95,15 @@ Spans = list[tuple[str, Any, Any]]
 @contextlib.contextmanager
 def _timed_forward(module: torch.nn.Module, clock: Clock, key: str, spans: Spans) -> Iterator[None]:
     started: list[Any] = []
-    handles: list[Any] = [
-        module.register_forward_pre_hook(lambda *_: started.append(clock.mark())),
-        module.register_forward_hook(lambda *_: spans.append((key, started.pop(), clock.mark()))),
-    ]
-    try:
+
+    def before(*_: Any) -> None:
+        started.append(clock.mark())
+
+    def after(*_: Any) -> None:
+        spans.append((key, started.pop(), clock.mark()))
+
+    with around_forward(module, before, after):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextlib.contextmanager

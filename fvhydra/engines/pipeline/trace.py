@@ -8,7 +8,6 @@ and decodes; on request, outputs of the modules inside. The hooks change no valu
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import hashlib
 import inspect
@@ -23,7 +22,7 @@ import torch
 
 from fvhydra.core.errors import UsageError
 from fvhydra.engines.base import SAMPLE, TracedTensor, TraceRequest
-from fvhydra.engines.pipeline.hooks import hidden
+from fvhydra.engines.pipeline.hooks import around_forward, hidden
 from fvhydra.engines.pipeline.times import DECODERS
 
 DENOISERS = ("transformer", "unet")
@@ -37,8 +36,7 @@ class Tracer:
         self.rows: list[TracedTensor] = []
         self.matched = 0
         self._request = request
-        self._modules = _compiled("modules", request.modules)
-        self._keep = _compiled("keep", request.keep)
+        self._modules = _compiled(request.modules)
         self._seen: Counter[tuple[str, str, int | None]] = Counter()
         self._step: int | None = None
         self._ended = 0
@@ -68,8 +66,7 @@ class Tracer:
             return
         for path, found in _leaves(tensor, value):
             key = (module, path, self._step)
-            everything = self._keep is not None and self._keep.search(f"{module} {path}") is not None
-            self.rows.append(_row(key, self._seen[key], found.detach(), everything))
+            self.rows.append(_row(key, self._seen[key], found.detach()))
             self._seen[key] += 1
 
     def output(self, values: Any) -> None:
@@ -103,15 +100,8 @@ class Tracer:
         def after(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
             self.add(name, "out", result)
 
-        handles = [
-            module.register_forward_pre_hook(before, with_kwargs=True),
-            module.register_forward_hook(after, with_kwargs=True),
-        ]
-        try:
+        with around_forward(module, before, after):
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     @contextlib.contextmanager
     def _method(self, owner: Any, name: str, label: str) -> Iterator[None]:
@@ -204,11 +194,13 @@ class _Numbers:
         return name if number == 0 else f"{name}_copy{number}"
 
 
-def _compiled(key: str, pattern: str) -> re.Pattern[str] | None:
+def _compiled(pattern: str) -> re.Pattern[str] | None:
     try:
         return re.compile(pattern) if pattern else None
     except re.error as error:
-        raise UsageError(f"{pattern!r} is no regular expression ({error}), as {key} of a trace must be.") from error
+        raise UsageError(
+            f"{pattern!r} is no regular expression ({error})."
+        ) from error
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
@@ -229,13 +221,13 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
         yield name, torch.tensor(value, dtype=torch.float64)
 
 
-def _row(key: tuple[str, str, int | None], call: int, tensor: torch.Tensor, everything: bool) -> TracedTensor:
+def _row(key: tuple[str, str, int | None], call: int, tensor: torch.Tensor) -> TracedTensor:
     module, name, step = key
     flat = tensor.reshape(-1).contiguous()
     values = flat.float() if not flat.is_complex() else torch.view_as_real(flat).reshape(-1).float()
     sizes = values.abs()
     known = values.numel() > 0
-    if everything or values.numel() <= SAMPLE:
+    if values.numel() <= SAMPLE:
         sample = values
     else:
         sample = values[torch.linspace(0, values.numel() - 1, SAMPLE, dtype=torch.float64).long()]
@@ -252,5 +244,5 @@ def _row(key: tuple[str, str, int | None], call: int, tensor: torch.Tensor, ever
         sum=float(values.sum()) if known else None,
         max=float(sizes.max()) if known else None,
         sha256=hashlib.sha256(data).hexdigest(),
-        sample=copy.copy(sample.cpu().numpy()),
+        sample=sample.cpu().numpy().copy(),
     )
