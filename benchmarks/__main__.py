@@ -21,6 +21,7 @@ SCRIPTS = (
     "honesty.py",
     "perf_history.py",
     "status.py",
+    "parity.py",
 )
 
 folder = Path(__file__).parent
