@@ -36,6 +36,7 @@ from fvhydra.core.errors import (
 from fvhydra.stores import layout
 from fvhydra.stores.base import FileCopy, Store
 from fvhydra.stores.hub.http import httpx
+from fvhydra.stores.hub.session import asking
 from fvhydra.testing import cases
 from fvhydra.testing.store_writers import processes
 from tests.contracts.store_sites import hub_config, open_store
@@ -855,3 +856,14 @@ def test_a_full_disk_is_no_failure_of_the_hub(store: Store, tmp_path: Path, monk
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(UsageError, match="No space left on device"):
         store.fetch(["ref/a.pt"], tmp_path / "to")
+
+
+def test_a_client_is_not_closed_under_a_question_of_another_thread() -> None:
+    with asking(7.0, xet=False):
+        client = get_session()
+        assert client.timeout == httpx.Timeout(7.0)
+        with asking(9.0, xet=False):
+            assert get_session() is client and not client.is_closed
+    with asking(9.0, xet=False):
+        assert get_session().timeout == httpx.Timeout(9.0) and client.is_closed
+    close_session()

@@ -198,9 +198,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
     try:
         return re.compile(pattern) if pattern else None
     except re.error as error:
-        raise UsageError(
-            f"{pattern!r} is no regular expression ({error})."
-        ) from error
+        raise UsageError(f"{pattern!r} is no regular expression ({error}).") from error
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
