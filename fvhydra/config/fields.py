@@ -12,14 +12,16 @@ from pydantic import AfterValidator, BeforeValidator, Field
 MOST = 10**9
 """Where nothing else bounds a number: enough for anything, and far from where a system's counters and clocks end."""
 
-Positive = Annotated[int, Field(gt=0, le=MOST)]
-NonNegative = Annotated[int, Field(ge=0, le=MOST)]
+
+# strict: true is no 1
+Positive = Annotated[int, Field(strict=True, gt=0, le=MOST)]
+NonNegative = Annotated[int, Field(strict=True, ge=0, le=MOST)]
 PositiveFloat = Annotated[float, Field(gt=0, le=MOST, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
-Pixels = Annotated[int, Field(gt=0, le=16_384)]
-Gpus = Annotated[int, Field(gt=0, le=1_024)]
-Threads = Annotated[int, Field(ge=0, le=1_024)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Pixels = Annotated[int, Field(strict=True, gt=0, le=16_384)]
+Gpus = Annotated[int, Field(strict=True, gt=0, le=1_024)]
+Threads = Annotated[int, Field(strict=True, ge=0, le=1_024)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 

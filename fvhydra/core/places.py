@@ -140,6 +140,8 @@ class Place:
             from fvhydra.core.sftp import connect
 
             parts = urlsplit(self._given)
+            if not parts.hostname:
+                raise UsageError(f"from={self.address} names no host.", "Say it as from=sftp://user@host/path.")
             path = unquote(parts.path)
             home = path.startswith("/~/") or path == "/~"
             return connect(parts, self._access), path[3:] or "." if home else path

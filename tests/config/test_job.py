@@ -85,6 +85,8 @@ _JOB_KEYS = "name, clips, fps, height, width, init_image, guardrails"
         ),
         (_job({"seed": 1}), "clips[0].prompt is missing."),
         (_job({"prompt": " "}), "clips[0].prompt=' ': must have a text."),
+        (_job({"prompt": "x", "seed": True}), "clips[0].seed=True: must be a valid integer."),
+        (_job(fps=True), "fps=True: must be a valid integer."),
         (
             _job({"prompt": "\ud800"}),
             "must be text, and holds half of a surrogate pair, or bytes that are not UTF-8.",

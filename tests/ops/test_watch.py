@@ -193,6 +193,7 @@ def test_what_is_no_run_and_what_no_address(command: Cli, tmp_path: Path) -> Non
         ("nowhere", "no run folder is there or below"),
         ("gopher://host/x", "from=gopher://host/x cannot be opened"),
         ("nowhere://x", "cannot be opened"),
+        ("sftp:///runs", "names no host"),
     ):
         seen = command("op=watch", f"from={given}")
         assert seen.code == 2 and says in seen.err, seen.text
