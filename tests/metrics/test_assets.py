@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import close_session
 
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.catalogue import CLASSES, metric_class
@@ -16,7 +15,7 @@ from fvhydra.metrics.models.weights import AESTHETIC_HEAD, CLAP, I3D
 from fvhydra.metrics.planned import NoParams
 from fvhydra.metrics.spec import Asset, Spec
 from tests.metrics.running import skips
-from tests.servers.hub import HubServer
+from tests.servers.hub import HubServer, the_only_hub
 
 FILES = {
     "config.json": b"{}",
@@ -39,18 +38,11 @@ def model(revision: str | None = None, files: tuple[str, ...] = (), sha256: str 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
     """A Hub with one model, and an empty cache."""
-    for name in ("HF_TOKEN", "HF_API_KEY", "HUGGINGFACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    with HubServer() as server:
-        template = f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
-        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with the_only_hub(monkeypatch, tmp_path / "hub") as server:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_PROGRESS_BARS", True)
         repo = server.create("alice/net", private=False)
         repo.commit("main", {name: repo.put("blob", data) for name, data in FILES.items()}, "alice", "weights")
         yield server
-    close_session()
 
 
 @pytest.fixture

@@ -17,14 +17,13 @@ from typing import Any
 
 import pytest
 import yaml
-from huggingface_hub import close_session
 
 from fvhydra.core.errors import UsageError
 from fvhydra.metrics.models.weights import DINO_B16
 from fvhydra.ops.weights import RemoteFile, model_sources, pipeline_files
 from fvhydra.testing.command_line import Command, clean_environment
 from tests.conftest import Cli
-from tests.servers.hub import ALICE, BOB, HubServer
+from tests.servers.hub import ALICE, BOB, HubServer, the_only_hub
 from tests.servers.hub.git import Pointer
 
 WEIGHTS = random.Random(0).randbytes(3_000_000)
@@ -52,13 +51,7 @@ def _choice(folder: Path, name: str, **settings: Any) -> None:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
     """A Hub with one model, which ``model=net`` names, and an empty cache."""
-    for name in ("HF_TOKEN", "HF_API_KEY", "HUGGINGFACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    with HubServer() as server:
-        template = f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
-        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with the_only_hub(monkeypatch, tmp_path / "hub") as server:
         files = {
             "model_index.json": INDEX,
             "vae/config.json": b"{}",
@@ -69,7 +62,6 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
         _choice(tmp_path, "net", weights="alice/net", revision=_commit(server, "alice/net", files))
         server.requests.clear()
         yield server
-    close_session()
 
 
 def _prefetch(command: Cli, *words: str, **variables: str) -> Command:
