@@ -26,7 +26,7 @@ def site(tmp_path: Path, cache_dir: Path, slurm: Cluster) -> Iterator[Site]:
         yield site
 
 
-def test_six_jobs_share_four_gpus(site: Site) -> None:
+def test_six_jobs_share_four_gpus_and_are_watched(site: Site, cache_dir: Path) -> None:
     driver = site.start("gpu=l40s", "seed=0,1,2,3,4,5", WAIT, HF_TOKEN="hf_planted_secret")
     site.wait_for(lambda: len(site.diary()) == 4)
     assert sorted(site.states()) == ["PENDING"] * 2 + ["RUNNING"] * 4
