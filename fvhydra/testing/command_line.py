@@ -95,7 +95,8 @@ def _text(stream: IO[bytes]) -> str:
 
 
 def clean_environment(folder: Path, cache_dir: Path) -> dict[str, str]:
-    """The environment of a test's commands: nothing of the person's own store, tokens or colours."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("FVHYDRA", "HF_", "HUGGINGFACE"))}
+    """The environment of a test's commands: nothing of the person's own store, tokens, colours or CI."""
+    other = ("FVHYDRA", "HF_", "HUGGINGFACE")
+    kept = {key: value for key, value in os.environ.items() if key != "CI" and not key.startswith(other)}
     own = {"FVHYDRA_STORE": str(folder / "store"), "FVHYDRA_CACHE": str(cache_dir), "NO_COLOR": "1", "COLUMNS": "200"}
     return kept | own | {"HF_HOME": str(folder / "hf"), "PYTHONWARNINGS": "ignore"}
