@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import transformers.utils.logging as transformers_logging
@@ -21,9 +21,15 @@ from fvhydra.metrics.spec import Asset
 
 _LIBRARY = Lock()
 
+N = TypeVar("N", bound=torch.nn.Module)
 
-def state_dict(path: Path) -> dict[str, torch.Tensor]:
+
+def state_dict(path: Path, wrapper: str = "") -> dict[str, torch.Tensor]:
     """The tensors of a ``.safetensors`` file, or of a PyTorch file read without running what is pickled in it.
+
+    Args:
+        path: The file.
+        wrapper: The entry of the file that may hold them, beside what training needed; they may be bare as well.
 
     Raises:
         MediaError: It is none, is damaged, or holds anything else.
@@ -38,12 +44,49 @@ def state_dict(path: Path) -> dict[str, torch.Tensor]:
         except (SafetensorError, OSError, ValueError) as error:
             raise MediaError(f"{path} is no safetensors file ({error}).") from error
     loaded = read_tensors(path, "file of weights", most_bytes=WEIGHTS_BYTES, legacy=True)
+    if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
+        loaded = loaded[wrapper]
     if not isinstance(loaded, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) and has_values(value)
         for name, value in loaded.items()
     ):
         raise MediaError(f"{path} is no file of weights: it must hold tensors by their names.")
     return loaded
+
+
+def load_strictly(make: Callable[[], N], state: Mapping[str, torch.Tensor], path: Path) -> N:
+    """A network with the weights of a file in float32, which must have its names and shapes, and no others.
+
+    Args:
+        make: Makes the network; it may look at ``state`` for its sizes.
+        state: Tensors by name.
+        path: Where they are from, for the message.
+
+    Raises:
+        MediaError: They are not the weights of this network; says which differ.
+    """
+    try:
+        with torch.device("meta"):  # no values but the file's are needed
+            network = make()
+    except (KeyError, IndexError, RuntimeError, ValueError, ZeroDivisionError) as error:
+        raise MediaError(f"{path} has no weights of the expected network: {error} is lacking or odd.") from error
+    expected = {name: value.shape for name, value in network.state_dict().items()}
+    found = {name: value.shape for name, value in state.items()}
+    differing = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+    if differing:
+        name = differing[0]
+        raise MediaError(
+            f"{path} has no weights of a {type(network).__name__}: {len(differing)} of its tensors differ, such as "
+            f"{name}, which is {_shape(found.get(name))} and must be {_shape(expected.get(name))}."
+        )
+    # integers, as of counters, stay as they are
+    values = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    network.load_state_dict(values, assign=True)
+    return network.eval()
+
+
+def _shape(shape: torch.Size | None) -> str:
+    return "absent" if shape is None else str(list(shape))
 
 
 def pretrained(kind: Any, folder: Path, device: str, **options: Any) -> Any:

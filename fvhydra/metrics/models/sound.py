@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Front ends of audio networks: resampling, mel filter banks and spectrograms, in the precision of what they are given.
+
+They are what the networks were trained on, so every window, padding and rounding is part of a network's weights.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+_LOBES, _ROLLOFF = 6, 0.99
+
+
+def resample(samples: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
+    """Another rate, by a sinc under a Hann window of six lobes on each side, as torchaudio's default.
+
+    Args:
+        samples: float ``[..., N]`` at ``rate``.
+        rate: Samples a second.
+        new_rate: Samples a second of the result, ``[..., ceil(N * new_rate / rate)]``.
+    """
+    common = math.gcd(rate, new_rate)
+    old, new = rate // common, new_rate // common
+    if old == new:
+        return samples
+    kernel, reach = _sinc_kernel(old, new)
+    padded = F.pad(samples.reshape(-1, 1, samples.shape[-1]), (reach, reach + old))
+    phases = F.conv1d(padded, kernel.to(samples.device, samples.dtype)[:, None], stride=old)
+    length = -(-new * samples.shape[-1] // old)
+    return phases.transpose(1, 2).reshape(*samples.shape[:-1], -1)[..., :length]
+
+
+@lru_cache(maxsize=32)
+def _sinc_kernel(old: int, new: int) -> tuple[torch.Tensor, int]:
+    """float64 ``[new, taps]``, a filter for each phase, and how far it reaches to the left."""
+    band = _ROLLOFF * min(old, new)
+    reach = math.ceil(_LOBES * old / band)
+    taps = np.arange(-reach, reach + old) / old
+    time = np.clip((taps - np.arange(new)[:, None] / new) * band, -_LOBES, _LOBES)
+    window = np.cos(np.pi * time / _LOBES / 2) ** 2
+    return torch.from_numpy(np.sinc(time) * window * band / old), reach
+
+
+def power_spectrogram(samples: torch.Tensor, fft: int, window: torch.Tensor, hop: int) -> torch.Tensor:
+    """Squared magnitudes ``[..., fft / 2 + 1, frames]`` of ``[..., N]``; frames are centred, ends are mirrored.
+
+    The window, which may be shorter than the transform, is centred in it.
+    """
+    flat = samples.reshape(-1, samples.shape[-1])
+    transformed = torch.stft(flat, fft, hop, len(window), window.to(samples), center=True, return_complex=True)
+    power = torch.view_as_real(transformed).square().sum(-1)
+    return power.reshape(*samples.shape[:-1], *power.shape[1:])
+
+
+def kaldi_mel_bank(bins: int, fft: int, rate: int, low_hz: float, high_hz: float) -> torch.Tensor:
+    """Triangles on Kaldi's mel scale, ``1127 ln(1 + f / 700)``: float64 ``[bins, fft / 2 + 1]``.
+
+    They are straight in mel, not in Hz, and nothing is taken from the Nyquist frequency.
+    """
+    edges = np.linspace(_kaldi_mel(low_hz), _kaldi_mel(high_hz), bins + 2)
+    bank = _triangles(_kaldi_mel(np.arange(fft // 2) * (rate / fft)), edges)
+    return torch.from_numpy(np.pad(bank, ((0, 0), (0, 1))))
+
+
+def _kaldi_mel(hertz: float | NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.asarray(1127.0 * np.log1p(np.asarray(hertz) / 700.0))
+
+
+def _triangles(points: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each rises from an edge to the next and falls to the one after: ``[edges - 2, points]``."""
+    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rise, fall = (points - left) / (centre - left), (right - points) / (right - centre)
+    return np.maximum(0.0, np.minimum(rise, fall))
