@@ -36,6 +36,8 @@ CLASSES: dict[str, str] = {
     "physics_iq.spatiotemporal_iou": "fvhydra.metrics.physics_iq.measures.SpatiotemporalIou",
     "physics_iq.weighted_spatial_iou": "fvhydra.metrics.physics_iq.measures.WeightedSpatialIou",
     "vbench.aesthetic_quality": "fvhydra.metrics.vbench.aesthetic_quality.AestheticQuality",
+    "vbench.appearance_style": "fvhydra.metrics.vbench.appearance_style.AppearanceStyle",
+    "vbench.background_consistency": "fvhydra.metrics.vbench.background_consistency.BackgroundConsistency",
     "vbench.subject_consistency": "fvhydra.metrics.vbench.subject_consistency.SubjectConsistency",
     "vbench.temporal_flickering": "fvhydra.metrics.vbench.temporal_flickering.TemporalFlickering",
 }

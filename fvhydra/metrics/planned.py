@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass
 
-from fvhydra.metrics.models.weights import CLIP_B32
 from fvhydra.metrics.spec import Asset, Direction, Input, Spec
 
 
@@ -127,10 +126,6 @@ _SPECS = (
         direction="lower", unit="px", low=0.0,
     ),
     _planned(
-        "vbench.background_consistency", "Likeness of each frame to the one before and to the first (CLIP ViT-B/32)",
-        (_VIDEO,), CLIP_B32, **_SHARE, **_VBENCH,
-    ),
-    _planned(
         "vbench.motion_smoothness", "How well every other frame is foretold by its neighbours (AMT-S)", (_VIDEO,), _AMT,
         **_SHARE, **_VBENCH,
     ),
@@ -163,10 +158,6 @@ _SPECS = (
     _planned(
         "vbench.scene_avocado", "Whether a caption of the clip has the words of the scene (AVoCaDO)", (_VIDEO, _NAMED),
         _AVOCADO, **_SHARE,
-    ),
-    _planned(
-        "vbench.appearance_style", "Likeness of the frames and the named style (CLIP ViT-B/32)", (_VIDEO, _NAMED),
-        CLIP_B32, rule="mean of all frames", **_COSINE, **_VBENCH,
     ),
     _planned(
         "vbench.temporal_style", "Likeness of the clip and a prompt on how it moves (ViCLIP)", (_VIDEO, _PROMPT),

@@ -39,8 +39,9 @@ def same(found: Score, expected: Score, tolerance: float) -> None:
 
 def rows_of(metric: Metric, scores: Sequence[Score]) -> list[ScoreRow]:
     """Scores as the rows of an evaluation."""
+    spec = metric.spec
     return [
-        ScoreRow(str(number), metric.spec.id, metric.spec.version, "", "", "ok", item.value, outputs=item.outputs)
+        ScoreRow(str(number), spec.id, spec.version, "", "", "ok", item.value, outputs=item.outputs, frames=item.frames)
         for number, item in enumerate(scores)
     ]
 

@@ -95,7 +95,7 @@ class Stage:
                 state = made.update(state, score.contribution)
             return made.compute(state).value
         rows = [
-            ScoreRow(str(number), metric, 1, "", "", "ok", score.value, outputs=score.outputs)
+            ScoreRow(str(number), metric, 1, "", "", "ok", score.value, outputs=score.outputs, frames=score.frames)
             for number, score in enumerate(scores)
         ]
         finite = [row for row in rows if row.value != math.inf]  # the others are in no mean
@@ -180,6 +180,7 @@ def keys_of(take: Take, reference: Take, folder: Path) -> Iterator[tuple[str, An
             "focal_length": 100.0,
         },
     )
+    yield "auxiliary_info", {"appearance_style": "oil painting"}
     yield "audio_features", _file(folder, _features(take.audio), "npy")
     yield "reference_audio_features", _file(folder, _features(reference.audio), "npy")
     yield "judgements", [{"first": "candidate", "answer": "video_1"}, {"first": "baseline", "answer": "video_2"}]

@@ -78,9 +78,7 @@ class Fvd(FrechetMetric):
 
         extractor, asset = self.params.extractor, _ASSETS[self.params.extractor]
         path, device = self.assets.path(self.spec, asset.name), self.assets.device
-        self.encoder: VideoEncoder = self.assets.networks(
-            ("videos", extractor), lambda: getattr(videos, extractor)(path, device)
-        )
+        self.encoder: VideoEncoder = getattr(videos, extractor)(path, device, self.assets.networks)
         if self.params.parity == "upstream" and not self.encoder.takes(self.params.frames):
             raise Skipped(
                 "shape",

@@ -6,7 +6,7 @@ Rounding of sizes and offsets is part of the numbers: whole pixels are cut off, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -39,10 +39,20 @@ def resize_short(images: torch.Tensor, side: int, mode: Literal["bilinear", "bic
         side: Pixels.
         mode: How to interpolate.
     """
-    height, width = images.shape[-2:]
-    short = min(height, width)
-    size = (int(side * height / short), int(side * width / short))
+    size = short_size(images.shape[-2:], side)
     return F.interpolate(images, size=size, mode=mode, align_corners=False)
+
+
+def short_size(size: Sequence[int], side: int) -> tuple[int, int]:
+    """Height and width of a picture of ``size``, when its shorter side becomes ``side``.
+
+    Example:
+        >>> short_size((90, 150), 224)
+        (224, 373)
+    """
+    height, width = size
+    short = min(height, width)
+    return int(side * height / short), int(side * width / short)
 
 
 def center_crop(images: torch.Tensor, side: int) -> torch.Tensor:

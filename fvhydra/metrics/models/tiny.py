@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
 from transformers import (
     ClapAudioConfig,
@@ -24,6 +25,7 @@ from transformers import (
     CLIPConfig,
     CLIPImageProcessorPil,
     CLIPModel,
+    CLIPTokenizer,
     RobertaTokenizer,
     VideoMAEConfig,
     VideoMAEModel,
@@ -35,7 +37,7 @@ from fvhydra.core.files import explained
 from fvhydra.metrics.models.loading import quiet
 from fvhydra.metrics.models.lpips import CHANNELS, Lpips
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the weights."""
 
 M = TypeVar("M", bound=nn.Module)
@@ -80,12 +82,21 @@ def _lpips_heads(folder: Path) -> None:
 def _clip(patch: int, width: int) -> Callable[[Path], None]:
     def save(folder: Path) -> None:
         vision = {**_LAYERS, "patch_size": patch, "image_size": 224, "projection_dim": width}
-        text = {**_LAYERS, "vocab_size": 64, "projection_dim": width}
+        tokens = _bytes_of_text()
+        text = {**_LAYERS, "vocab_size": len(tokens), "projection_dim": width}
         config = CLIPConfig(vision_config=vision, text_config=text, projection_dim=width)
         _seeded(CLIPModel(config)).save_pretrained(folder)
         CLIPImageProcessorPil().save_pretrained(folder)
+        CLIPTokenizer(vocab=tokens, merges=[]).save_pretrained(folder)
 
     return save
+
+
+def _bytes_of_text() -> dict[str, int]:
+    """A vocabulary in CLIP's form without any merges: bytes, bytes that end a word, and the two ends of a text."""
+    alphabet = sorted(ByteLevel.alphabet())
+    tokens = [*alphabet, *(f"{letter}</w>" for letter in alphabet), "<|startoftext|>", "<|endoftext|>"]
+    return {token: index for index, token in enumerate(tokens)}
 
 
 def _aesthetic_head(folder: Path) -> None:

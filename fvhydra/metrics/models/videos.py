@@ -11,8 +11,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection, VideoMAEModel
+from transformers import CLIPImageProcessorPil, VideoMAEModel
 
+from fvhydra.metrics.base import Shared
+from fvhydra.metrics.models.clip import load_clip
 from fvhydra.metrics.models.images import IMAGENET, Frames, normalise, to_tensor
 from fvhydra.metrics.models.loading import pretrained, torchscript
 from fvhydra.metrics.models.weights import I3D
@@ -46,12 +48,12 @@ class VideoEncoder:
         return f"{self.fewest} frames" if self.fewest == self.most else f"{self.fewest} frames or more"
 
 
-def i3d(path: Path, device: str) -> VideoEncoder:
+def i3d(path: Path, device: str, networks: Shared) -> VideoEncoder:
     """The I3D of FVD (Carreira and Zisserman 2017, Kinetics-400), as StyleGAN-V published it: 400 logits.
 
     Frames are squeezed to 224x224 (bilinear, no antialiasing) whatever their shape.
     """
-    network = torchscript(path, I3D, device)
+    network = networks("i3d", lambda: torchscript(path, I3D, device))
 
     def preprocess(frames: Frames) -> torch.Tensor:
         return _squeezed(2 * to_tensor(frames) - 1)
@@ -65,9 +67,9 @@ def i3d(path: Path, device: str) -> VideoEncoder:
     return VideoEncoder(preprocess, encode, fewest=10)
 
 
-def clip(folder: Path, device: str) -> VideoEncoder:
+def clip(folder: Path, device: str, networks: Shared) -> VideoEncoder:
     """CLIP's projected features of each frame, not normalised, and their mean; frames through Pillow, as CLIP's own."""
-    tower = pretrained(CLIPVisionModelWithProjection, folder, device)
+    tower = networks("clip_b32", lambda: load_clip(folder, device))
     processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
 
     def preprocess(frames: Frames) -> torch.Tensor:
@@ -81,9 +83,9 @@ def clip(folder: Path, device: str) -> VideoEncoder:
     return VideoEncoder(preprocess, encode)
 
 
-def videomae(folder: Path, device: str) -> VideoEncoder:
+def videomae(folder: Path, device: str, networks: Shared) -> VideoEncoder:
     """VideoMAE (Tong et al. 2022): the mean over its tokens. It takes as many frames as it was trained on: 16."""
-    model = pretrained(VideoMAEModel, folder, device)
+    model = networks("videomae_base", lambda: pretrained(VideoMAEModel, folder, device))
 
     def preprocess(frames: Frames) -> torch.Tensor:
         return normalise(_squeezed(to_tensor(frames)), IMAGENET)

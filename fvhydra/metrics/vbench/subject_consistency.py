@@ -3,51 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, cast
-
 import numpy as np
 from numpy.typing import NDArray
-from pydantic.dataclasses import dataclass
 
-from fvhydra.config.fields import doc, one_of
-from fvhydra.metrics.base import Chunk, Metric, Reading, SampleVideos, Skipped
-from fvhydra.metrics.functional.parity import Parity
-from fvhydra.metrics.functional.vbench import temporal
 from fvhydra.metrics.models.weights import DINO_B16
-from fvhydra.metrics.sample import Sample
-from fvhydra.metrics.series import SeriesReading, Values
-from fvhydra.metrics.spec import Input, Output, Spec
+from fvhydra.metrics.spec import Spec
+from fvhydra.metrics.vbench.consistency import DESCRIBED, Consistency
 
 
-@dataclass
-class SubjectConsistencyParams:
-    """What a clip of one frame scores."""
-
-    parity: Annotated[str, one_of("upstream", "peer")] = doc(
-        "upstream: a clip of one frame is skipped; peer: it scores 1, as with FastVideo", "upstream"
-    )
-
-
-class SubjectConsistency(Metric):
-    """See :func:`fvhydra.metrics.functional.vbench.temporal.consistency_terms`, of DINO's features."""
+class SubjectConsistency(Consistency):
+    """See :class:`Consistency`, of DINO's features."""
 
     spec = Spec(
         id="vbench.subject_consistency",
-        version=1,
         title="Likeness of each frame to the one before and to the first (DINO ViT-B/16), mean over the frames",
-        kind="sample",
-        direction="higher",
-        unit="1",
-        low=0.0,
-        high=1.0,
-        inputs=(Input("video", "video"),),
-        outputs=(Output("per_pair", direction="higher", per="pair"),),
-        params=SubjectConsistencyParams,
         assets=(DINO_B16,),
         source="VBench (Huang et al. 2024); Caron et al. 2021",
-        comparable_to=("vbench",),
-        sees=("cut to another",),
+        **DESCRIBED,
     )
 
     def setup(self) -> None:
@@ -56,33 +28,7 @@ class SubjectConsistency(Metric):
         folder = self.assets.path(self.spec, DINO_B16.name)
         self._network = self.assets.networks("dino_b16", lambda: dino.load_dino(folder, self.assets.device))
 
-    def begin(self, sample: Sample, clip: SampleVideos) -> Reading:
-        return SeriesReading(_Terms(self._features), "per_pair", self._finish)
-
-    def _features(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def features(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         from fvhydra.metrics.models import dino
 
         return dino.features(self._network, frames, self.assets.memory_mb)
-
-    def _finish(self, terms: Values) -> float:
-        if not len(terms) and self.params.parity == "upstream":
-            raise Skipped("too_short", "one frame has nothing to be like; it takes two")
-        return temporal.consistency(terms.astype(np.float64), cast(Parity, self.params.parity))
-
-
-class _Terms:
-    """Similarity of each frame of a chunk to the frame before it and to the first frame of the clip."""
-
-    def __init__(self, features: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> None:
-        self._features = features
-        self._ends: NDArray[np.float32] | None = None
-
-    def __call__(self, chunk: Chunk) -> NDArray[np.float64]:
-        features = self._features(chunk.tracks["video"])
-        if self._ends is None:
-            terms = temporal.consistency_terms(features)
-            self._ends = features[[0, -1]]
-        else:
-            terms = temporal.consistency_terms(np.concatenate([self._ends, features]))[1:]
-            self._ends[1] = features[-1]
-        return terms

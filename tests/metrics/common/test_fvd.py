@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fvhydra.metrics.assets import HubAssets
-from fvhydra.metrics.base import SampleVideos, Score, Shared, Track
+from fvhydra.metrics.base import SampleVideos, Score, Track
 from fvhydra.metrics.common.fvd import Fvd
+from fvhydra.metrics.models import videos
 from fvhydra.metrics.models.images import to_tensor
 from fvhydra.metrics.models.videos import VideoEncoder
 from fvhydra.metrics.sample import Sample
@@ -61,12 +62,11 @@ REFERENCE = [noise(seed) for seed in range(200, 208)]
 
 
 @pytest.fixture
-def recorded(tmp_path: Path) -> Fvd:
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fvd:
     """With what stood for the network when the values were recorded: the mean of each colour."""
-    networks = Shared()
     encoder = VideoEncoder(to_tensor, lambda clip: clip.double().mean((0, 2, 3)).float().numpy())
-    networks(("videos", "i3d"), lambda: encoder)
-    return made(HubAssets("cpu", tmp_path / "cache", tiny=True, networks=networks), parity="peer")
+    monkeypatch.setattr(videos, "i3d", lambda path, device, networks: encoder)
+    return made(HubAssets("cpu", tmp_path / "cache", tiny=True), parity="peer")
 
 
 def compute(metric: Fvd, scores: list[Score]) -> Score:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from transformers import CLIPModel, ViTModel
 
 from fvhydra.core.errors import MediaError
 from fvhydra.metrics.assets import HubAssets
-from fvhydra.metrics.base import Skipped
-from fvhydra.metrics.models import clap, clip, dino, loading, lpips, videos, weights
+from fvhydra.metrics.base import Shared, Skipped
+from fvhydra.metrics.models import clap, clip, dino, images, loading, lpips, videos, weights
 from fvhydra.metrics.models.images import IMAGENET, normalise, to_tensor
 from fvhydra.metrics.models.tiny import build_network
 from tests.metrics.golden import load, recipes
@@ -124,6 +125,29 @@ def test_clip_is_all_of_clips_image_features(assets: HubAssets, name: str) -> No
     assert found == pytest.approx(expected.numpy(), abs=1e-5)
 
 
+def test_clips_words_are_all_of_clips_text_features(assets: HubAssets) -> None:
+    folder = tiny("clip_b32", assets)
+    whole, text = loading.pretrained(CLIPModel, folder, "cpu"), clip.load_text(folder, "cpu")
+    with torch.inference_mode():
+        ids = text.tokenizer("oil painting", return_tensors="pt")["input_ids"]
+        expected = whole.get_text_features(input_ids=ids).pooler_output[0]
+    assert clip.text_features(text, "oil painting") == pytest.approx(expected.numpy(), abs=1e-6)
+    long = "word " * 100
+    assert clip.text_features(text, long) == pytest.approx(clip.text_features(text, long[:-5]), abs=0)
+
+
+@pytest.mark.parametrize("size", [(90, 151), (151, 97)])
+def test_pictures_for_clip_are_scaled_by_pillow_and_cut_as_torchvision_does(size: tuple[int, int]) -> None:
+    frames = textured(2, *size)
+    found = clip.preprocess_pictures(frames) * torch.tensor(images.CLIP[1])[:, None, None]
+    found += torch.tensor(images.CLIP[0])[:, None, None]
+    height, width = images.short_size(size, 224)
+    picture = Image.fromarray(frames[1]).resize((width, height), Image.Resampling.BICUBIC)
+    top, left = round((height - 224) / 2), round((width - 224) / 2)
+    cut = np.asarray(picture.crop((left, top, left + 224, top + 224)))
+    assert (found[1].permute(1, 2, 0) * 255).round().numpy() == pytest.approx(cut, abs=0)
+
+
 @pytest.mark.parametrize("name", ["clip_l14", "dino_b16"])
 def test_batches_do_not_change_features(assets: HubAssets, name: str) -> None:
     module = {"clip_l14": clip, "dino_b16": dino}[name]
@@ -168,14 +192,14 @@ EXTRACTORS = load("fvd_extractors")
 @pytest.mark.parametrize("name", EXTRACTORS["i3d"])
 def test_i3d_is_shown_what_was_recorded(assets: HubAssets, name: str) -> None:
     case = EXTRACTORS["i3d"][name]
-    pictures = videos.i3d(tiny("i3d", assets), "cpu").preprocess(recipes.clip(recipes.build(case["video"])))
+    pictures = videos.i3d(tiny("i3d", assets), "cpu", Shared()).preprocess(recipes.clip(recipes.build(case["video"])))
     assert_captured(pictures, case["captured_BCTHW"])
     # what stood for the network: the mean of each colour
     assert pictures.double().mean((0, 2, 3)).tolist() == pytest.approx(case["features"][0], abs=1e-6)
 
 
 def test_i3d_is_called_as_stylegan_v_calls_it(assets: HubAssets) -> None:
-    encoder = videos.i3d(tiny("i3d", assets), "cpu")
+    encoder = videos.i3d(tiny("i3d", assets), "cpu", Shared())
     network = loading.torchscript(tiny("i3d", assets), weights.I3D, "cpu")
     clip = textured(12, 40, 60)
     batch = encoder.preprocess(clip).permute(1, 0, 2, 3)[None]
@@ -186,7 +210,7 @@ def test_i3d_is_called_as_stylegan_v_calls_it(assets: HubAssets) -> None:
 
 
 def test_videomae_takes_as_many_frames_as_it_knows(assets: HubAssets) -> None:
-    encoder = videos.videomae(tiny("videomae_base", assets), "cpu")
+    encoder = videos.videomae(tiny("videomae_base", assets), "cpu", Shared())
     assert (encoder.fewest, encoder.most) == (16, 16)
     pictures = encoder.preprocess(textured(16, 40, 60))
     squeezed = F.interpolate(to_tensor(textured(16, 40, 60)), (224, 224), mode="bilinear", align_corners=False)
@@ -195,7 +219,7 @@ def test_videomae_takes_as_many_frames_as_it_knows(assets: HubAssets) -> None:
 
 
 def test_clips_features_of_a_clip_are_the_mean_of_its_frames(assets: HubAssets) -> None:
-    encoder = videos.clip(tiny("clip_b32", assets), "cpu")
+    encoder = videos.clip(tiny("clip_b32", assets), "cpu", Shared())
     alone = [encoder.encode(encoder.preprocess(frame[None])) for frame in CLIP]
     assert encoder.encode(encoder.preprocess(CLIP)) == pytest.approx(np.mean(alone, 0), abs=1e-5)
 

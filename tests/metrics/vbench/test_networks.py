@@ -11,15 +11,19 @@ import numpy as np
 import pytest
 import torch
 
+from fvhydra.core.scores import ScoreRow
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Metric, Shared
+from fvhydra.metrics.common.fvd import Fvd
 from fvhydra.metrics.functional.vbench import temporal
 from fvhydra.metrics.models import clip, dino, loading
 from fvhydra.metrics.vbench.aesthetic_quality import AestheticQuality
+from fvhydra.metrics.vbench.appearance_style import AppearanceStyle
+from fvhydra.metrics.vbench.background_consistency import BackgroundConsistency
 from fvhydra.metrics.vbench.subject_consistency import SubjectConsistency
 from tests.metrics.golden import load, recipes
 from tests.metrics.golden.captured import probe
-from tests.metrics.running import score, skips
+from tests.metrics.running import run, score, skips
 from tests.similarity.conftest import textured
 
 CONSISTENCY, CLIP = load("consistency"), load("clip_metrics")
@@ -42,6 +46,10 @@ def made(kind: type[Metric], assets: HubAssets, **params: str) -> Any:
     metric = kind(kind.spec.params(**params), assets)
     metric.setup()
     return metric
+
+
+def row(value: float, frames: int) -> ScoreRow:
+    return ScoreRow("a", "a", 1, "", "", "ok", value, frames=frames)
 
 
 def with_network(assets: HubAssets, name: str, network: Probe, **overrides: Path) -> HubAssets:
@@ -73,6 +81,69 @@ def test_recorded_subject_consistency(case: dict[str, Any], chunk: int, assets: 
     assert found.value == pytest.approx(expected["score"], abs=CONSISTENCY["tolerance"])
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 50])
+@pytest.mark.parametrize("case", CONSISTENCY["cases"], ids=lambda case: case["name"])
+def test_recorded_background_consistency(case: dict[str, Any], chunk: int, assets: HubAssets) -> None:
+    expected = case["background"]
+    probed = with_network(assets, "clip_b32", Probe(expected["probe_seed"], expected["D"]))
+    video = recipes.clip(recipes.checked(case["video"], case["sha"]))
+    found = score(made(BackgroundConsistency, probed), video=video, chunk=chunk)
+    assert found.value == pytest.approx(expected["score"], abs=CONSISTENCY["tolerance"])
+
+
+@pytest.mark.parametrize("chunk", [2, 50])
+@pytest.mark.parametrize("case", CLIP["cases"], ids=lambda case: case["name"])
+def test_recorded_appearance_style(
+    case: dict[str, Any], chunk: int, assets: HubAssets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = np.random.RandomState(406).randn(1, 16).astype(np.float32)[0]
+    monkeypatch.setattr(clip, "text_features", lambda tower, text: words)
+    metric = made(AppearanceStyle, with_network(assets, "clip_b32", Probe(405, 16)), parity="peer")
+    video = recipes.clip(recipes.checked(case["video"], case["sha"]))
+    found, expected = score(metric, {"text_prompt": "a"}, video=video, chunk=chunk), case["appearance_style"]
+    assert found.value == pytest.approx(expected["score"], abs=CLIP["tolerance"])
+    assert found.series["per_frame"] == pytest.approx(expected["details"]["per_frame"], abs=CLIP["tolerance"])
+
+
+def test_appearance_style_compares_with_the_style_alone(assets: HubAssets) -> None:
+    video, metric = textured(3, 60, 90), made(AppearanceStyle, assets)
+    folder = assets.path(metric.spec, "clip_b32")
+    pictures = clip.features(clip.load_clip(folder, "cpu"), video, 512, clip.preprocess_pictures)
+    words = clip.text_features(clip.load_text(folder, "cpu"), "oil painting")
+    cosines = pictures @ words / np.linalg.norm(pictures, axis=1) / np.linalg.norm(words)
+    told = {"auxiliary_info": {"appearance_style": " oil painting"}, "text_prompt": "A cat, oil painting"}
+    found = score(metric, told, video=video)
+    assert found.series["per_frame"] == pytest.approx(cosines, abs=1e-5)
+    assert score(made(AppearanceStyle, assets, parity="peer"), told, video=video).value != pytest.approx(found.value)
+    for told in ({}, {"auxiliary_info": {"color": "red"}}, {"auxiliary_info": "oil"}, {"text_prompt": "A cat"}):
+        with skips("missing_input", "auxiliary_info.appearance_style"):
+            score(metric, told, video=video)
+    with skips("missing_input", "text_prompt"):
+        score(made(AppearanceStyle, assets, parity="peer"), {"text_prompt": ""}, video=video)
+
+
+def test_appearance_style_over_all_samples_is_the_mean_of_all_frames(assets: HubAssets) -> None:
+    rows = [row(value, frames) for value, frames in ((0.1, 1), (0.4, 2))]
+    metric, peer = made(AppearanceStyle, assets), made(AppearanceStyle, assets, parity="peer")
+    assert metric.corpus(rows).value == pytest.approx(0.3)
+    assert peer.corpus(rows).value == pytest.approx(0.25)
+    assert (metric.comparable_to, peer.comparable_to) == (("vbench",), ())
+
+
+def test_a_network_that_several_metrics_need_is_loaded_once(assets: HubAssets, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = [], loading.pretrained
+
+    def counted(kind: type, *rest: Any, **options: Any) -> Any:
+        loaded.append(kind.__name__)
+        return load(kind, *rest, **options)
+
+    monkeypatch.setattr(clip, "pretrained", counted)
+    fresh = HubAssets("cpu", assets.cache_dir, tiny=True)
+    metrics = [made(BackgroundConsistency, fresh), made(AppearanceStyle, fresh), made(Fvd, fresh, extractor="clip")]
+    assert loaded == ["CLIPVisionModelWithProjection", "CLIPTextModelWithProjection"]
+    run(metrics[:2], {"auxiliary_info": {"appearance_style": "oil"}}, video=textured(3, 60, 90))
+
+
 @pytest.mark.parametrize("chunk", [1, 4])
 def test_aesthetic_quality_of_tiny_weights_in_chunks(assets: HubAssets, chunk: int) -> None:
     video, metric = textured(6, 60, 90), made(AestheticQuality, assets)
@@ -95,8 +166,9 @@ def test_subject_consistency_of_tiny_weights_in_chunks(assets: HubAssets, chunk:
     assert found.value == pytest.approx(terms.mean(), abs=1e-5)
 
 
-def test_a_subject_that_stays_is_ideal_and_one_that_changes_is_not(assets: HubAssets) -> None:
-    metric, still = made(SubjectConsistency, assets), textured(1, 60, 90).repeat(4, 0)
+@pytest.mark.parametrize("kind", [SubjectConsistency, BackgroundConsistency])
+def test_what_stays_is_ideal_and_what_changes_is_not(kind: type[Metric], assets: HubAssets) -> None:
+    metric, still = made(kind, assets), textured(1, 60, 90).repeat(4, 0)
     changed = still.copy()
     changed[2:] = textured(1, 60, 90, seed=3)
     assert score(metric, video=still).value == pytest.approx(1, abs=1e-6)
