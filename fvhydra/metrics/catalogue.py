@@ -19,6 +19,8 @@ from fvhydra.metrics.spec import Spec
 CLASSES: dict[str, str] = {
     "audio.clap_score": "fvhydra.metrics.audio.clap_score.ClapScore",
     "audio.frechet_distance": "fvhydra.metrics.audio.frechet_distance.FrechetDistance",
+    "audio.frechet_distance_clap": "fvhydra.metrics.audio.frechet_distance.ClapFrechetDistance",
+    "audio.kl_divergence": "fvhydra.metrics.audio.kl_divergence.KlDivergence",
     "audio.wer": "fvhydra.metrics.audio.wer.WordErrorRate",
     "common.fvd": "fvhydra.metrics.common.fvd.Fvd",
     "common.lpips": "fvhydra.metrics.common.lpips.Lpips",

@@ -16,15 +16,9 @@ class NoParams:
 
 
 _VIDEO, _REFERENCE = Input("video", "video"), Input("reference", "video")
-_AUDIO, _REFERENCE_AUDIO = Input("audio", "audio"), Input("reference_audio", "audio")
+_AUDIO = Input("audio", "audio")
 _PROMPT, _NAMED = Input("text_prompt", "text"), Input("auxiliary_info", "data")
 
-_PASST = Asset(
-    name="passt",
-    repo="https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/passt-s-f128-p16-s10-ap.476-swa.pt",
-    megabytes=None,
-    licence="Apache-2.0 (code; not stated for the weights)",
-)
 _SYNCHFORMER = Asset(
     name="synchformer",
     repo="https://github.com/hkchengrex/MMAudio/releases/download/v0.1/synchformer_state_dict.pth",
@@ -94,15 +88,6 @@ _SPECS = (
     _planned(
         "audio.audiobox_aesthetics", "Production quality of the sound, about 1 to 10", (_AUDIO,), _AUDIOBOX,
         source="Tjandra et al. 2025",
-    ),
-    _planned(
-        "audio.kl_divergence", "Divergence of the sound's classes from the reference's (PaSST)",
-        (_AUDIO, _REFERENCE_AUDIO), _PASST, direction="lower", low=0.0, source="av-benchmark; Koutini et al. 2022",
-    ),
-    _planned(
-        "audio.frechet_distance_passt", "Fréchet audio distance of PaSST's features",
-        (_AUDIO, Input("reference_audio", "audio", required=False)), _PASST,
-        direction="lower", low=0.0, kind="set", source="av-benchmark; Koutini et al. 2022",
     ),
     _planned(
         "audio.wer_whisper", "Errors of what Whisper hears, per word of what should be said",

@@ -1,28 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a recording as FastVideo's evaluation prepares it for audio networks: mono, resampled, peak-normalised."""
+"""Reading a recording as the evaluations prepare it for audio networks."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fvhydra.core.errors import MediaError
 from fvhydra.metrics.base import Skipped
 from fvhydra.metrics.functional.audio.windows import Samples, normalise_peak
 
+if TYPE_CHECKING:
+    from fvhydra.media.audio import Recording
+
 
 def load_recording(path: Path, rate: int) -> Samples:
-    """One channel at ``rate``, its peak at -1 dBFS: float32 ``[N]``.
+    """As FastVideo: the mean of the channels at ``rate`` by soxr, its peak at -1 dBFS: float32 ``[N]``.
 
     Raises:
-        Skipped: ``unreadable``: no sound in it, or damaged. ``nonfinite``: silence, which cannot be scaled.
+        Skipped: ``unreadable``: no sound in it, or damaged. ``nonfinite``: silence, which cannot be scaled, or samples
+            that are no numbers.
     """
-    from fvhydra.media.audio import read_audio
-
-    try:
-        samples = read_audio(path).mono(rate)
-    except MediaError as error:
-        raise Skipped("unreadable", error.message) from error
+    samples = _read(path).mono(rate)
     try:
         return normalise_peak(samples)
     except ValueError as error:
         raise Skipped("nonfinite", f"{path.name}: {error}") from error
+
+
+def load_centred(path: Path, rate: int) -> Samples:
+    """As av-benchmark: the mean of the channels less its own mean, at ``rate`` by torchaudio's sinc: float32 ``[N]``.
+
+    Raises:
+        Skipped: As :func:`load_recording`.
+    """
+    import torch
+
+    from fvhydra.metrics.models.sound import resample
+
+    found = _read(path)
+    mixed = found.samples.mean(axis=0)
+    return resample(torch.from_numpy(mixed - mixed.mean()), found.rate, rate).numpy()
+
+
+def _read(path: Path) -> Recording:
+    from fvhydra.media.audio import read_audio
+
+    try:
+        found = read_audio(path)
+    except MediaError as error:
+        raise Skipped("unreadable", error.message) from error
+    if not np.isfinite(found.samples).all():
+        raise Skipped("nonfinite", f"{path.name} holds samples that are no finite numbers")
+    if not found.samples.any():
+        raise Skipped("nonfinite", f"{path.name}: silence cannot be judged")
+    return found

@@ -61,6 +61,7 @@ class Passt(nn.Module):
 
     def __init__(self, size: Size = Size()) -> None:
         super().__init__()
+        self.classes = size.classes
         rows = (_MELS - _PATCH) // _STRIDE + 1
         self.cls_token = nn.Parameter(torch.zeros(1, 1, size.width))
         self.dist_token = nn.Parameter(torch.zeros(1, 1, size.width))

@@ -36,6 +36,7 @@ from transformers import (
 from fvhydra.core.files import explained
 from fvhydra.metrics.models.loading import quiet
 from fvhydra.metrics.models.lpips import CHANNELS, Lpips
+from fvhydra.metrics.models.passt import Passt, Size
 
 VERSION = 2
 """Raised with every change of the weights."""
@@ -145,6 +146,10 @@ def _clap(folder: Path) -> None:
     RobertaTokenizer(vocab=vocabulary, merges=[], model_max_length=128).save_pretrained(folder)
 
 
+def _passt(folder: Path) -> None:
+    torch.save(_seeded(Passt(Size(width=64, depth=2, heads=1))).state_dict(), folder / _FILE)
+
+
 def _seeded(module: M) -> M:
     """Replace the weights that the library initialised by seeded ones that keep every layer active."""
     generator = torch.Generator().manual_seed(0)
@@ -169,6 +174,7 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "videomae_base": _videomae,
     "i3d": _i3d,
     "clap": _clap,
+    "passt": _passt,
 }
 """Name of the asset to what writes its files into a folder."""
 

@@ -79,3 +79,10 @@ CLAP = Asset(
     revision="cca9e288ab447cee67d9ada1f85ddb46500f1401",
     packages=("torch", "transformers", "soxr"),
 )
+PASST = Asset(
+    name="passt",
+    repo="https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/passt-s-f128-p16-s10-ap.476-swa.pt",
+    megabytes=345,
+    licence="Apache-2.0 (code; not stated for the weights)",
+    packages=("torch", "transformers", "soxr"),
+)

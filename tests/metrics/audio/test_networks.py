@@ -14,7 +14,7 @@ from fvhydra.media import video
 from fvhydra.media.audio import read_audio, write_wav
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.audio.clap_score import ClapScore
-from fvhydra.metrics.audio.frechet_distance import FrechetDistance
+from fvhydra.metrics.audio.frechet_distance import ClapFrechetDistance, FrechetDistance
 from fvhydra.metrics.base import Metric, SampleVideos, Score, Skip
 from fvhydra.metrics.functional.audio.windows import normalise_peak
 from fvhydra.metrics.functional.frechet import FeatureSet, frechet_distance
@@ -82,7 +82,7 @@ def test_the_sound_of_a_clip(assets: HubAssets, tmp_path: Path) -> None:
     assert found == pytest.approx(expected, abs=0.02)  # AAC
 
 
-@pytest.mark.parametrize("kind", [ClapScore, FrechetDistance])
+@pytest.mark.parametrize("kind", [ClapScore, ClapFrechetDistance])
 def test_what_has_no_sound_skips(assets: HubAssets, tmp_path: Path, kind: type[Metric]) -> None:
     metric = made(kind, assets)
     video.encode(tmp_path / "mute.mp4", textured(3, 32, 48), 24)
@@ -90,7 +90,7 @@ def test_what_has_no_sound_skips(assets: HubAssets, tmp_path: Path, kind: type[M
     (tmp_path / "text.wav").write_text("no sound")
     for name, code, reason in (
         ("mute.mp4", "unreadable", "has no sound"),
-        ("silence.wav", "nonfinite", "silence has no peak"),
+        ("silence.wav", "nonfinite", "silence cannot be judged"),
         ("text.wav", "unreadable", "cannot be decoded as sound"),
         ("gone.wav", "unreadable", "There is no recording"),
     ):
@@ -104,7 +104,7 @@ def test_clap_score_needs_a_text(assets: HubAssets, bell: Path) -> None:
 
 
 def test_distance_of_sounds(no_features: HubAssets, tmp_path: Path) -> None:
-    metric, rows = made(FrechetDistance, no_features), {"generated": [], "reference": []}
+    metric, rows = made(ClapFrechetDistance, no_features), {"generated": [], "reference": []}
     model = clap.load_clap(no_features.path(metric.spec, "clap"), "cpu")
     state = metric.empty()
     for index in range(3):
@@ -126,8 +126,8 @@ def test_distance_of_sounds(no_features: HubAssets, tmp_path: Path) -> None:
 
 
 def test_sounds_are_embedded_once(no_features: HubAssets, bell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = show(made(FrechetDistance, no_features), audio=bell).contribution["generated"]
-    metric = made(FrechetDistance, no_features)
+    first = show(made(ClapFrechetDistance, no_features), audio=bell).contribution["generated"]
+    metric = made(ClapFrechetDistance, no_features)
     monkeypatch.setattr(metric, "_clap", None)
     assert np.array_equal(show(metric, role="reference", audio=bell).contribution["reference"], first)
 
@@ -167,5 +167,5 @@ def test_weights_that_are_not_loaded_decide_nothing(no_features: HubAssets) -> N
 
     kind = FrechetDistance.spec.params
     before = load_metric(FrechetDistance(kind(extractor="given"), no_features)).digest
-    of_clap = load_metric(FrechetDistance(kind(), no_features)).digest
-    assert load_metric(FrechetDistance(kind(extractor="given"), no_features)).digest == before != of_clap
+    of_passt = load_metric(FrechetDistance(kind(), no_features)).digest
+    assert load_metric(FrechetDistance(kind(extractor="given"), no_features)).digest == before != of_passt

@@ -69,5 +69,19 @@ def fad_window(samples: Samples) -> Samples:
     return _filled(samples[:_WINDOW])
 
 
+def benchmark_window(samples: Samples, seconds: float = 8.0) -> Samples:
+    """The first seconds, padded with zeros to 10, as av-benchmark takes them for both metrics.
+
+    Args:
+        samples: float32 ``[N]`` at 32 kHz, less their mean.
+        seconds: How much is heard, at most 10.
+
+    Example:
+        >>> len(benchmark_window(np.ones(9 * PASST_RATE_HZ, np.float32)).nonzero()[0]) // PASST_RATE_HZ
+        8
+    """
+    return _filled(samples[: min(round(seconds * PASST_RATE_HZ), _WINDOW)])
+
+
 def _filled(window: Samples) -> Samples:
     return np.pad(window, (0, _WINDOW - len(window)))
