@@ -72,6 +72,43 @@ class ParityDifference:
 
 
 @dataclass
+class ParityStage:
+    """A stage of the generation at both sides.
+
+    Attributes:
+        name: The word for it.
+        official: Tensors that the official side traced in it.
+        candidate: Those that the candidate did.
+        equal: How many have the same bytes.
+        beyond: How many differ by more than they may.
+        relative: The largest difference, as a share of that tensor's largest absolute value; None where none is known.
+    """
+
+    name: str
+    official: int = 0
+    candidate: int = 0
+    equal: int = 0
+    beyond: int = 0
+    relative: float | None = None
+
+
+@dataclass
+class ParitySeries:
+    """A tensor of the denoising loop from step to step.
+
+    Attributes:
+        module: Where.
+        tensor: Which of what it takes and gives.
+        relative: Its difference at each step, as a share of its largest absolute value: 0 for the same bytes, the
+            largest of several calls, None where there is no number.
+    """
+
+    module: str
+    tensor: str
+    relative: list[float | None] = field(default_factory=list)
+
+
+@dataclass
 class ParityArgument:
     """An argument of the call, or another thing that decides the output, at both sides."""
 
@@ -97,6 +134,12 @@ class ParityCase:
         beyond: How many differ by more than they may.
         further: The first of those, in the order of execution.
         set_aside: Components that both sides call a different number of times, and how often: they cannot be paired.
+        stages: Each stage at both sides, in the order of execution.
+        over_steps: Each tensor of the denoising loop, step by step; those of modules inside come last.
+        frames: Mean absolute difference of each frame, in levels of 255; empty where there are no two clips of one
+            size.
+        outputs: What each side generated, by its name: a file of the run folder.
+        maps: Of each output, ``.npy``, float32 ``[T, H, W]``: where it differs, averaged over the channels.
         arguments: Those that differ.
         same_arguments: Those that do not.
         verdict: ``pass`` when every target passes.
@@ -114,6 +157,11 @@ class ParityCase:
     beyond: int = 0
     further: list[ParityDifference] = field(default_factory=list)
     set_aside: dict[str, str] = field(default_factory=dict)
+    stages: list[ParityStage] = field(default_factory=list)
+    over_steps: list[ParitySeries] = field(default_factory=list)
+    frames: list[float] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+    maps: dict[str, str] = field(default_factory=dict)
     arguments: list[ParityArgument] = field(default_factory=list)
     same_arguments: list[ParityArgument] = field(default_factory=list)
     verdict: Verdict = Verdict.PASS

@@ -214,14 +214,19 @@ def _naming(case: Case) -> Iterator[None]:
 
 def _artifact(run: RunFolder, path: Path, case: Case, media: GeneratedMedia) -> dict[str, Any]:
     """Write what a case produced, and its entry in the manifest."""
-    _write(path, case, media)
+    write_artifact(path, case, media)
     facts: dict[str, Any] = {"arguments": media.arguments, "dropped": media.dropped}
     if media.memory_mb:
         facts["memory_mb"] = {name: round(peak, 1) for name, peak in media.memory_mb.items()}
     return run.add_artifact(path, case.index, case.fingerprint, **facts)
 
 
-def _write(path: Path, case: Case, media: GeneratedMedia) -> None:
+def write_artifact(path: Path, case: Case, media: GeneratedMedia) -> None:
+    """Write what a case produced as the file that its model is compared by: a latent bundle, or a clip with its sound.
+
+    Raises:
+        InfrastructureError: The engine gave none.
+    """
     if case.model.artifact == "latent":
         if media.latent is None or case.model.latent is None:
             raise InfrastructureError(f"engine={case.engine} gave no latent for model={case.model.name}.")

@@ -18,11 +18,15 @@ from fvhydra.core.result import CaseResult, Criterion, RunResult
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.base import Engine, Trace, TraceRequest
 from fvhydra.engines.choice import check_engine, engine_class, open_engine
+from fvhydra.engines.interpreter import interpreter
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import engine_facts, load_request, record_cases
 from fvhydra.ops.other_side import REF, apart, at_ref, commit_of, differences, other_side
-from fvhydra.parity.sides import compare_sides
+from fvhydra.ops.parity_next import following
+from fvhydra.ops.parity_outputs import keep_outputs
+from fvhydra.parity.sides import compare_sides, deeper
+from fvhydra.parity.stages import blocks_of, inside_of
 from fvhydra.parity.trace_file import write_trace
 
 OFFICIAL, CANDIDATE = "official", "candidate"
@@ -82,6 +86,7 @@ class Parity(Op):
             message=_headline(found),
             cases=results,
             notes=[_other(told), *_where(found)],
+            next_commands=following(context, told, found),
             environment_difference=of_environments(facts[OFFICIAL], facts[CANDIDATE]),
             sides=(OFFICIAL, CANDIDATE),
             parity=ParityComparison(
@@ -101,27 +106,31 @@ class Parity(Op):
         return float(self.config.tolerances[dtype])
 
     def _case(self, context: Context, sides: dict[str, _Side], position: int) -> ParityCase:
-        """Stages first; where they differ inside a component, its modules too."""
+        """Stages first; where they differ inside a component, its blocks at that step, then the modules of one."""
         case = context.cases[position]
         same_engine = sides[OFFICIAL].config.engine.name == sides[CANDIDATE].config.engine.name
         request = TraceRequest(modules=self.config.modules or "", weights=same_engine)
         tolerance = self._tolerance(context.config)
 
-        def compared(request: TraceRequest, name: str) -> ParityCase:
+        def compared(request: TraceRequest, name: str) -> tuple[dict[str, Trace], ParityCase]:
             traces = {side.name: side.trace(position, request, name) for side in sides.values()}
-            return compare_sides(
+            return traces, compare_sides(
                 case.index, case.prompt, traces[OFFICIAL], traces[CANDIDATE], tolerance, self.config.names
             )
 
-        found = compared(request, "stages")
-        first = found.first
-        if first is None or not found.in_component or self.config.modules or first.tensor.startswith("weight "):
-            return found
-        component = re.escape(first.module.partition(".")[0])
-        steps = () if first.step is None else (first.step,)
-        context.progress.stage("trace", case.index, f"modules of {first.module}")
-        inside = compared(replace(request, modules=rf"^{component}\.", steps=steps), "modules")
-        return replace(found, first=inside.first, last_equal=inside.last_equal) if inside.first else found
+        traces, found = compared(request, "stages")
+        made = {name: (side.cases[position], traces[name].media) for name, side in sides.items()}
+        found = keep_outputs(context.run, made, found)
+        if found.in_component and not self.config.modules:
+            for name, modules in (("blocks", blocks_of), ("modules", inside_of)):
+                first = found.first
+                if first is None or first.tensor.startswith("weight "):
+                    break
+                context.progress.stage("trace", case.index, f"{name} of {first.module}")
+                steps = () if first.step is None else (first.step,)
+                _, inside = compared(replace(request, modules=modules(first.module), steps=steps), name)
+                found = deeper(found, inside)
+        return found
 
 
 class _Side:
@@ -135,13 +144,13 @@ class _Side:
             env = NO_PARALLEL | apart_config.engine.env
             apart_config = replace(apart_config, engine=replace(apart_config.engine, env=env))
         self.config = apart_config
-        self._cases = Prepared(self.config).cases
+        self.cases = Prepared(self.config).cases
         self._stack = stack
         self._engine: Engine | None = None
 
     def trace(self, position: int, request: TraceRequest, name: str) -> Trace:
         """Trace a case, and keep the rows in ``traces/``."""
-        case, engine = self._cases[position], self._loaded()
+        case, engine = self.cases[position], self._loaded()
         self._context.progress.stage("trace", case.index, f"{self.name}: {case.prompt}")
         trace = engine.trace(case, request, self._context.progress)
         if request.modules and not trace.matched:
@@ -151,14 +160,14 @@ class _Side:
 
     def facts(self) -> dict[str, str]:
         assert self._engine is not None  # a job has a case
-        return engine_facts(self._engine, self.config)
+        return {"engine.python": interpreter(self.config.engine)} | engine_facts(self._engine, self.config)
 
     def _loaded(self) -> Engine:
         if self._engine is None:
             log = self._context.run.path / "status" / f"engine_host_{self.name}.log"
             engine = self._stack.enter_context(contextlib.closing(open_engine(self.config.engine, log)))
             self._context.progress.stage("load", msg=f"{self.name}: {_said(self.config)}")
-            engine.load(load_request(self.config, self._cases), self._context.progress)
+            engine.load(load_request(self.config, self.cases), self._context.progress)
             self._engine = engine
         return self._engine
 

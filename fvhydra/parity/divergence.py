@@ -44,6 +44,21 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A row with what became of it.
+
+    Attributes:
+        row: The official side's, or the candidate's where the official one has none.
+        difference: None where the bytes are equal.
+        beyond: Whether it differs by more than it may.
+    """
+
+    row: TracedTensor
+    difference: Difference | None
+    beyond: bool
+
+
+@dataclass(frozen=True)
 class Divergence:
     """What came of comparing two traces.
 
@@ -56,6 +71,7 @@ class Divergence:
         further: All rows beyond tolerance, the first included, in order.
         set_aside: Components that both sides call a different number of times, and how often each does. What they take
             and give cannot be paired.
+        rows: All that were looked at, in the order of execution; those that only the candidate has come last.
     """
 
     first: Difference | None
@@ -65,6 +81,7 @@ class Divergence:
     worst: Difference | None
     further: list[Difference] = field(default_factory=list)
     set_aside: dict[str, str] = field(default_factory=dict)
+    rows: list[Compared] = field(default_factory=list)
 
 
 def place(row: TracedTensor) -> str:
@@ -94,6 +111,7 @@ def first_divergence(
     compared = equal = 0
     worst: Difference | None = None
     found: list[Difference] = []
+    looked_at: list[Compared] = []
     last_equal = before = ""
     for row in official:
         if _component(row.module) in aside:
@@ -105,13 +123,16 @@ def first_divergence(
             equal += pair is None
         if pair is not None and pair.distances is not None and _further(pair, worst):
             worst = pair
-        if pair is not None and not _allowed(pair, tolerance):
+        beyond = pair is not None and not _allowed(pair, tolerance)
+        looked_at.append(Compared(row, pair, beyond))
+        if pair is not None and beyond:
             found.append(pair)
             last_equal = last_equal if len(found) > 1 else before
         before = place(row)
-    extra = [row for (module, *_), row in there.items() if _component(module) not in aside]
-    found += [Difference(row, None, "extra") for row in extra]
-    return Divergence(found[0] if found else None, last_equal, compared, equal, worst, found, aside)
+    extra = [Difference(row, None, "extra") for (module, *_), row in there.items() if _component(module) not in aside]
+    found += extra
+    looked_at += [Compared(each.row, each, True) for each in extra]
+    return Divergence(found[0] if found else None, last_equal, compared, equal, worst, found, aside, looked_at)
 
 
 def _compared(row: TracedTensor, other: TracedTensor | None) -> Difference | None:

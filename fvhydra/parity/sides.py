@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.base import GeneratedMedia, Trace
 from fvhydra.parity.distances import distances
 from fvhydra.parity.divergence import Difference, Divergence, first_divergence
+from fvhydra.parity.overview import by_stage, over_steps
 
 MOST_FURTHER = 50
 """Differing tensors that a result lists."""
@@ -49,6 +51,14 @@ def compare_sides(
         verdict=worst([target.verdict for target in targets] or [Verdict.INCONCLUSIVE]),
         **_parts(found),
     )
+
+
+def deeper(found: ParityCase, inside: ParityCase) -> ParityCase:
+    """What is known of a case, with where it first differs by a trace of modules inside the first that differs."""
+    known = {(each.module, each.tensor) for each in found.over_steps}
+    further = [each for each in inside.over_steps if (each.module, each.tensor) not in known]
+    found = replace(found, over_steps=found.over_steps + further)
+    return replace(found, first=inside.first, last_equal=inside.last_equal) if inside.first else found
 
 
 def compare_outputs(official: GeneratedMedia, candidate: GeneratedMedia, tolerance: float) -> list[ParityTarget]:
@@ -100,6 +110,8 @@ def _parts(found: Divergence) -> dict[str, Any]:
         "beyond": len(found.further),
         "further": [_plain(each) for each in found.further[:MOST_FURTHER]],
         "set_aside": found.set_aside,
+        "stages": by_stage(found.rows),
+        "over_steps": over_steps(found.rows),
     }
     if found.first is not None:
         stage = found.first.stage

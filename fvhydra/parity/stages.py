@@ -66,3 +66,20 @@ def stage_of(module: str, tensor: str) -> Stage:
     """The stage of a traced tensor; what is not known belongs to conditioning, where pipelines differ most."""
     row = f"{module} {tensor}"
     return next((stage for pattern, stage in _STAGES if re.match(pattern, row)), CONDITIONING)
+
+
+def blocks_of(module: str) -> str:
+    r"""Regular expression on the blocks of a module's component: what it is made of, and the items of its first lists.
+
+    >>> bool(re.search(blocks_of("text_encoder"), "text_encoder.encoder.block.3"))
+    True
+    >>> bool(re.search(blocks_of("text_encoder"), "text_encoder.encoder.block.3.layer.0"))
+    False
+    """
+    component = re.escape(module.partition(".")[0])
+    return rf"^{component}\.([^.]+|([^.\d]+\.)+\d+)$"
+
+
+def inside_of(module: str) -> str:
+    """Regular expression on a module and all that is inside of it."""
+    return rf"^{re.escape(module)}(\.|$)"

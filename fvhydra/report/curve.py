@@ -78,6 +78,25 @@ def series(title: str, values: Sequence[float], frames: int) -> Curve:
     return Curve(title, [" ".join(map(point, stretch)) for known, stretch in stretches if known], low, high)
 
 
+def from_zero(title: str, values: Sequence[float], limits: Sequence[tuple[str, float]]) -> Curve:
+    """Lay out values of which 0 is the best.
+
+    Args:
+        title: What they are.
+        values: One a step, 0 or more.
+        limits: (label, value) of lines across; those far above all values are left out.
+    """
+    most = max(values, default=0.0)
+    gates = [(label, value) for label, value in limits if value <= 3 * most]
+    high = 1.08 * max([most, *(value for _, value in gates)]) or 1.0
+
+    def point(index: int) -> str:
+        return f"{round((index + 0.5) / len(values) * 100, 3)},{round(100 - values[index] / high * 100, 3)}"
+
+    shown = [(label, round(100 - value / high * 100, 3)) for label, value in gates]
+    return Curve(title, [" ".join(map(point, range(len(values))))], 0.0, high, shown)
+
+
 @dataclass(frozen=True)
 class Motion:
     """How much two clips move, in a box of 100 x 100.

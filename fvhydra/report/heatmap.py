@@ -69,7 +69,7 @@ def draw(values: NDArray[np.float64]) -> HeatMap:
     finite = np.isfinite(values)
     largest = float(values.max(where=finite, initial=0.0))
     scaled = np.divide(values, largest or 1.0, where=finite, out=np.zeros_like(values))
-    colours = _palette()[np.rint(np.clip(scaled, 0, 1) * (_STEPS - 1)).astype(np.intp)]
+    colours = palette()[np.rint(np.clip(scaled, 0, 1) * (_STEPS - 1)).astype(np.intp)]
     colours[~finite] = _NOT_FINITE
     tiles = [
         Tile(
@@ -80,10 +80,10 @@ def draw(values: NDArray[np.float64]) -> HeatMap:
         )
         for index, (frame, seen) in enumerate(zip(values, finite, strict=True))
     ]
-    return HeatMap(tiles, largest, int((~finite).sum()), values.shape[1], values.shape[2], _png(_palette()[np.newaxis]))
+    return HeatMap(tiles, largest, int((~finite).sum()), values.shape[1], values.shape[2], _png(palette()[np.newaxis]))
 
 
-def _palette() -> NDArray[np.uint8]:
+def palette() -> NDArray[np.uint8]:
     """256 colours, uint8 ``[256, 3]``, from near black over violet and orange to pale yellow.
 
     Equal steps look equal because they are equal steps of lightness in OKLab; hue and chroma only follow.

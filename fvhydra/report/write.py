@@ -75,7 +75,7 @@ def _page(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
     if result.parity is not None:
         from fvhydra.report.parity import render_parity
 
-        return render_parity(result, manifest)
+        return render_parity(run_dir, result, manifest)
     if result.trends:
         from fvhydra.report.trends import render_trends
 

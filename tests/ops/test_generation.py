@@ -40,7 +40,7 @@ class Happenings:
 def happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Happenings:
     (tmp_path / "prompts.txt").write_text("a cat\na dog\na hat\n")
     found = Happenings()
-    generate, close, write = MockEngine.generate, MockEngine.close, generation._write
+    generate, close, write = MockEngine.generate, MockEngine.close, generation.write_artifact
 
     def generated(engine: MockEngine, case: Case, progress: Any) -> GeneratedMedia:
         found.note(f"generate {case.index}")
@@ -56,7 +56,7 @@ def happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Happenings:
 
     monkeypatch.setattr(MockEngine, "generate", generated)
     monkeypatch.setattr(MockEngine, "close", closed)
-    monkeypatch.setattr(generation, "_write", written)
+    monkeypatch.setattr(generation, "write_artifact", written)
     return found
 
 
@@ -70,7 +70,7 @@ def test_the_next_case_is_generated_while_one_is_written(
 ) -> None:
     assert command("op=seed_ssim", *WORDS, "op.confirm=upload").code == 0
     alone = _hashes(tmp_path)
-    write = generation._write
+    write = generation.write_artifact
 
     def waits(path: Path, case: Case, media: GeneratedMedia) -> None:
         if case.index < 2:
@@ -78,7 +78,7 @@ def test_the_next_case_is_generated_while_one_is_written(
         write(path, case, media)
 
     happened.began.clear()
-    monkeypatch.setattr(generation, "_write", waits)
+    monkeypatch.setattr(generation, "write_artifact", waits)
     checked = command("op=check_ssim", *WORDS)
     assert checked.code == 0, checked.text
     assert _hashes(tmp_path) == alone and [case for case, _ in alone] == [0, 1, 2]
@@ -96,7 +96,7 @@ def test_a_case_that_cannot_be_written_is_named_although_another_is_generated(
         assert happened.event("generate 1").wait(30)
         raise UsageError("No space is left.", "Make room.")
 
-    monkeypatch.setattr(generation, "_write", full)
+    monkeypatch.setattr(generation, "write_artifact", full)
     failed = command("op=generate", *WORDS)
     assert failed.code == 4 or failed.code == 2, failed.text
     assert "Case 0 was generated and could not be written: No space is left." in failed.text
@@ -106,14 +106,14 @@ def test_a_case_that_cannot_be_written_is_named_although_another_is_generated(
 def test_a_bug_that_writing_meets_has_its_case_in_the_traceback(
     command: Cli, tmp_path: Path, happened: Happenings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = generation._write
+    write = generation.write_artifact
 
     def broken(path: Path, case: Case, media: GeneratedMedia) -> None:
         if case.index == 1:
             raise ZeroDivisionError("by accident")
         write(path, case, media)
 
-    monkeypatch.setattr(generation, "_write", broken)
+    monkeypatch.setattr(generation, "write_artifact", broken)
     failed = command("op=generate", *WORDS)
     assert failed.code == 4 and "ZeroDivisionError: by accident" in failed.text
     assert "Case 1 was generated and could not be written." in next(tmp_path.rglob("error.log")).read_text()
@@ -135,7 +135,7 @@ def test_what_was_generated_is_kept_when_the_next_one_fails(
             raise raised
         return generate(engine, case, progress)
 
-    write = generation._write
+    write = generation.write_artifact
 
     def slow(path: Path, case: Case, media: GeneratedMedia) -> None:
         if case.index == 1:  # the GPU is given back before what is left is written
@@ -143,7 +143,7 @@ def test_what_was_generated_is_kept_when_the_next_one_fails(
         write(path, case, media)
 
     monkeypatch.setattr(MockEngine, "generate", fails)
-    monkeypatch.setattr(generation, "_write", slow)
+    monkeypatch.setattr(generation, "write_artifact", slow)
     failed = command("op=generate", *WORDS)
     assert failed.code == code, failed.text
     [kept] = tmp_path.rglob("cases.jsonl")

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fvhydra.core.untrusted import read_array
+from fvhydra.media.video import probe
 from fvhydra.parity.trace_file import read_trace
 from tests.conftest import Cli
 from tests.engines.environments import environment
@@ -38,6 +41,27 @@ def test_another_setting_is_found_where_it_begins(cli: Cli, tmp_path: Path) -> N
     assert {"noise", "text_encoder", "scheduler.step", "vae.decode", "output"} <= {row.module for row in rows}
     page = (tmp_path / "outputs" / "latest" / "report" / "index.html").read_text()
     assert "First difference: guidance" in page and "noise_pred" not in page
+    stages = {each["name"]: each for each in case["stages"]}
+    assert [*stages][:: len(stages) - 1] == ["weights", "output"]
+    assert (stages["initial noise"]["equal"], stages["initial noise"]["relative"]) == (1, 0.0)
+    assert stages["guidance"]["official"] == stages["guidance"]["candidate"] == stages["guidance"]["beyond"] == 4
+    series = {(each["module"], each["tensor"]): each["relative"] for each in case["over_steps"]}
+    assert series["scheduler.step", "in.model_output"][0] == case["first"]["relative"]
+    assert series["scheduler.step", "in.sample"][0] == 0.0 < series["scheduler.step", "in.sample"][1]
+    assert len(case["frames"]) == 9 and min(case["frames"]) > 0
+    folder = tmp_path / "outputs" / "latest"
+    assert read_array(folder / case["maps"]["frames"], "map").shape == (9, 96, 96)
+    assert [probe(folder / path).frames for path in case["outputs"].values()] == [9, 9]
+    [follow] = latest_of(tmp_path)["next_commands"]
+    assert follow["command"].endswith("'op.official={sampling.guidance_scale: 4.0}' sampling.guidance_scale=4.0")
+
+
+@pytest.mark.slow
+def test_the_suggested_command_runs_and_agrees(cli: Cli, tmp_path: Path) -> None:
+    cli("op=parity", *MODEL, "op.official={sampling.guidance_scale: 4.0}")
+    [follow] = latest_of(tmp_path)["next_commands"]
+    again = cli(*shlex.split(follow["command"])[3:])
+    assert again.code == 0 and parity_of(tmp_path)["first"] is None, again.text
 
 
 @pytest.mark.slow
@@ -58,6 +82,20 @@ def test_another_version_in_another_environment_begins_somewhere(cli: Cli, tmp_p
     assert case["first"]["module"] == "text_encoder.encoder.block.0.layer.0.SelfAttention.o", case["first"]
     assert case["in_component"] and case["last_equal"].startswith("text_encoder.encoder.block.0.layer.0.SelfAttention")
     assert "diffusers" in command.text
+    # first its blocks, then what is inside of the first that differs
+    folder = tmp_path / "outputs" / "latest" / "traces"
+    blocks, modules = (
+        {
+            row.module
+            for row in read_trace(folder / f"0_{name}_official.jsonl")
+            if row.module.startswith("text_encoder.")
+        }
+        for name in ("blocks", "modules")
+    )
+    assert {"text_encoder.encoder.block.0", "text_encoder.encoder.block.1"} <= blocks
+    assert not any(name.startswith("text_encoder.encoder.block.0.") for name in blocks)
+    assert modules and all(name.startswith("text_encoder.encoder.block.0") for name in modules)
+    assert r"'op.modules=^text_encoder\.'" in command.text
     within = cli("op=parity", *MODEL, f"op.official={{engine.python: {there}}}")
     assert within.code == 0, within.text
 
