@@ -76,6 +76,9 @@ def float32_as(device: str, tf32: bool) -> Iterator[None]:
 
 
 def _has_networks(config: Config) -> bool:
-    with contextlib.suppress(UsageError):  # what is wrong with the choice is said by the checks of the job
-        return any(catalogue.metric_class(choice.id, choice.target).spec.assets for choice in choices(config.metrics))
+    with contextlib.suppress(UsageError, ValueError):  # what is wrong with the choice is said by the checks of the job
+        for choice in choices(config.metrics):
+            spec = catalogue.metric_class(choice.id, choice.target).spec
+            if spec.loads(spec.params(**choice.params)):
+                return True
     return False

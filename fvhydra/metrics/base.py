@@ -41,8 +41,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 Code = Literal[
     "missing_input", "too_short", "shape", "nonfinite", "no_weights", "no_dependency", "unreadable", "remote_error",
+    "filtered",
 ]  # fmt: skip
-"""Why there is no value; closed, so that results can be counted by it. ``shape``: sizes, lengths or rates differ."""
+"""Why there is no value; closed, so that results can be counted by it. ``shape``: sizes, lengths or rates differ.
+``filtered``: a benchmark's own rule leaves the clip out."""
 
 Alignment = Literal["strict", "truncate", "free"]
 """What becomes of videos of one sample that differ in length, size or rate. ``strict``: the metric is skipped, with the

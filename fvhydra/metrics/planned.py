@@ -42,7 +42,6 @@ _DPFLOW = Asset(
     licence="Apache-2.0",
     commercial=True,
 )
-_RAFT = Asset("raft", "sbalani/raft-things", 21, "BSD-3-Clause", commercial=True)
 _AMT = Asset(
     name="amt_s",
     repo="https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
@@ -114,7 +113,6 @@ _SPECS = (
         "vbench.motion_smoothness", "How well every other frame is foretold by its neighbours (AMT-S)", (_VIDEO,), _AMT,
         **_SHARE, **_VBENCH,
     ),
-    _planned("vbench.dynamic_degree", "Whether there is much motion (RAFT)", (_VIDEO,), _RAFT, **_SHARE, **_VBENCH),
     _planned("vbench.imaging_quality", "Distortions of the frames (MUSIQ, SPAQ)", (_VIDEO,), _MUSIQ, **_VBENCH),
     _planned(
         "vbench.object_class", "Share of frames that show the named object (GRiT)", (_VIDEO, _NAMED), _GRIT,

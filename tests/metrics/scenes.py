@@ -104,7 +104,7 @@ class Stage:
     def right(self, metric: str) -> Sequence[Take]:
         """The takes without a mutation. A random network has to be asked which captions are the right ones."""
         own, spec = takes(), metric_class(metric).spec
-        if not spec.assets or not spec.keys("text"):
+        if not spec.loads(spec.params()) or not spec.keys("text"):
             return own
         swapped = swap_captions(own)
         return max(own, swapped, key=lambda shown: self.value(metric, shown) or 0.0)

@@ -38,7 +38,7 @@ def cell(stage: Stage, metric: str, mutation: str) -> str:
         return ""
     return (
         "?"
-        if spec.assets
+        if spec.loads(spec.params())
         else {"same": "blind", "better": "misled"}.get(found := change(stage, metric, mutation), found)
     )
 

@@ -18,7 +18,8 @@ from tests.similarity.conftest import textured
 IDS = [
     metric
     for metric in sorted(CLASSES)
-    if "video" in metric_class(metric).spec.keys("video") and not metric_class(metric).spec.assets
+    if "video" in metric_class(metric).spec.keys("video")
+    and not (spec := metric_class(metric).spec).loads(spec.params())
 ]
 CONTROLS = {
     "actions": {"keyboard": [[step % 2, 0, 0, 1, 0, 0] for step in range(23)], "mouse": [[0.1, -0.2]] * 23},

@@ -61,6 +61,13 @@ def center_crop(images: torch.Tensor, side: int) -> torch.Tensor:
     return images[..., top : top + side, left : left + side]
 
 
+def pad_both_sides(images: torch.Tensor, multiple: int) -> torch.Tensor:
+    """``[n, C, H, W]`` with its edges repeated, up to multiples of ``multiple``; an odd row or column comes last."""
+    rows, columns = (-length % multiple for length in images.shape[-2:])
+    sides = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+    return F.pad(images, sides, mode="replicate")
+
+
 def normalise(images: torch.Tensor, statistics: Statistics) -> torch.Tensor:
     """``(x - mean) / std`` of ``[n, 3, H, W]``."""
     mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in statistics)

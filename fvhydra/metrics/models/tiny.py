@@ -37,6 +37,7 @@ from fvhydra.core.files import explained
 from fvhydra.metrics.models.loading import quiet
 from fvhydra.metrics.models.lpips import CHANNELS, Lpips
 from fvhydra.metrics.models.passt import Passt, Size
+from fvhydra.metrics.models.raft import Raft
 
 VERSION = 2
 """Raised with every change of the weights."""
@@ -132,6 +133,11 @@ def _i3d(folder: Path) -> None:
     script.save(folder / _FILE)
 
 
+def _raft(folder: Path) -> None:
+    state = _seeded(Raft(stem=8, hidden=16)).state_dict()
+    torch.save({f"module.{name}": value for name, value in state.items()}, folder / _FILE)
+
+
 def _clap(folder: Path) -> None:
     letters = [chr(code) for code in range(33, 127)] + ["\u0120"]  # what a space becomes
     vocabulary = {token: index for index, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters])}
@@ -175,6 +181,7 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "i3d": _i3d,
     "clap": _clap,
     "passt": _passt,
+    "raft": _raft,
 }
 """Name of the asset to what writes its files into a folder."""
 

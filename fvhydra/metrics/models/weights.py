@@ -86,3 +86,11 @@ PASST = Asset(
     licence="Apache-2.0 (code; not stated for the weights)",
     packages=("torch", "transformers", "soxr"),
 )
+RAFT = Asset(
+    name="raft",
+    repo="sbalani/raft-things",
+    megabytes=21,
+    licence="BSD-3-Clause",
+    files=("raft-things.pth",),
+    commercial=True,
+)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from fvhydra.metrics.functional.clips import Clip, require_clip
 from fvhydra.metrics.functional.parity import Parity
 
+DYNAMIC_SHARE, STATIC_SHARE = 0.05, 0.02
+"""Of the vectors of a flow, the longest, whose mean says how much moves."""
+
 _SAMPLED_FPS = 8
 """Degree of motion is measured at this rate, whatever the clip's."""
 
@@ -130,11 +133,15 @@ def dynamic_stride(fps: float) -> int:
     return max(1, round(fps / _SAMPLED_FPS))
 
 
-def flow_magnitude(flow: NDArray[np.floating]) -> float:
-    """Mean length of the longest 5 % of the vectors of a flow, real ``[H, W, 2]``, in pixels.
+def flow_magnitude(flow: NDArray[np.floating], share: float = DYNAMIC_SHARE) -> float:
+    """Mean length of the longest vectors of a flow, in pixels.
+
+    Args:
+        flow: Real ``[H, W, 2]``.
+        share: Of the vectors, how many count: 5 % for the degree of motion.
 
     Raises:
-        ValueError: Another shape, or fewer than 20 vectors.
+        ValueError: Another shape, or so few vectors that none counts.
 
     Example:
         >>> flow = np.zeros((5, 8, 2))
@@ -142,10 +149,10 @@ def flow_magnitude(flow: NDArray[np.floating]) -> float:
         >>> flow_magnitude(flow)
         5.0
     """
-    if flow.ndim != 3 or flow.shape[-1] != 2 or flow.shape[0] * flow.shape[1] < 20:
-        raise ValueError(f"a flow is [H, W, 2] of 20 pixels or more, not {list(flow.shape)}")
+    if flow.ndim != 3 or flow.shape[-1] != 2 or (count := int(share * flow.shape[0] * flow.shape[1])) < 1:
+        raise ValueError(f"a flow is [H, W, 2] of {1 / share:.0f} pixels or more, not {list(flow.shape)}")
     lengths = np.sqrt(np.square(flow).sum(axis=-1)).ravel()
-    return float(np.sort(lengths)[-int(0.05 * lengths.size) :].mean())
+    return float(np.partition(lengths, lengths.size - count)[-count:].mean())
 
 
 def dynamic_degree(
@@ -171,6 +178,32 @@ def dynamic_degree(
     above = sum(magnitude > threshold_px for magnitude in magnitudes)
     moves = above >= needed and (len(magnitudes) > 0 or parity == "peer")
     return DynamicDegree(float(moves), threshold_px, above, needed)
+
+
+def stands_still(
+    magnitudes: Sequence[float], between_ends: Sequence[float], height: int, width: int, frames: int
+) -> bool:
+    """Whether a clip counts as static: VBench measures flickering only of those that do.
+
+    At most ``n = round(2 frames / 16)`` pairs may move by more than ``t = 3 min(H, W) / 256``, and between its first
+    and last frame it may not move by more than ``2 n t``.
+
+    Args:
+        magnitudes: Of :func:`flow_magnitude` with ``share=STATIC_SHARE``, one a pair of neighbouring frames.
+        between_ends: From the first frame to the last one, and back.
+        height: Rows of the frames.
+        width: Columns.
+        frames: How many frames there are.
+
+    Example:
+        >>> stands_still([0.1] * 15, [0.3, 0.3], height=256, width=256, frames=16)
+        True
+        >>> stands_still([0.1] * 15, [12.5, 0.3], height=256, width=256, frames=16)
+        False
+    """
+    threshold, allowed = 3.0 * min(height, width) / 256, round(2 * (frames / 16))
+    few = sum(magnitude > threshold for magnitude in magnitudes) <= allowed
+    return few and all(magnitude <= threshold * allowed * 2 for magnitude in between_ends)
 
 
 def consistency_terms(features: NDArray[np.floating]) -> NDArray[np.float64]:
