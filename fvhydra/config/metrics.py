@@ -27,6 +27,10 @@ class MetricsConfig:
 
     use: dict[str, Any] = doc("Parameters, as family.name.parameter; null leaves a metric out", factory=dict)
     assets: dict[str, str | None] = doc("Local weights by name, instead of the Hub's", factory=dict)
+    weights_lock: str | None = doc(
+        "Where weights of no published hash are pinned at their first use, to be committed; null: nowhere",
+        "fvhydra-weights.lock",
+    )
     tiny: bool = doc("Small random weights instead of real ones, to try how things run: scores mean nothing", False)
     device: Annotated[str, AfterValidator(_is_device)] = doc(
         "Where networks run: cpu, cuda, cuda:1; auto: the GPU where there is one", "auto"

@@ -17,7 +17,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -246,6 +246,12 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def sha256_files(paths: Iterable[Path]) -> list[str]:
+    """Hex SHA-256 of each file's content, several at once."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # weights are gigabytes, and hashing frees the lock
+        return list(pool.map(sha256_file, paths))
+
+
 def sha256_folder(folder: Path) -> str:
     """Hex SHA-256 over the names and contents of a folder's files, but for hidden ones, which downloaders leave."""
     found = sorted(
@@ -253,8 +259,7 @@ def sha256_folder(folder: Path) -> str:
         for path in folder.rglob("*")
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # weights are gigabytes, and hashing frees the lock
-        digests = list(pool.map(sha256_file, [path for _, path in found]))
+    digests = sha256_files(path for _, path in found)
     return sha256_bytes(canonical_json(dict(zip([name for name, _ in found], digests, strict=True))).encode())
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from fvhydra.core.files import sha256_file, sha256_folder
 from fvhydra.metrics import download
 from fvhydra.metrics.base import Shared, Skip, Skipped
 from fvhydra.metrics.spec import Asset, Spec
+from fvhydra.metrics.weights_lock import WeightsLock, WrongWeights
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class HubAssets:
         cache_dir: For single files that are not on the Hub, tiny weights and features.
         overrides: Local files or folders by the name of the asset.
         tiny: Small random weights in the place of all that have no override, for trying out how things run.
+        lock: Pins of weights that nobody has published a hash of.
         memory_mb: About what one batch may take in a network.
         networks: Loaded networks, shared by all metrics.
     """
@@ -32,6 +34,7 @@ class HubAssets:
     cache_dir: Path
     overrides: Mapping[str, Path] = field(default_factory=dict)
     tiny: bool = False
+    lock: WeightsLock = field(default_factory=WeightsLock)
     memory_mb: int = 512
     networks: Shared = field(default_factory=Shared)
     _found: Shared = field(default_factory=Shared)
@@ -41,7 +44,8 @@ class HubAssets:
         """The folder or the single file of an asset, fetched if need be.
 
         Raises:
-            Skipped: ``no_weights``: it is neither here nor can it be fetched, or its bytes are not the expected ones.
+            Skipped: ``no_weights``: it is neither here nor can it be fetched.
+            WrongWeights: Its bytes are not the expected ones.
         """
         asset = _asset(metric, name)
         path, self._revisions[name] = self._found(name, lambda: self._find(asset))
@@ -53,40 +57,51 @@ class HubAssets:
 
     def missing(self, metric: Spec) -> Skip | None:
         """Why the metric's weights, with its default parameters, are not on this machine. Only looks."""
-        if self.tiny:
-            return None
-        absent = [asset for asset in metric.loads(metric.params()) if not self._here(asset)]
+        absent = self.absent(metric.loads(metric.params()))
         return Skip("no_weights", "; ".join(map(download.unavailable, absent))) if absent else None
+
+    def absent(self, assets: Iterable[Asset]) -> list[Asset]:
+        """Those that are not on this machine, at the commits that they are pinned to. Only looks."""
+        return [] if self.tiny else [self.lock.pinned(asset) for asset in assets if not self._here(asset)]
 
     def _here(self, asset: Asset) -> bool:
         if asset.name in self.overrides:
             return self.overrides[asset.name].exists()
-        return download.cached(asset, self.cache_dir) is not None
+        return download.cached(self.lock.pinned(asset), self.cache_dir) is not None
 
     def _find(self, asset: Asset) -> tuple[Path, str]:
         if asset.name in self.overrides:
             path = self.overrides[asset.name]
             if not path.exists():
                 raise Skipped("no_weights", f"metrics.assets.{asset.name}={path} does not exist")
-            return path, _verified(asset, path)
+            return path, verified(asset, path)
         if self.tiny:
             from fvhydra.metrics.models import tiny
 
             return tiny.build_network(asset.name, self.cache_dir), f"tiny:{tiny.VERSION}"
-        path = download.cached(asset, self.cache_dir) or download.fetch(asset, self.cache_dir)
+        wanted = self.lock.pinned(asset)
+        path = download.cached(wanted, self.cache_dir) or download.fetch(wanted, self.cache_dir)
+        self.lock.hold(asset, path, self.cache_dir)
         # a snapshot's folder is named after its commit; a single file is known by its hash
-        return path, path.name if path.is_dir() else _verified(asset, path)
+        return path, path.name if path.is_dir() else verified(asset, path)
 
 
 def _asset(metric: Spec, name: str) -> Asset:
     return next(asset for asset in metric.assets if asset.name == name)
 
 
-def _verified(asset: Asset, path: Path) -> str:
-    """``sha256:...`` of a file or of all files of a folder; of a file that is known, it must be that one."""
+def verified(asset: Asset, path: Path) -> str:
+    """``sha256:...`` of a file or of all files of a folder.
+
+    Raises:
+        WrongWeights: It is the file of an asset whose hash is known, and another one.
+    """
     if path.is_dir():
         return f"sha256:{sha256_folder(path)}"
     found = sha256_file(path)
     if asset.sha256 not in (None, found):
-        raise Skipped("no_weights", f"{path} is not {asset.repo}: its sha256 is {found}, and must be {asset.sha256}")
+        raise WrongWeights(
+            f"{path} is not {asset.repo}: its sha256 is {found}, and must be {asset.sha256}.",
+            f"Remove it and fetch it again, or name another copy: metrics.assets.{asset.name}=<path>",
+        )
     return f"sha256:{found}"

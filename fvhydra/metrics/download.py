@@ -40,7 +40,7 @@ def cached(asset: Asset, cache_dir: Path) -> Path | None:
         return None
     folder = Path(found).parent
     # somebody else may have fetched only its configuration
-    return _entry(asset, folder) if asset.files or any(any(folder.glob(kind)) for kind in _WEIGHTS) else None
+    return entry(asset, folder) if asset.files or any(any(folder.glob(kind)) for kind in _WEIGHTS) else None
 
 
 def fetch(asset: Asset, cache_dir: Path) -> Path:
@@ -59,6 +59,20 @@ def fetch(asset: Asset, cache_dir: Path) -> Path:
         # of the network, of the Hub, of the disk: whichever it is, the other metrics go on
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Skipped("no_weights", f"{unavailable(asset)} ({first_line})") from error
+
+
+def terms(asset: Asset) -> str:
+    """What is downloaded and under which terms: ``net: alice/net at 3d74acf9, 12 MB, licence MIT``."""
+    size = "of unknown size" if asset.megabytes is None else f"{asset.megabytes} MB"
+    where = "/".join([asset.repo, *(asset.files if len(asset.files) == 1 else ())])
+    where += f" at {asset.revision}" if asset.revision else ""
+    return f"{asset.name}: {where}, {size}, {licence(asset)}"
+
+
+def licence(asset: Asset) -> str:
+    """``licence MIT``, and whether that allows commercial use where it does not, or nobody knows."""
+    commercial = {True: "", False: ", not for commercial use", None: ", commercial use unknown"}[asset.commercial]
+    return f"licence {asset.licence}{commercial}"
 
 
 def unavailable(asset: Asset) -> str:
@@ -83,7 +97,13 @@ def _from_hub(asset: Asset) -> Path:
     info = HfApi(token=token).model_info(asset.repo, revision=asset.revision)
     patterns = wanted_patterns(asset, [sibling.rfilename for sibling in info.siblings or []])
     folder = snapshot_download(asset.repo, revision=asset.revision, allow_patterns=patterns, token=token)
-    return _entry(asset, Path(folder))
+    return entry(asset, Path(folder))
+
+
+def wanted_files(asset: Asset, names: Sequence[str]) -> list[str]:
+    """Those of a repository's files that are loaded."""
+    patterns = wanted_patterns(asset, names)
+    return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
 
 
 def wanted_patterns(asset: Asset, names: Sequence[str]) -> list[str]:
@@ -107,7 +127,8 @@ def _from_address(asset: Asset, cache_dir: Path) -> Path:
     return path
 
 
-def _entry(asset: Asset, folder: Path) -> Path:
+def entry(asset: Asset, folder: Path) -> Path:
+    """What a metric is given of a snapshot's folder: its only file, or the folder."""
     return folder / asset.files[0] if len(asset.files) == 1 else folder
 
 

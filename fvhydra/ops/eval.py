@@ -29,7 +29,9 @@ from fvhydra.evaluation.shards import shard_of
 from fvhydra.evaluation.vbench import standing
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.base import Metric
+from fvhydra.metrics.download import terms
 from fvhydra.metrics.sample import Sample
+from fvhydra.metrics.weights_lock import WeightsLock
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.job_inputs import JobInputs
@@ -85,7 +87,11 @@ class Eval(Op):
         read = {value for sample in samples for value in sample.keys.values() if isinstance(value, Path)}
         read |= {frame for path in read if path.is_dir() for frame in path.iterdir()}
         sent = dict.fromkeys(sorted(path for path in read if path.is_file()))  # the worker tells of the others
-        there = replace(config, videos=None, references=None, run=None, manifest=str(manifest))
+        lock = _assets(context.prepared).lock.path
+        if lock is not None and lock.is_file():
+            sent[lock] = None
+        kept = replace(config.metrics, weights_lock=None if lock is None else str(lock))
+        there = replace(config, videos=None, references=None, run=None, manifest=str(manifest), metrics=kept)
         return JobInputs(there, {manifest: manifest_of(samples), **sent})
 
     def unsendable(self, config: Config) -> list[str]:
@@ -103,6 +109,9 @@ class Eval(Op):
         samples, shards = self._own(found, context)
         workers = self.config.workers or cpus()
         device, tf32 = device_of(context.config), context.config.metrics.tf32
+        assets = _assets(context.prepared)
+        for asset in assets.absent(asset for metric in metrics for asset in metric.spec.loads(metric.params)):
+            context.progress.stage("weights", msg=terms(asset))
         how = self._provenance(found, len(samples), shards, device) | {"workers": workers}
         context.run.update_manifest(evaluation=how)
         with float32_as(device, tf32):
@@ -116,9 +125,10 @@ class Eval(Op):
             )
             if device != "cpu":
                 context.run.update_manifest(environment=environment() | gpu_state())
+        pinned = assets.lock.told()
         if shards > 1:  # limits are for the whole
-            return self._result(summaries, rows, Verdict.DONE, [])
-        return self._judged(summaries, rows, _unpaired(found))
+            return self._result(summaries, rows, Verdict.DONE, pinned)
+        return self._judged(summaries, rows, [*_unpaired(found), *pinned])
 
     def resume_command(self, context: Context) -> list[str]:
         """The same command with ``op.resume_from``: rows that were scored are kept."""
@@ -211,18 +221,29 @@ class Eval(Op):
 
 
 def assets_of(config: Config) -> HubAssets:
-    """The source of the metrics' weights, as ``metrics`` configures it."""
+    """The source of the metrics' weights, as ``metrics`` configures it.
+
+    Raises:
+        UsageError: ``metrics.weights_lock`` is no lock.
+    """
+    lock = config.metrics.weights_lock
     return HubAssets(
         device=device_of(config),
         cache_dir=files.given_path(config.runtime.cache_dir),
         overrides={name: files.given_path(path) for name, path in config.metrics.assets.items() if path is not None},
         tiny=config.metrics.tiny,
+        lock=WeightsLock.read(None if lock is None else files.given_path(lock).absolute()),
     )
 
 
 def _metrics(prepared: Prepared) -> list[Metric]:
     config = prepared.config
-    return prepared.own.once("metrics", lambda: build_metrics(choices(config.metrics), assets_of(config)))
+    return prepared.own.once("metrics", lambda: build_metrics(choices(config.metrics), _assets(prepared)))
+
+
+def _assets(prepared: Prepared) -> HubAssets:
+    """Those of all metrics of a command."""
+    return prepared.own.once("assets", lambda: assets_of(prepared.config))
 
 
 def _digest(samples: Sequence[Sample], keys: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from fvhydra.core.project import config_folders, project_settings
 from fvhydra.core.result import RunResult
 from fvhydra.core.untrusted import read_yaml
 from fvhydra.core.verdict import Verdict
-from fvhydra.metrics import catalogue
+from fvhydra.metrics import catalogue, download
 from fvhydra.metrics.base import Assets
 from fvhydra.metrics.choices import Offer, offered, offers
 from fvhydra.metrics.planned import PLANNED
@@ -132,13 +132,7 @@ def _parameters(spec: Spec) -> list[str]:
 
 
 def _weights(asset: Asset) -> str:
-    commercial = {True: "", False: ", not for commercial use", None: ", commercial use unknown"}[asset.commercial]
-    size = "of unknown size" if asset.megabytes is None else f"{asset.megabytes} MB"
-    where = f"{asset.repo} at {asset.revision}" if asset.revision else asset.repo
-    return (
-        f"{asset.name}: {where}, {size}, licence {asset.licence}{commercial}; "
-        f"local copy: metrics.assets.{asset.name}=<path>"
-    )
+    return f"{download.terms(asset)}; local copy: metrics.assets.{asset.name}=<path>"
 
 
 def _command(spec: Spec, offer: Offer) -> str:

@@ -17,13 +17,16 @@ from fvhydra.core.project import config_folders, project_settings
 from fvhydra.core.result import RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.metrics import download
+from fvhydra.metrics.assets import verified
 from fvhydra.metrics.base import Skipped
 from fvhydra.metrics.choices import offers
 from fvhydra.metrics.spec import Asset
+from fvhydra.metrics.weights_lock import WeightsLock
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
+from fvhydra.ops.eval import assets_of
 from fvhydra.ops.fetching import Enough, Fetch
-from fvhydra.ops.weights import Listed, Source, hub_api, list_source, model_sources
+from fvhydra.ops.weights import Listed, Source, folder_of, hub_api, list_source, model_sources
 
 _SPARE_BYTES = 2**30
 """What a disk should have left."""
@@ -89,16 +92,29 @@ class Prefetch(Op):
                 lambda here: context.progress.step(here // 10**6, max(total // 10**6, 1)),
             )
             for item in found:
-                context.progress.stage("fetch", msg=f"{item.source.label} {item.source.repo} {_gb(item.size)}")
+                said = f"{item.source.label} {item.source.repo} {_gb(item.size)}{_licence(item)}"
+                context.progress.stage("fetch", msg=said)
                 fetch.fetch(item)
+                if asset := item.source.asset:
+                    snapshot = folder_of(asset.repo, self._cache(context)) / "snapshots" / item.commit
+                    self._hold(context, asset, download.entry(asset, snapshot))
         for asset in self._single_files(context):
-            context.progress.stage("fetch", msg=f"{asset.name} {asset.repo}")
+            context.progress.stage("fetch", msg=download.terms(asset))
             folder = given_path(context.config.runtime.cache_dir)
             try:
-                if download.cached(asset, folder) is None:
-                    download.fetch(asset, folder)
+                path = download.cached(asset, folder) or download.fetch(asset, folder)
             except Skipped as error:
                 raise InfrastructureError(f"{asset.repo} did not arrive: {error}.") from error
+            self._hold(context, asset, path)
+
+    def _hold(self, context: Context, asset: Asset, path: Path) -> None:
+        """Hold a metric's weights to their hash, or pin them."""
+        if asset.sha256:
+            verified(asset, path)
+        self._lock(context).hold(asset, path, given_path(context.config.runtime.cache_dir))
+
+    def _lock(self, context: Context) -> WeightsLock:
+        return context.prepared.own.once("lock", lambda: assets_of(context.config).lock)
 
     # ------------------------------------------------------------------ what is wanted
     def _found(self, context: Context, anew: bool = False) -> list[Listed]:
@@ -107,7 +123,10 @@ class Prefetch(Op):
         return context.prepared.own.once("weights", lambda: self._list(context))
 
     def _list(self, context: Context) -> list[Listed]:
-        sources = {(source.repo, source.revision): source for source in self._sources(context)}
+        sources = {
+            (source.repo, source.revision, source.asset and source.asset.files): source
+            for source in self._sources(context)
+        }
         api, cache = hub_api(), self._cache(context)
         with self._asking():
             return [list_source(api, source, cache, self.config.whole) for source in sources.values()]
@@ -120,7 +139,7 @@ class Prefetch(Op):
         yield from model_sources(words, folders)
         for name, asset in self._assets(context).items():
             if not download.is_address(asset):
-                yield Source(name, asset.repo, asset.revision, asset)
+                yield Source(name, asset.repo, self._lock(context).pinned(asset).revision, asset)
 
     def _single_files(self, context: Context) -> list[Asset]:
         return [asset for asset in self._assets(context).values() if download.is_address(asset)]
@@ -165,7 +184,8 @@ class Prefetch(Op):
         folder = given_path(context.config.runtime.cache_dir)
         for asset in self._single_files(context):
             here = "here" if download.cached(asset, folder) else "missing"
-            lines.append(f"{asset.name}  {asset.repo}  {asset.megabytes} MB, {here}")
+            lines.append(f"{download.terms(asset)}, {here}")
+        lines += self._lock(context).told()
         if self.config.cache_dir is not None:
             lines.append(f"For what loads them: export HF_HUB_CACHE={cache}")
         problems = [item for item in found if item.problem]
@@ -184,6 +204,8 @@ class Prefetch(Op):
                         "commit": item.commit,
                         "bytes": item.size,
                         "present": item.present,
+                        "licence": item.source.asset.licence if item.source.asset else None,
+                        "commercial_use": item.source.asset.commercial if item.source.asset else None,
                         "problem": item.problem,
                     }
                     for item in found
@@ -197,8 +219,12 @@ def _line(item: Listed) -> str:
         return f"{item.source.label}  {item.problem}"
     return (
         f"{item.source.label}  {item.source.repo} at {item.commit[:12]}  {len(item.files)} file(s), {_gb(item.size)}, "
-        f"{_gb(item.present)} here"
+        f"{_gb(item.present)} here{_licence(item)}"
     )
+
+
+def _licence(item: Listed) -> str:
+    return f", {download.licence(item.source.asset)}" if item.source.asset else ""
 
 
 def _pace(arrived: int, took_s: float, left: int) -> str:

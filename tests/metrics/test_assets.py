@@ -3,17 +3,22 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fvhydra.core.errors import UsageError
 from fvhydra.metrics.assets import HubAssets
 from fvhydra.metrics.catalogue import CLASSES, metric_class
 from fvhydra.metrics.models.weights import AESTHETIC_HEAD, CLAP, I3D
 from fvhydra.metrics.planned import NoParams
 from fvhydra.metrics.spec import Asset, Spec
+from fvhydra.metrics.weights_lock import WeightsLock, WrongWeights
 from tests.metrics.running import skips
 from tests.servers.hub import HubServer, the_only_hub
 
@@ -102,7 +107,7 @@ def test_a_single_file_is_held_to_its_hash(hub: HubServer, tmp_path: Path) -> No
     found = fresh(tmp_path)
     assert found.path(right, "net").read_bytes() == b"the same weights"
     assert found.revision(right, "net") == f"sha256:{sha256}"
-    with skips("no_weights", f"its sha256 is {sha256}, and must be {'0' * 64}"):
+    with pytest.raises(WrongWeights, match=f"its sha256 is {sha256}, and must be {'0' * 64}"):
         fresh(tmp_path).path(wrong, "net")
 
 
@@ -172,7 +177,7 @@ def test_a_local_copy_that_is_not_there_or_another_file(tmp_path: Path) -> None:
         gone.path(needing(CLAP), "clap")
     assert gone.missing(needing(CLAP))
     (tmp_path / "i3d.pt").write_bytes(b"code")
-    with skips("no_weights", "must be bec6519f"):
+    with pytest.raises(WrongWeights, match="must be bec6519f"):
         fresh(tmp_path, overrides={"i3d": tmp_path / "i3d.pt"}).path(needing(I3D), "i3d")
 
 
@@ -203,3 +208,69 @@ def test_every_asset_says_its_size_and_licence_and_has_tiny_weights(metric: str)
         assert asset.megabytes and asset.licence
         assert asset.name in tiny.NAMES
         assert asset.revision or asset.repo.startswith("https://"), "pin it, or record why it cannot be"
+
+
+# the lock of weights
+
+
+def pinned(tmp_path: Path) -> Any:
+    return json.loads((tmp_path / "own.lock").read_text())["weights"]
+
+
+def locked(tmp_path: Path) -> HubAssets:
+    """As a new process has them, with the lock as it is on disk."""
+    return fresh(tmp_path, lock=WeightsLock.read(tmp_path / "own.lock"))
+
+
+def test_a_repository_stays_at_the_commit_of_its_first_use(hub: HubServer, tmp_path: Path) -> None:
+    metric, first = needing(model()), hub.repos["alice/net"].branches["main"]
+    found = locked(tmp_path)
+    folder = found.path(metric, "net")
+    digest = hashlib.sha256(FILES["model.safetensors"]).hexdigest()
+    assert pinned(tmp_path)["alice/net"]["revision"] == first == folder.name
+    assert pinned(tmp_path)["alice/net"]["files"].keys() == {"config.json", "model.safetensors"}
+    assert pinned(tmp_path)["alice/net"]["files"]["model.safetensors"] == digest
+    assert found.lock.told() == [f"Pinned for the first time: alice/net; commit {tmp_path / 'own.lock'}."]
+    repo = hub.repos["alice/net"]
+    assert repo.commit("main", {"model.safetensors": repo.put("blob", b"later")}, "alice", "later") != first
+    shutil.rmtree(tmp_path / "hub")
+    again = locked(tmp_path)
+    assert again.missing(metric) and f"--revision {first}" in again.missing(metric).reason  # type: ignore[union-attr]
+    assert (again.path(metric, "net").name, again.lock.told()) == (first, [])
+    (again.path(metric, "net") / "model.safetensors").resolve().write_bytes(b"tampered")
+    with pytest.raises(WrongWeights, match=rf"net that .*own.lock pins: model.safetensors .* must have {digest}"):
+        locked(tmp_path).path(metric, "net")
+
+
+def test_a_file_stays_what_it_was_at_its_first_use(address: str, tmp_path: Path) -> None:
+    metric = needing(Asset("head", address, 1, "MIT"))
+    locked(tmp_path).path(metric, "head")
+    assert pinned(tmp_path) == {address: {"revision": None, "files": {"head.pth": hashlib.sha256(SINGLE).hexdigest()}}}
+    before = (tmp_path / "own.lock").read_text()
+    locked(tmp_path).path(metric, "head").write_bytes(b"others")
+    with pytest.raises(WrongWeights, match="Remove it and fetch it again") as raised:
+        locked(tmp_path).path(metric, "head")
+    assert "remove its entry from the lock" in str(raised.value) and address in str(raised.value)
+    assert (tmp_path / "own.lock").read_text() == before
+    fresh(tmp_path).path(metric, "head")  # nobody asked for a lock
+
+
+def test_what_has_pins_of_its_own_is_in_no_lock(hub: HubServer, address: str, tmp_path: Path) -> None:
+    head = Asset("head", address, 1, "MIT", sha256=hashlib.sha256(SINGLE).hexdigest())
+    metric = needing(model(hub.repos["alice/net"].branches["main"]), head)
+    found = locked(tmp_path)
+    found.path(metric, "net"), found.path(metric, "head")
+    assert not (tmp_path / "own.lock").exists()
+
+
+def test_two_that_pin_at_once_keep_both_pins(hub: HubServer, address: str, tmp_path: Path) -> None:
+    metric, one, other = needing(model(), Asset("head", address, 1, "MIT")), locked(tmp_path), locked(tmp_path)
+    one.path(metric, "net"), other.path(metric, "head")
+    assert pinned(tmp_path).keys() == {"alice/net", address}
+
+
+@pytest.mark.parametrize("text", ["[]", '{"weights": {"a": 1}}', '{"weight": {}}', "{"])
+def test_what_is_no_lock_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "own.lock").write_text(text)
+    with pytest.raises(UsageError, match=r"own\.lock"):
+        locked(tmp_path)

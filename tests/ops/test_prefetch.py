@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import re
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +21,16 @@ import pytest
 import yaml
 
 from fvhydra.core.errors import UsageError
+from fvhydra.media.video import encode
+from fvhydra.metrics.models.tiny import build_network
 from fvhydra.metrics.models.weights import DINO_B16
+from fvhydra.metrics.vbench.subject_consistency import SubjectConsistency
 from fvhydra.ops.weights import RemoteFile, model_sources, pipeline_files
 from fvhydra.testing.command_line import Command, clean_environment
 from tests.conftest import Cli
 from tests.servers.hub import ALICE, BOB, HubServer, the_only_hub
 from tests.servers.hub.git import Pointer
+from tests.similarity.conftest import textured
 
 WEIGHTS = random.Random(0).randbytes(3_000_000)
 INDEX = b'{"_class_name": "P", "vae": ["diffusers", "V"], "scheduler": ["diffusers", "S"], "safety": [null, null]}'
@@ -186,11 +192,71 @@ def test_the_weights_of_metrics(command: Cli, tmp_path: Path, hub: HubServer) ->
     hub.repos[DINO_B16.repo].branches[str(DINO_B16.revision)] = commit
     made = _prefetch(command, "metrics=vbench.subject_consistency")
     assert made.code == 0 and "vbench.subject_consistency dino_b16  facebook/dino-vitb16" in made.out, made.text
+    assert ", licence Apache-2.0\n" in made.out and not (tmp_path / "fvhydra-weights.lock").exists()
     [folder] = (tmp_path / "hub" / "models--facebook--dino-vitb16" / "snapshots").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
     looked = _prefetch(command, "metrics=[vbench]", "dry_run=true")
-    assert "openai/clip-vit-large-patch14 does not exist" in looked.out and "aesthetic_head  https://" in looked.out
+    assert "openai/clip-vit-large-patch14 does not exist" in looked.out and "aesthetic_head: https://" in looked.out
     assert "metrics=vbunch: no metric" in _prefetch(command, "metrics=vbunch").text
+
+
+def test_weights_of_no_known_commit_are_pinned(
+    command: Cli, tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = replace(DINO_B16, repo="alice/dino", revision=None, licence="CC-BY-NC-4.0", commercial=False)
+    monkeypatch.setattr(SubjectConsistency, "spec", replace(SubjectConsistency.spec, assets=(asset,)))
+    first = _commit(hub, "alice/dino", {"config.json": b"{}", "model.safetensors": b"a" * 2000})
+    looked = _prefetch(command, "metrics=vbench.subject_consistency", "dry_run=true")
+    assert "licence CC-BY-NC-4.0, not for commercial use" in looked.out, looked.text
+    assert not (tmp_path / "fvhydra-weights.lock").exists()
+    made = _prefetch(command, "metrics=vbench.subject_consistency")
+    assert made.code == 0 and "Pinned for the first time: alice/dino; commit " in made.out, made.text
+    pins = json.loads((tmp_path / "fvhydra-weights.lock").read_text())["weights"]["alice/dino"]
+    assert pins["revision"] == first and len(pins["files"]) == 2
+    _commit(hub, "alice/dino", {"model.safetensors": b"b" * 2000})
+    again = _prefetch(command, "metrics=vbench.subject_consistency")
+    assert again.code == 0 and f"at {first[:12]}" in again.out and "Pinned" not in again.out, again.text
+    [blob] = (tmp_path / "hub").rglob("snapshots/*/model.safetensors")
+    blob.resolve().write_bytes(b"c" * 2000)
+    wrong = _prefetch(command, "metrics=vbench.subject_consistency")
+    assert wrong.code == 4 and "is not the dino_b16 that" in wrong.text and "Remove it" in wrong.text, wrong.text
+
+
+def test_several_files_of_one_repository(
+    command: Cli, tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"a.pth": b"a" * 2000, "b.pth": b"b" * 3000, "c.pth": b"c" * 4000}
+    commit = _commit(hub, "alice/all", files)
+    assets = [
+        replace(DINO_B16, name=name, repo="alice/all", revision=None, files=(name,)) for name in ("a.pth", "b.pth")
+    ]
+    monkeypatch.setattr(SubjectConsistency, "spec", replace(SubjectConsistency.spec, assets=tuple(assets)))
+    made = _prefetch(command, "metrics=vbench.subject_consistency")
+    assert made.code == 0 and made.out.count("1 file(s)") == 2, made.text
+    pins = json.loads((tmp_path / "fvhydra-weights.lock").read_text())["weights"]
+    digests = {name: hashlib.sha256(files[name]).hexdigest() for name in ("a.pth", "b.pth")}
+    assert pins == {
+        f"alice/all/{name}": {"revision": commit, "files": {name: digest}} for name, digest in digests.items()
+    }
+
+
+def test_an_evaluation_says_the_terms_first_and_pins_what_comes(
+    command: Cli, tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = replace(DINO_B16, repo="alice/dino", revision=None, licence="CC-BY-NC-4.0", commercial=False)
+    monkeypatch.setattr(SubjectConsistency, "spec", replace(SubjectConsistency.spec, assets=(asset,)))
+    files = {path.name: path.read_bytes() for path in build_network("dino_b16", tmp_path / "tiny").iterdir()}
+    _commit(hub, "alice/dino", files)
+    encode(tmp_path / "gen" / "a.mp4", textured(3, 32, 48), 24)
+    words = ("op=eval", "videos=gen", "+metrics.use.vbench.subject_consistency={}", "metrics.device=cpu")
+    done = command(*words)
+    assert done.code == 0 and "Pinned for the first time: alice/dino; commit " in done.out, done.text
+    [log] = (tmp_path / "outputs").rglob("progress.log")
+    assert "alice/dino, 343 MB, licence CC-BY-NC-4.0, not for commercial use" in log.read_text()
+    [weights] = (tmp_path / "hub").rglob("snapshots/*/model.safetensors")
+    weights.resolve().write_bytes(build_network("clip_b32", tmp_path / "tiny").joinpath("config.json").read_bytes())
+    wrong = command(*words, "runtime.output_dir=second")
+    assert "1 failed" in wrong.out and "is not the dino_b16 that" in wrong.out, wrong.text
 
 
 def test_words_for_models() -> None:
