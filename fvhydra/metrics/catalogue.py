@@ -18,6 +18,7 @@ from fvhydra.metrics.spec import Spec
 
 CLASSES: dict[str, str] = {
     "audio.clap_score": "fvhydra.metrics.audio.clap_score.ClapScore",
+    "audio.desync": "fvhydra.metrics.audio.desync.AudioDesync",
     "audio.frechet_distance": "fvhydra.metrics.audio.frechet_distance.FrechetDistance",
     "audio.frechet_distance_clap": "fvhydra.metrics.audio.frechet_distance.ClapFrechetDistance",
     "audio.kl_divergence": "fvhydra.metrics.audio.kl_divergence.KlDivergence",

@@ -19,13 +19,6 @@ _VIDEO, _REFERENCE = Input("video", "video"), Input("reference", "video")
 _AUDIO = Input("audio", "audio")
 _PROMPT, _NAMED = Input("text_prompt", "text"), Input("auxiliary_info", "data")
 
-_SYNCHFORMER = Asset(
-    name="synchformer",
-    repo="https://github.com/hkchengrex/MMAudio/releases/download/v0.1/synchformer_state_dict.pth",
-    megabytes=950,
-    licence="MIT",
-    commercial=True,
-)
 _IMAGEBIND = Asset(
     name="imagebind",
     repo="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
@@ -91,10 +84,6 @@ _SPECS = (
     _planned(
         "audio.wer_whisper", "Errors of what Whisper hears, per word of what should be said",
         (_AUDIO, Input("reference_text", "text")), _WHISPER, direction="lower", low=0.0, source="Radford et al. 2023",
-    ),
-    _planned(
-        "audio.desync", "How far sound and picture are apart (Synchformer)", (_VIDEO, _AUDIO), _SYNCHFORMER,
-        direction="lower", low=0.0, high=2.0, unit="s", source="av-benchmark; Iashin et al. 2024",
     ),
     _planned(
         "audio.imagebind_score", "Likeness of sound and picture (ImageBind)", (_VIDEO, _AUDIO), _IMAGEBIND,

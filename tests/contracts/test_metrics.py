@@ -13,7 +13,7 @@ from fvhydra.metrics.base import Assets
 from fvhydra.metrics.catalogue import CLASSES, metric_class
 from fvhydra.testing.metrics import MetricContract
 from fvhydra.testing.samples import VideoSample
-from tests.metrics.scenes import unlike, video_sample
+from tests.metrics.scenes import longer, unlike, video_sample
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,21 @@ class TestFad(Ours):
     params = {"extractor": "given"}  # noqa: RUF012  as the contract has it
 
 
+class TestAudioDesync(Ours):
+    """Of clips that are long enough for it."""
+
+    metric = "audio.desync"
+    tolerance = 1e-5
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def samples(cls, tmp_path_factory: pytest.TempPathFactory) -> Sequence[VideoSample]:
+        folder = tmp_path_factory.mktemp("samples")
+        spec = metric_class(cls.metric).spec
+        pairs = [(longer(take, 3), longer(reference, 3)) for take, reference in unlike()]
+        return [video_sample(spec, *pair, folder, number) for number, pair in enumerate(pairs)]
+
+
 def _contract(metric: str) -> type[Ours]:
     name = "".join(part.capitalize() for part in metric.replace(".", "_").split("_"))
     # a network's batches are as long as the chunks, and round by their length
@@ -53,4 +68,5 @@ def _contract(metric: str) -> type[Ours]:
     return type(f"Test{name}", (Ours,), {"metric": metric, "tolerance": tolerance, "__module__": __name__})
 
 
-globals().update({held.__name__: held for held in map(_contract, CLASSES)})
+_ALL = {held.__name__: held for held in map(_contract, CLASSES)}
+globals().update({name: held for name, held in _ALL.items() if name not in globals()})

@@ -212,6 +212,12 @@ def unlike() -> list[tuple[Take, Take]]:
     return [(near, first), (first, second)]
 
 
+def longer(take: Take, times: int) -> Take:
+    """Forth and back, so that nothing jumps."""
+    video = np.concatenate([take.video[:: 1 - 2 * (turn % 2)] for turn in range(times)])
+    return Take(video, np.tile(take.audio, times), take.caption)
+
+
 def video_sample(spec: Spec, take: Take, reference: Take, folder: Path, number: int) -> VideoSample:
     """What a metric reads of a take, with its videos in memory."""
     videos = {"video": take.video, "reference": reference.video, "reference_take2": _again(reference.video)}

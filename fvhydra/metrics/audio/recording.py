@@ -30,6 +30,15 @@ def load_recording(path: Path, rate: int) -> Samples:
         raise Skipped("nonfinite", f"{path.name}: {error}") from error
 
 
+def load_plain(path: Path, rate: int) -> Samples:
+    """The mean of the channels at ``rate`` by soxr, as loud as it is: float32 ``[N]``.
+
+    Raises:
+        Skipped: As :func:`load_recording`.
+    """
+    return _read(path).mono(rate)
+
+
 def load_centred(path: Path, rate: int) -> Samples:
     """As av-benchmark: the mean of the channels less its own mean, at ``rate`` by torchaudio's sinc: float32 ``[N]``.
 

@@ -77,3 +77,13 @@ def _triangles(points: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArr
     left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rise, fall = (points - left) / (centre - left), (right - points) / (right - centre)
     return np.maximum(0.0, np.minimum(rise, fall))
+
+
+def htk_mel_bank(bins: int, fft: int, rate: int) -> torch.Tensor:
+    """Triangles on HTK's mel scale, ``2595 log10(1 + f / 700)``, from 0 to half the rate.
+
+    They are straight in Hz, of height 1: float64 ``[fft / 2 + 1, bins]``.
+    """
+    highest = 2595 * math.log10(1 + rate / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, highest, bins + 2) / 2595) - 1)
+    return torch.from_numpy(_triangles(np.linspace(0, rate / 2, fft // 2 + 1), edges).T.copy())

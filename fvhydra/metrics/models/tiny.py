@@ -36,8 +36,11 @@ from transformers import (
 from fvhydra.core.files import explained
 from fvhydra.metrics.models.loading import quiet
 from fvhydra.metrics.models.lpips import CHANNELS, Lpips
-from fvhydra.metrics.models.passt import Passt, Size
+from fvhydra.metrics.models.passt import Passt
+from fvhydra.metrics.models.passt import Size as PasstSize
 from fvhydra.metrics.models.raft import Raft
+from fvhydra.metrics.models.synchformer import Size as SynchformerSize
+from fvhydra.metrics.models.synchformer import Synchformer
 
 VERSION = 2
 """Raised with every change of the weights."""
@@ -153,7 +156,12 @@ def _clap(folder: Path) -> None:
 
 
 def _passt(folder: Path) -> None:
-    torch.save(_seeded(Passt(Size(width=64, depth=2, heads=1))).state_dict(), folder / _FILE)
+    torch.save(_seeded(Passt(PasstSize(width=64, depth=2, heads=1))).state_dict(), folder / _FILE)
+
+
+def _synchformer(folder: Path) -> None:
+    size = SynchformerSize(width=64, depth=1, heads=1, compared_depth=1)
+    torch.save(_seeded(Synchformer(size)).state_dict(), folder / _FILE)
 
 
 def _seeded(module: M) -> M:
@@ -182,6 +190,7 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "clap": _clap,
     "passt": _passt,
     "raft": _raft,
+    "synchformer": _synchformer,
 }
 """Name of the asset to what writes its files into a folder."""
 

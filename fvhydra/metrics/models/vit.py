@@ -25,6 +25,23 @@ class Attention(nn.Module):
         return out
 
 
+class SplitAttention(nn.Module):
+    """Self-attention with a matrix each for queries, keys and values, and none after it."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[n, tokens, width]`` to the same."""
+        parts = (matrix(x).unflatten(-1, (self.heads, -1)) for matrix in (self.query, self.key, self.value))
+        mixed = F.scaled_dot_product_attention(*(part.transpose(1, 2) for part in parts))
+        return mixed.transpose(1, 2).flatten(2)
+
+
 class Mlp(nn.Module):
     """Two layers with a GELU (the exact one) between them."""
 

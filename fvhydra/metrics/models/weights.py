@@ -94,3 +94,11 @@ RAFT = Asset(
     files=("raft-things.pth",),
     commercial=True,
 )
+SYNCHFORMER = Asset(
+    name="synchformer",
+    repo="https://github.com/hkchengrex/MMAudio/releases/download/v0.1/synchformer_state_dict.pth",
+    megabytes=950,
+    licence="MIT",
+    commercial=True,
+    packages=("torch", "transformers", "soxr"),
+)

@@ -6,17 +6,23 @@ Iashin et al., "Synchformer: efficient synchronization from sparse cues" (2024),
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fvhydra.metrics.functional.parity import Parity
 
 VIDEO_FPS = 25
 SEGMENTS = 14
 """How many segments Synchformer compares at once."""
 
-_FRAMES, _FRAME_STEP = 16, 8
-_SAMPLES, _SAMPLE_STEP = 10_240, 5_120
+FRAMES, FRAME_STEP = 16, 8
+SAMPLES, SAMPLE_STEP = 10_240, 5_120
+"""Of a segment, and from one to the next."""
+
 _OFFSETS_S = np.linspace(-2, 2, 21)
 
 
@@ -45,8 +51,23 @@ def resampled_frames(frames: int, fps: float) -> list[int]:
     """
     if frames < 1 or not fps > 0:
         raise ValueError(f"a clip has frames and a frame rate above 0, not {frames} and {fps}")
-    count = max(_FRAMES, round(frames / fps * VIDEO_FPS))
-    return [min(int(index * fps / VIDEO_FPS), frames - 1) for index in range(count)]
+    count = max(FRAMES, round(frames / fps * VIDEO_FPS))
+    return [min(frame_at(index, fps, "peer"), frames - 1) for index in range(count)]
+
+
+def frame_at(index: int, fps: float, parity: Parity) -> int:
+    """Which frame of a clip without an end stands at ``index / 25`` s.
+
+    ``peer``: the latest that has begun, as :func:`resampled_frames`. ``upstream``: the nearest, as FFmpeg's filter
+    ``fps`` rounds, through which av-benchmark reads clips.
+
+    Example:
+        >>> [frame_at(index, 30, "upstream") for index in range(5)], [frame_at(index, 30, "peer") for index in range(5)]
+        ([0, 1, 2, 4, 5], [0, 1, 2, 3, 4])
+    """
+    if parity == "peer":
+        return int(index * fps / VIDEO_FPS)
+    return math.ceil(Fraction(2 * index + 1, 2) * Fraction(fps) / VIDEO_FPS) - 1
 
 
 def segment_counts(frames: int, samples: int) -> tuple[int, int]:
@@ -56,7 +77,7 @@ def segment_counts(frames: int, samples: int) -> tuple[int, int]:
         >>> segment_counts(frames=32, samples=20_480)
         (3, 3)
     """
-    return _segments(frames, _FRAMES, _FRAME_STEP), _segments(samples, _SAMPLES, _SAMPLE_STEP)
+    return _segments(frames, FRAMES, FRAME_STEP), _segments(samples, SAMPLES, SAMPLE_STEP)
 
 
 def desync(front: NDArray[np.floating], back: NDArray[np.floating]) -> Desync:
