@@ -36,6 +36,7 @@ from fvhydra.launch.lock import locked
 from fvhydra.launch.merge import merge
 from fvhydra.launch.resume import interrupted_run, made_otherwise
 from fvhydra.ops.cleanup import clean_up
+from fvhydra.ops.port_evidence import PortRecords
 from fvhydra.ops.publish import settle
 from fvhydra.review.confirm import Ask, Confirmation, confirmed
 
@@ -64,6 +65,7 @@ class Driver:
         self._said: list[str] = []
         self._attached: OpConfig | None = None
         """Options of op=attach."""
+        self._ports = PortRecords()
         self._planned: list[Verdict] = []
         self._interrupted = False
         OmegaConf.register_new_resolver("fvhydra.sweep_dir", self._sweep_dir, replace=True)
@@ -107,6 +109,7 @@ class Driver:
             return
         result = self._refused_by_person(job)
         if result is None:
+            self._ports.begin(job.number, job.op, job.config)
             with self.terminal.watch(config.runtime.progress, config.op.name) as progress:
                 result = run_job(job, progress)
         self.jobs[0] = (job, result)
@@ -175,6 +178,8 @@ class Driver:
         """A new progress listener for a job; several jobs may run at once."""
         if self._board is None:
             self._board = self._display.enter_context(self.terminal.board(job.config.runtime.progress))
+        if self._attached is None:  # what was started by another command may be of another commit
+            self._ports.begin(job.number, job.op, job.config)
         listener = self._board.listen(f"job {job.number} {job.config.op.name}")
         self._listeners[job.number] = listener
         return listener
@@ -211,9 +216,7 @@ class Driver:
         self.jobs = dict(sorted(self.jobs.items()))
         self._interrupted = any(result.verdict is Verdict.INTERRUPTED for _, result in self.jobs.values())
         for job, result in self.jobs.values():
-            if self.sweep_folder is None or result.change or not job.op.writes_run_folder:
-                ran = self.sweep_folder is not None or result.verdict is not Verdict.USAGE_ERROR
-                self.terminal.result(result, _report_of(job) if ran else None)
+            self._show(job, result)
         for job, result in self.jobs.values():
             if result.change:
                 self._settle(job, result)
@@ -228,6 +231,12 @@ class Driver:
         if self.sweep_folder is not None:
             self._report_sweep(self.sweep_folder, verdict)
         return verdict.exit_code
+
+    def _show(self, job: Job, result: RunResult) -> None:
+        if self.sweep_folder is None or result.change or not job.op.writes_run_folder:
+            ran = self.sweep_folder is not None or result.verdict is not Verdict.USAGE_ERROR
+            self.terminal.result(result, _report_of(job) if ran else None)
+        self.terminal.say(self._ports.keep(job.number, job.op, job.context(Silent()), result))
 
     def _settle(self, job: Job, result: RunResult) -> None:
         """Apply or leave the job's change; what came of it is part of the result and of its report."""

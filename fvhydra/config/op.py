@@ -263,6 +263,15 @@ class ParityConfig(OpConfig):
 
 
 @dataclass
+class PortStatusConfig(OpConfig):
+    """Show how far the port of a model is, and hand it over."""
+
+    require: Annotated[str | None, one_of(None, "handoff")] = doc(
+        "handoff: fail unless components, smoke, parity and the example pass on the present commit", None
+    )
+
+
+@dataclass
 class CheckPerfConfig(OpConfig):
     """Compare performance records with their rolling baselines."""
 

@@ -20,6 +20,7 @@ class RuntimeConfig:
 
     output_dir: str = doc("Run folders of single runs", "outputs")
     sweep_dir: str = doc("Run folders of sweeps (-m)", "multirun")
+    ports_dir: str = doc("State files of ports, <family>.yaml; op=smoke and op=parity add what they find", "ports")
     cache_dir: str = doc(
         "Tiny weights and other things that can be rebuilt", MISSING, typed=True, variable="FVHYDRA_CACHE"
     )

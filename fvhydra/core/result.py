@@ -18,6 +18,7 @@ from fvhydra.core.comparison import MetricComparison
 from fvhydra.core.errors import UsageError
 from fvhydra.core.parity import ParityComparison
 from fvhydra.core.performance import PerfComparison, PerfMeasurement, PerfRatio
+from fvhydra.core.port_state import PortState
 from fvhydra.core.scores import MetricSummary
 from fvhydra.core.trend import Trend
 from fvhydra.core.verdict import Verdict
@@ -161,6 +162,7 @@ class RunResult:
         notes: Sentences for the person.
         next_commands: What the person may want to run next.
         parity: What comparing two engines found.
+        port: How far the port of a model is.
         story: Of a job of several clips: what it came to.
         details: What only this op has to say, JSON.
     """
@@ -187,6 +189,7 @@ class RunResult:
     next_commands: list[NextCommand] = field(default_factory=list)
     story: Story | None = None
     parity: ParityComparison | None = None
+    port: PortState | None = None
     details: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 

@@ -142,20 +142,24 @@ def read_yaml(path: Path, what: str = "file") -> Any:
     Raises:
         UsageError: It is missing, no YAML, has a key twice, or is beyond the bounds of this module.
     """
-    text = read_text(path, what, most_bytes=YAML_BYTES)
+    return parse_yaml(read_text(path, what, most_bytes=YAML_BYTES), str(path))
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """The value of a YAML text, bounded; ``source`` says in messages where it stands. Raises as :func:`read_yaml`."""
     try:
-        _refuse_nesting(text, path)
+        _refuse_nesting(text, source)
         loader = _Yaml(text)
         try:
             node = loader.get_single_node()
             if node is None:
                 return None
-            _refuse_repetition(node, path)
+            _refuse_repetition(node, source)
             return loader.construct_document(node)
         finally:
             loader.dispose()
     except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{path} is not valid YAML ({' '.join(str(error).split())}).") from error
+        raise UsageError(f"{source} is not valid YAML ({' '.join(str(error).split())}).") from error
 
 
 def typed(kind: type[_T], value: Any, wrong: str, hint: str = "") -> _T:
@@ -312,18 +316,18 @@ class _Yaml(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc
         return super().construct_mapping(node, deep)
 
 
-def _refuse_nesting(text: str, path: Path) -> None:
+def _refuse_nesting(text: str, source: str) -> None:
     """Follow the brackets only: libyaml makes nodes of them by a recursion that nothing but the stack ends."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=_Yaml)):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH:
-            raise _too_deep(str(path))
+            raise _too_deep(source)
         if count > 2 * YAML_VALUES:
-            raise _too_many(path)
+            raise _too_many(source)
 
 
-def _refuse_repetition(root: yaml.Node, path: Path) -> None:
+def _refuse_repetition(root: yaml.Node, source: str) -> None:
     """Refuse aliases that make a small file large, before anything is made of them."""
     count, level = 0, [root]
     for _ in range(DEPTH + 1):
@@ -333,12 +337,12 @@ def _refuse_repetition(root: yaml.Node, path: Path) -> None:
                 pairs = isinstance(node, yaml.MappingNode)
                 inner += [part for pair in node.value for part in pair] if pairs else node.value
             if count + len(inner) > YAML_VALUES:
-                raise _too_many(path)
+                raise _too_many(source)
         count, level = count + len(inner), inner
         if not level:
             return
-    raise _too_deep(str(path))
+    raise _too_deep(source)
 
 
-def _too_many(path: Path) -> UsageError:
-    return UsageError(f"{path} has more than {YAML_VALUES:,} values, counted as often as aliases repeat them.")
+def _too_many(source: str) -> UsageError:
+    return UsageError(f"{source} has more than {YAML_VALUES:,} values, counted as often as aliases repeat them.")

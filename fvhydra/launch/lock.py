@@ -6,18 +6,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
-from fvhydra.core.machine import no_detour
-
-_FAR = 2**30
-"""Beyond anything that is written into a lock."""
+from fvhydra.core.lock import is_held, open_lock, take
 
 
 @contextlib.contextmanager
@@ -33,14 +27,14 @@ def locked(folder: Path) -> Iterator[None]:
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = open(path, "rb+", buffering=0, opener=_no_link)  # noqa: SIM115  closed below
+        lock = open_lock(path)
     with lock:
         try:
-            _take(lock)
+            take(lock)
         except BlockingIOError as error:
             lock.seek(0)
             raise _in_use(folder, (lock.read() or b"").decode(errors="replace").strip()) from error
-        if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+        if not is_held(lock, path):
             raise _in_use(folder, "")  # whoever held it has just removed it
         try:
             with files.explained(path):
@@ -53,37 +47,6 @@ def locked(folder: Path) -> Iterator[None]:
                     path.unlink()
                     for place in made:
                         place.rmdir()
-
-
-def _take(lock: IO[bytes]) -> None:
-    """Lock an open file until it is closed.
-
-    Raises:
-        BlockingIOError: Another process holds it.
-    """
-    if sys.platform == "win32":
-        import msvcrt
-
-        lock.seek(_FAR)  # what is locked there can be read by nobody else
-        try:
-            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            raise BlockingIOError(str(error)) from error
-        finally:
-            lock.seek(0)
-    else:
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _no_link(name: str, flags: int) -> int:
-    """Open a file for the lock, made if need be; what is none is refused: it will be emptied."""
-    found = os.open(name, flags | os.O_CREAT | no_detour(), 0o666)
-    if not stat.S_ISREG(os.fstat(found).st_mode):
-        os.close(found)
-        raise UsageError(f"{name} is no regular file, so no command can take this folder.", "Remove it.")
-    return found
 
 
 def _in_use(folder: Path, whom: str) -> UsageError:

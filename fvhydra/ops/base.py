@@ -14,6 +14,7 @@ from fvhydra.core.run import RunFolder
 from fvhydra.engines.choice import devices_of
 from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
+from fvhydra.ops.port_evidence import Shown
 from fvhydra.ops.watched import View
 
 
@@ -118,6 +119,15 @@ class Op(ABC):
             jobs: All jobs of this op, failed ones too; ``context.run.path.parent / job.folder`` is a job's run folder.
         """
         raise NotImplementedError
+
+    def shown_of_port(self, context: Context, result: RunResult) -> list[Shown]:
+        """What a run shows of the port of its model, for the state file, on the machine of the person.
+
+        Args:
+            context: Of the job; what is decided here comes from its configuration and from the result.
+            result: What the run found out.
+        """
+        return []
 
     change_kinds: tuple[str, ...] = ()
     """Kinds of changes that it may leave for the store, see :data:`fvhydra.review.kinds.KINDS`."""

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from fvhydra.core.filesystem import check_names
+from fvhydra.core.port import EXAMPLE
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.verdict import Verdict
-from fvhydra.engines.choice import check_engine
+from fvhydra.engines.choice import check_engine, engine_class
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context
 from fvhydra.ops.generation import Generated, clip_facts, finish_cases, record_cases
+from fvhydra.ops.port_evidence import STATUS_OF, Shown
 from fvhydra.stores.layout import reference_path
 
 
@@ -50,3 +52,10 @@ class Generate(Op):
             message=f"{len(results)} artifact(s) generated.",
             cases=results,
         )
+
+    def shown_of_port(self, context: Context, result: RunResult) -> list[Shown]:
+        """That the example runs; an engine that makes its output up shows nothing of a model."""
+        procedural = engine_class(context.config.engine).capabilities.procedural
+        if procedural or result.verdict not in STATUS_OF:
+            return []
+        return [Shown(EXAMPLE, STATUS_OF[result.verdict], result.message, {"artifacts": len(result.cases)})]

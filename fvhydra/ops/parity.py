@@ -25,6 +25,8 @@ from fvhydra.ops.generation import engine_facts, load_request, record_cases
 from fvhydra.ops.other_side import REF, apart, at_ref, commit_of, differences, other_side
 from fvhydra.ops.parity_next import following
 from fvhydra.ops.parity_outputs import keep_outputs
+from fvhydra.ops.parity_shown import shown_by
+from fvhydra.ops.port_evidence import Shown, refuse_unagreed
 from fvhydra.parity.sides import compare_sides, deeper
 from fvhydra.parity.stages import blocks_of, inside_of
 from fvhydra.parity.trace_file import write_trace
@@ -63,6 +65,7 @@ class Parity(Op):
                     "Choose one that can: engine=diffusers.",
                 )
             self._tolerance(config)
+        refuse_unagreed(context.config)
 
     def run(self, context: Context) -> RunResult:
         """Leave both traces, and what their comparison found."""
@@ -93,6 +96,11 @@ class Parity(Op):
                 _said(official), _said(context.config), self._tolerance(context.config), cases=found
             ),
         )
+
+    def shown_of_port(self, context: Context, result: RunResult) -> list[Shown]:
+        """The outputs, as the gate ``parity``."""
+        other = differences(context.config, self._official(context.config), self.config.official.get(REF))
+        return shown_by(result, same=not other)
 
     def _official(self, config: Config) -> Config:
         return other_side(config, self.config.official, OPTION)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fvhydra.core.case import Case
 from fvhydra.core.checks import FAIL, NOT_RUN, PASS, Check, check
 from fvhydra.core.filesystem import check_names
+from fvhydra.core.port import SMOKE
 from fvhydra.core.result import CaseResult, Criterion, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.engines.base import GeneratedMedia
@@ -16,6 +17,7 @@ from fvhydra.ops.base import Op
 from fvhydra.ops.cases import decoded
 from fvhydra.ops.context import Context
 from fvhydra.ops.generation import engine_facts, load_request, record_cases
+from fvhydra.ops.port_evidence import STATUS_OF, Shown, refuse_unagreed
 from fvhydra.stores.layout import reference_path
 
 AUDIO_TOLERANCE_S = 0.05
@@ -29,6 +31,7 @@ class Smoke(Op):
         """Resolve the prompt and its picture."""
         check_engine(context.config, here=context.config.launcher.same_environment)
         check_names(context.run.path / "artifacts", map(reference_path, context.cases[:1]))
+        refuse_unagreed(context.config)
 
     def run(self, context: Context) -> RunResult:
         """Leave the checks, each passed, failed, or not run with the reason."""
@@ -58,6 +61,14 @@ class Smoke(Op):
             seconds=media.seconds,
         )
         return RunResult(self.config.name, verdict, _said(found), config.model.name, cases=[result])
+
+    def shown_of_port(self, context: Context, result: RunResult) -> list[Shown]:
+        """The checks, as the gate ``smoke``."""
+        if result.verdict not in STATUS_OF:
+            return []
+        checks = [each for case in result.cases for each in case.criteria]
+        numbers = {"checks": len(checks), "passed": sum(each.passed for each in checks)}
+        return [Shown(SMOKE, STATUS_OF[result.verdict], result.message, numbers)]
 
 
 def contract(case: Case, media: GeneratedMedia) -> Iterator[Check]:

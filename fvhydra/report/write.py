@@ -76,6 +76,10 @@ def _page(run_dir: Path, result: RunResult, manifest: dict[str, Any]) -> str:
         from fvhydra.report.parity import render_parity
 
         return render_parity(run_dir, result, manifest)
+    if result.port is not None:
+        from fvhydra.report.port import render_port
+
+        return render_port(result, manifest)
     if result.trends:
         from fvhydra.report.trends import render_trends
 

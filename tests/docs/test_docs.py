@@ -21,7 +21,7 @@ from tests.docs.documents import DOCUMENTS, File, languages, links, steps, table
 
 LONG = (
     *("adding_a_launcher.md", "adding_a_store.md", "adding_a_metric.md", "adding_an_engine.md"),
-    *("configuration.md", "parity.md", "performance.md"),
+    *("configuration.md", "parity.md", "performance.md", "ports.md"),
 )
 """Documents that run a whole contract, pipelines at two sides, or long enough to be measured."""
 

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a comparison of two engines shows of the port of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fvhydra.core.parity import ParityTarget
+from fvhydra.core.port import PARITY, SCAFFOLD_SKIP
+from fvhydra.core.result import RunResult
+from fvhydra.ops.port_evidence import STATUS_OF, Shown
+
+_NUMBERS = ("max_abs", "mean_abs", "median_abs", "cosine", "relative", "allowed")
+
+
+def shown_by(result: RunResult, same: bool) -> list[Shown]:
+    """The outputs, as the gate ``parity``.
+
+    Args:
+        result: Of ``op=parity``.
+        same: Whether a side was compared with itself, which shows nothing.
+    """
+    found = result.parity
+    if found is None or result.verdict not in STATUS_OF:
+        return []
+    numbers: dict[str, Any] = {"tolerance": found.tolerance}
+    for case in found.cases:
+        numbers |= {f"case {case.index} {target.name}": _numbers(target) for target in case.targets}
+    for case in found.cases:
+        if case.first is not None and "first difference" not in numbers:
+            numbers["first difference"] = f"{case.first.stage}: {case.first.place}"
+            numbers["in component"] = case.in_component
+    status = SCAFFOLD_SKIP if same else STATUS_OF[result.verdict]
+    said = f"Both sides were the same. {result.message}" if same else result.message
+    return [Shown(PARITY, status, said, numbers, found.official)]
+
+
+def _numbers(target: ParityTarget) -> dict[str, float | None]:
+    return {name: getattr(target, name) for name in _NUMBERS}
