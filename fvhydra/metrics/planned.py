@@ -35,13 +35,6 @@ _DPFLOW = Asset(
     licence="Apache-2.0",
     commercial=True,
 )
-_AMT = Asset(
-    name="amt_s",
-    repo="https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
-    megabytes=12,
-    licence="CC-BY-NC-4.0",
-    commercial=False,
-)
 _MUSIQ = Asset(
     name="musiq_spaq",
     repo="https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
@@ -97,10 +90,6 @@ _SPECS = (
         "optical_flow.synthetic_dpflow", "Difference of the optical flow, by DPFlow, from what the actions foretell",
         (_VIDEO, Input("actions", "data"), Input("calibration", "data")), _DPFLOW,
         direction="lower", unit="px", low=0.0,
-    ),
-    _planned(
-        "vbench.motion_smoothness", "How well every other frame is foretold by its neighbours (AMT-S)", (_VIDEO,), _AMT,
-        **_SHARE, **_VBENCH,
     ),
     _planned("vbench.imaging_quality", "Distortions of the frames (MUSIQ, SPAQ)", (_VIDEO,), _MUSIQ, **_VBENCH),
     _planned(

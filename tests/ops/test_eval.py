@@ -83,7 +83,7 @@ def test_a_pattern_a_manifest_and_a_run(cli: Cli, clips: Path) -> None:
         (('op.gate={common.psnr: ">=99"}',), 1, "common.psnr value is"),
         (('op.gate={common.sism: ">=0.9"}',), 2, "metrics= does not choose. Did you mean 'common.ssim'?"),
         (("op.strict=true",), 5, "1 skipped"),
-        (("+metrics.use.vbench.motion_smoothness={}",), 2, "is planned and cannot be computed yet"),
+        (("+metrics.use.vbench.object_class={}",), 2, "is planned and cannot be computed yet"),
         (("metrics=gate",), 2, "chooses no metric"),
         (("op.resume_from=gen",), 2, "is not the folder of a run"),
     ],

@@ -28,8 +28,8 @@ LEAST_SIDE = 57
 """Pixels; of less, nothing is left at the coarsest level of the correlation."""
 
 _LEVELS, _RADIUS, _STRIDE = 4, 4, 8
-_FRAME_BYTES, _VOLUME_BYTES = 900, 9
-"""Measured: a pixel of a pair in the encoders, and an entry of the correlation of all pairs with its coarser levels."""
+_FRAME_BYTES, _VOLUME_BYTES = 1130, 5.4
+"""Of a pixel of a pair in the encoders, measured; of an entry of the correlation at all levels."""
 
 
 class _Residual(nn.Module):
@@ -172,7 +172,7 @@ class Raft(nn.Module):
         pyramid = correlate(*self.fnet(torch.cat([first, second])).chunk(2))
         hidden, context = self.cnet(first).split(self.hidden, 1)
         hidden, context = torch.tanh(hidden), F.relu(context)
-        origin = _grid(hidden)
+        origin = grid(hidden)
         flow = torch.zeros_like(origin)
         for _ in range(iterations):
             hidden, change = self.update_block(hidden, context, look_up(pyramid, origin + flow), flow)
@@ -194,14 +194,14 @@ def correlate(first: torch.Tensor, second: torch.Tensor) -> list[torch.Tensor]:
     return levels
 
 
-def look_up(pyramid: list[torch.Tensor], positions: torch.Tensor) -> torch.Tensor:
-    """The correlation in a window of 9x9 around positions ``[n, 2, h, w]`` of the second map, at all levels.
+def look_up(pyramid: list[torch.Tensor], positions: torch.Tensor, radius: int = _RADIUS) -> torch.Tensor:
+    """The correlation in a window around positions ``[n, 2, h, w]`` of the second map, at all levels.
 
     Returns:
-        ``[n, 4 * 81, h, w]``; within a level the shift in x changes slowest. What lies outside counts as 0.
+        ``[n, 4 * (2 * radius + 1)^2, h, w]``; within a level the shift in x changes slowest. Outside is 0.
     """
     count, _, height, width = positions.shape
-    steps = torch.arange(-_RADIUS, _RADIUS + 1, device=positions.device, dtype=positions.dtype)
+    steps = torch.arange(-radius, radius + 1, device=positions.device, dtype=positions.dtype)
     window = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1)  # x, y
     centres = positions.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
     found = []
@@ -214,7 +214,7 @@ def look_up(pyramid: list[torch.Tensor], positions: torch.Tensor) -> torch.Tenso
     return torch.cat(found, -1).permute(0, 3, 1, 2).contiguous()
 
 
-def _grid(like: torch.Tensor) -> torch.Tensor:
+def grid(like: torch.Tensor) -> torch.Tensor:
     """The position of each pixel, ``[n, 2, h, w]``: x, y."""
     rows, columns = (torch.arange(size, device=like.device, dtype=like.dtype) for size in like.shape[2:])
     y, x = torch.meshgrid(rows, columns, indexing="ij")

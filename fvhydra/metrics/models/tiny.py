@@ -34,6 +34,7 @@ from transformers import (
 )
 
 from fvhydra.core.files import explained
+from fvhydra.metrics.models.amt import Amt
 from fvhydra.metrics.models.loading import quiet
 from fvhydra.metrics.models.lpips import CHANNELS, Lpips
 from fvhydra.metrics.models.passt import Passt
@@ -141,6 +142,10 @@ def _raft(folder: Path) -> None:
     torch.save({f"module.{name}": value for name, value in state.items()}, folder / _FILE)
 
 
+def _amt(folder: Path) -> None:
+    torch.save({"state_dict": _seeded(Amt()).state_dict()}, folder / _FILE)
+
+
 def _clap(folder: Path) -> None:
     letters = [chr(code) for code in range(33, 127)] + ["\u0120"]  # what a space becomes
     vocabulary = {token: index for index, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters])}
@@ -180,6 +185,7 @@ def _seeded(module: M) -> M:
 
 _BUILDERS: dict[str, Callable[[Path], None]] = {
     "alexnet": _alexnet,
+    "amt_s": _amt,
     "lpips_alex": _lpips_heads,
     "clip_b32": _clip(32, 512),
     "clip_l14": _clip(14, 768),

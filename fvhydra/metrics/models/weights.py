@@ -25,6 +25,13 @@ LPIPS_ALEX = Asset(
     sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
     commercial=True,
 )
+AMT_S = Asset(
+    name="amt_s",
+    repo="https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
+    megabytes=12,
+    licence="CC-BY-NC-4.0",
+    commercial=False,
+)
 CLIP_B32 = Asset(
     name="clip_b32",
     repo="openai/clip-vit-base-patch32",
