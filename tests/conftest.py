@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import gc
 import os
 import pty
 import select
@@ -187,6 +188,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """For ``scripts/setup_tests.sh``: a line for each program that the chosen tests cannot do without."""
+    gc.freeze()  # what thousands of tests were collected into is no garbage; looking at it again and again took a tenth
     if session.config.getoption("--needs"):
         marked = {need for item in session.items for need in _SYSTEM_NEEDS.intersection(item.keywords)}
         print("", *(f"needs: {need}" for need in sorted({"git", *marked})), sep="\n")
