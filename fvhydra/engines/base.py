@@ -152,8 +152,8 @@ class TracedTensor:
         step: Denoising step, from 0; None outside of the loop.
         call: How often this tensor of this module had been seen in this step before.
         dtype: As in ``bfloat16``.
-        abs_mean, sum, max: Of the absolute values, of the values, largest absolute value, computed in float32.
-            None for a tensor without values.
+        abs_mean, sum, max: Of the absolute values, of the values, largest absolute value, all as float32; sums are
+            float64. None for a tensor without values.
         sha256: Of its bytes, hex.
         sample: float32 ``[N]``: all values, or :data:`SAMPLE` at equal distances, the first and the last included. None
             where only the numbers above were kept, as in files.

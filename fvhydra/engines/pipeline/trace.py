@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import inspect
 import re
 import sys
@@ -21,8 +20,9 @@ import numpy as np
 import torch
 
 from fvhydra.core.errors import UsageError
-from fvhydra.engines.base import SAMPLE, TracedTensor, TraceRequest
+from fvhydra.engines.base import TracedTensor, TraceRequest
 from fvhydra.engines.pipeline.hooks import around_forward, hidden
+from fvhydra.engines.pipeline.rows import Rows
 from fvhydra.engines.pipeline.times import DECODERS
 
 DENOISERS = ("transformer", "unet")
@@ -33,7 +33,7 @@ class Tracer:
     """Collects the rows of one generation."""
 
     def __init__(self, request: TraceRequest) -> None:
-        self.rows: list[TracedTensor] = []
+        self._rows = Rows()
         self.matched = 0
         self._request = request
         self._modules = _compiled(request.modules)
@@ -60,24 +60,30 @@ class Tracer:
             stack.enter_context(self._noise())
             yield
 
-    def add(self, module: str, tensor: str, value: Any) -> None:
-        """A row for each tensor in ``value``."""
+    @property
+    def rows(self) -> list[TracedTensor]:
+        """All of them, in the order of execution."""
+        return self._rows.finish()
+
+    def add(self, module: str, tensor: str, value: Any, lasting: bool = False) -> None:
+        """A row for each tensor in ``value``; ``lasting``: nobody writes to them before the rows are asked for."""
         if self._step is not None and self._request.steps and self._step not in self._request.steps:
             return
         for path, found in _leaves(tensor, value):
             key = (module, path, self._step)
-            self.rows.append(_row(key, self._seen[key], found.detach()))
+            self._rows.add(*key, self._seen[key], found, lasting)
             self._seen[key] += 1
 
     def output(self, values: Any) -> None:
         """What the generation gave in the end."""
         self._step = None
-        self.add("output", "out", values)
+        self.add("output", "out", values, lasting=True)
 
     # ------------------------------------------------------------------ hooks
     def _weights(self, name: str, component: torch.nn.Module) -> None:
         for key, value in component.state_dict().items():
-            self.add(name, f"weight {key}", value)
+            self.add(name, f"weight {key}", value, lasting=True)
+        self._rows.finish()  # before anything moves them to another device
 
     def _inside(self, stack: contextlib.ExitStack, name: str, component: torch.nn.Module) -> None:
         assert self._modules is not None
@@ -88,14 +94,11 @@ class Tracer:
 
     @contextlib.contextmanager
     def _module(self, module: torch.nn.Module, name: str, inputs: bool) -> Iterator[None]:
-        names = list(inspect.signature(module.forward).parameters)
-
         def before(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if name.startswith(DENOISERS):
                 self._step = self._ended
             if inputs:
-                positional = {names[index] if index < len(names) else str(index): arg for index, arg in enumerate(args)}
-                self.add(name, "in", positional | kwargs)
+                self.add(name, "in", _named(module, args) | kwargs)
 
         def after(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
             self.add(name, "out", result)
@@ -129,7 +132,7 @@ class Tracer:
         """
         kind: Any = type(scheduler)
         copies = _Numbers(scheduler)
-        signature = inspect.signature(kind.step)
+        signature = _signature(kind.step)
 
         @functools.wraps(kind.set_timesteps)
         def set_timesteps(this: Any, *args: Any, **kwargs: Any) -> Any:
@@ -168,10 +171,7 @@ class Tracer:
             self.add("noise", "out", result)
             return result
 
-        loaded = [
-            module for name, module in sys.modules.items() if name.startswith("diffusers.") and module is not None
-        ]
-        users = [module for module in loaded if vars(module).get("randn_tensor") is original]
+        users = _users_of_noise(len(sys.modules))
         for module in users:
             vars(module)["randn_tensor"] = randn_tensor
         try:
@@ -192,6 +192,28 @@ class _Numbers:
         if number == len(self._known):
             self._known.append(this)
         return name if number == 0 else f"{name}_copy{number}"
+
+
+@functools.lru_cache(maxsize=1)  # there are thousands of modules, and seldom new ones
+def _users_of_noise(loaded: int) -> list[Any]:
+    """The modules of diffusers that have imported the function that draws noise, among so many that are loaded."""
+    from diffusers.utils.torch_utils import randn_tensor
+
+    own = [module for name, module in [*sys.modules.items()] if name.startswith("diffusers.") and module is not None]
+    return [module for module in own if vars(module).get("randn_tensor") is randn_tensor]
+
+
+@functools.lru_cache(maxsize=32)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+def _named(module: torch.nn.Module, args: tuple[Any, ...]) -> dict[str, Any]:
+    """What a forward pass is given by position, by name."""
+    if not args:
+        return {}
+    names = list(inspect.signature(module.forward).parameters)
+    return {names[index] if index < len(names) else str(index): arg for index, arg in enumerate(args)}
 
 
 def _compiled(pattern: str) -> re.Pattern[str] | None:
@@ -217,30 +239,3 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
         yield f"{name}.parameters", value.parameters
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield name, torch.tensor(value, dtype=torch.float64)
-
-
-def _row(key: tuple[str, str, int | None], call: int, tensor: torch.Tensor) -> TracedTensor:
-    module, name, step = key
-    flat = tensor.reshape(-1).contiguous()
-    values = flat.float() if not flat.is_complex() else torch.view_as_real(flat).reshape(-1).float()
-    sizes = values.abs()
-    known = values.numel() > 0
-    if values.numel() <= SAMPLE:
-        sample = values
-    else:
-        sample = values[torch.linspace(0, values.numel() - 1, SAMPLE, dtype=torch.float64).long()]
-    plain = torch.empty_like(flat, device="cpu", memory_format=torch.contiguous_format).copy_(flat)
-    data = plain.view(torch.uint8).numpy().tobytes() if known else b""  # numpy has no bfloat16
-    return TracedTensor(
-        module=module,
-        tensor=name,
-        step=step,
-        call=call,
-        shape=list(tensor.shape),
-        dtype=str(tensor.dtype).removeprefix("torch."),
-        abs_mean=float(sizes.mean()) if known else None,
-        sum=float(values.sum()) if known else None,
-        max=float(sizes.max()) if known else None,
-        sha256=hashlib.sha256(data).hexdigest(),
-        sample=sample.cpu().numpy().copy(),
-    )
