@@ -21,6 +21,7 @@ CLASSES: dict[str, str] = {
     "audio.desync": "fvhydra.metrics.audio.desync.AudioDesync",
     "audio.frechet_distance": "fvhydra.metrics.audio.frechet_distance.FrechetDistance",
     "audio.frechet_distance_clap": "fvhydra.metrics.audio.frechet_distance.ClapFrechetDistance",
+    "audio.imagebind_score": "fvhydra.metrics.audio.imagebind_score.ImageBindScore",
     "audio.kl_divergence": "fvhydra.metrics.audio.kl_divergence.KlDivergence",
     "audio.wer": "fvhydra.metrics.audio.wer.WordErrorRate",
     "common.fvd": "fvhydra.metrics.common.fvd.Fvd",

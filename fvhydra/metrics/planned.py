@@ -19,13 +19,6 @@ _VIDEO, _REFERENCE = Input("video", "video"), Input("reference", "video")
 _AUDIO = Input("audio", "audio")
 _PROMPT, _NAMED = Input("text_prompt", "text"), Input("auxiliary_info", "data")
 
-_IMAGEBIND = Asset(
-    name="imagebind",
-    repo="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
-    megabytes=4500,
-    licence="CC-BY-NC-SA-4.0",
-    commercial=False,
-)
 _AUDIOBOX = Asset("audiobox", "facebook/audiobox-aesthetics", 378, "CC-BY-4.0", commercial=True)
 _WHISPER = Asset("whisper_base", "openai/whisper-base", None, "Apache-2.0 (unconfirmed)")
 _DPFLOW = Asset(
@@ -77,10 +70,6 @@ _SPECS = (
     _planned(
         "audio.wer_whisper", "Errors of what Whisper hears, per word of what should be said",
         (_AUDIO, Input("reference_text", "text")), _WHISPER, direction="lower", low=0.0, source="Radford et al. 2023",
-    ),
-    _planned(
-        "audio.imagebind_score", "Likeness of sound and picture (ImageBind)", (_VIDEO, _AUDIO), _IMAGEBIND,
-        source="av-benchmark; Girdhar et al. 2023", **_COSINE,
     ),
     _planned(
         "optical_flow.gt_dpflow", "Difference of the optical flow from the reference's, both by DPFlow",

@@ -45,13 +45,37 @@ def load_centred(path: Path, rate: int) -> Samples:
     Raises:
         Skipped: As :func:`load_recording`.
     """
+    found = _read(path)
+    mixed = found.samples.mean(axis=0)
+    return _resampled(mixed - mixed.mean(), found.rate, rate)
+
+
+def load_first_channel(path: Path, rate: int, least_s: float = 0.025) -> Samples:
+    """As ImageBind: the first channel at ``rate`` by torchaudio's sinc: float32 ``[N]``.
+
+    Args:
+        path: The recording.
+        rate: Samples a second.
+        least_s: What a spectrogram needs.
+
+    Raises:
+        Skipped: As :func:`load_recording`; ``too_short``: less than ``least_s``.
+    """
+    found = _read(path)
+    first = found.samples[0]
+    if not first.any():
+        raise Skipped("nonfinite", f"{path.name}: silence in the first channel, which is the one that is heard")
+    if len(first) < least_s * found.rate:
+        raise Skipped("too_short", f"{path.name} has {len(first) / found.rate:.3f} s; {least_s} s are needed")
+    return _resampled(first, found.rate, rate)
+
+
+def _resampled(samples: Samples, rate: int, new_rate: int) -> Samples:
     import torch
 
     from fvhydra.metrics.models.sound import resample
 
-    found = _read(path)
-    mixed = found.samples.mean(axis=0)
-    return resample(torch.from_numpy(mixed - mixed.mean()), found.rate, rate).numpy()
+    return resample(torch.from_numpy(samples), rate, new_rate).numpy()
 
 
 def _read(path: Path) -> Recording:

@@ -35,6 +35,8 @@ from transformers import (
 
 from fvhydra.core.files import explained
 from fvhydra.metrics.models.amt import Amt
+from fvhydra.metrics.models.imagebind import ImageBind
+from fvhydra.metrics.models.imagebind import Size as ImageBindSize
 from fvhydra.metrics.models.loading import quiet
 from fvhydra.metrics.models.lpips import CHANNELS, Lpips
 from fvhydra.metrics.models.passt import Passt
@@ -164,6 +166,11 @@ def _passt(folder: Path) -> None:
     torch.save(_seeded(Passt(PasstSize(width=64, depth=2, heads=1))).state_dict(), folder / _FILE)
 
 
+def _imagebind(folder: Path) -> None:
+    size = ImageBindSize(width=80, depth=2, heads=1, audio_width=64, audio_depth=2, audio_heads=1, out=32)
+    torch.save(_seeded(ImageBind(size)).state_dict(), folder / _FILE)
+
+
 def _synchformer(folder: Path) -> None:
     size = SynchformerSize(width=64, depth=1, heads=1, compared_depth=1)
     torch.save(_seeded(Synchformer(size)).state_dict(), folder / _FILE)
@@ -194,6 +201,7 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "videomae_base": _videomae,
     "i3d": _i3d,
     "clap": _clap,
+    "imagebind": _imagebind,
     "passt": _passt,
     "raft": _raft,
     "synchformer": _synchformer,

@@ -101,6 +101,13 @@ RAFT = Asset(
     files=("raft-things.pth",),
     commercial=True,
 )
+IMAGEBIND = Asset(
+    name="imagebind",
+    repo="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
+    megabytes=4500,
+    licence="CC-BY-NC-SA-4.0",
+    commercial=False,
+)
 SYNCHFORMER = Asset(
     name="synchformer",
     repo="https://github.com/hkchengrex/MMAudio/releases/download/v0.1/synchformer_state_dict.pth",
