@@ -252,6 +252,13 @@ class ParityConfig(OpConfig):
         None,
         typed=True,
     )
+    scope: Annotated[str, one_of("pipeline", "components", "all")] = doc(
+        "What is compared: the pipeline, each component alone, or all: the pipeline once every component passes",
+        "pipeline",
+    )
+    components: str | None = doc(
+        "Run folder of an op=parity op.scope=components that must have passed for the pipeline to be compared", None
+    )
     tolerance: NonNegativeFloat | None = doc(
         "Most that a tensor may differ, as a share of its largest value; null: by dtype, op.tolerances", None
     )

@@ -14,7 +14,7 @@ class ParityTarget:
     """An output of both sides.
 
     Attributes:
-        name: ``latent``, ``frames`` or ``audio``.
+        name: ``latent``, ``frames`` or ``audio``; of a component, number of the call and place.
         official: Shape of the official side's; None where it gave none.
         candidate: Shape of the candidate's.
         max_abs: Largest absolute difference; frames in levels of 255, sound in parts of full scale.
@@ -22,7 +22,10 @@ class ParityTarget:
         median_abs: Their median.
         cosine: 1 - cos of both as vectors, 0 to 2.
         relative: ``max_abs`` as a share of the official side's largest absolute value.
-        allowed: The most that ``relative`` may be.
+        allowed: The most that ``relative`` may be; where the truth is known, the most that ``candidate_error`` may be.
+        official_error: Largest absolute difference of the official side's from the truth, the same computed by the
+            official side in a wider dtype, as a share of the largest absolute value there; None where it is not known.
+        candidate_error: The same of the candidate's.
         verdict: ``pass`` or ``regression``.
         message: Why there are no numbers; empty where there are.
     """
@@ -36,6 +39,8 @@ class ParityTarget:
     cosine: float | None = None
     relative: float | None = None
     allowed: float | None = None
+    official_error: float | None = None
+    candidate_error: float | None = None
     verdict: Verdict = Verdict.REGRESSION
     message: str = ""
 
@@ -167,6 +172,43 @@ class ParityCase:
     verdict: Verdict = Verdict.PASS
 
 
+PASS, FAIL, BLOCKED, MISSING = "pass", "fail", "blocked", "missing"
+
+
+@dataclass
+class ParityComponent:
+    """A component, run alone on the same inputs at both sides.
+
+    Attributes:
+        name: As in ``transformer``; of a VAE with its method, as in ``vae.encode``.
+        kind: Name of its class at the official side.
+        outcome: ``pass``, ``fail``, ``blocked`` (it could not be run) or ``missing`` (the candidate has none).
+        why: What is wrong; empty where nothing is.
+        needed: Whether the generation needs it. What it does not need counts where it fails, not where it is blocked.
+        inputs: ``captured`` from the official generation, or ``seeded``: random values of the right shapes.
+        file: The inputs, in the run folder.
+        calls: On how many calls it was run.
+        outputs: What it gave, tensor by tensor.
+        no_truth: Why the outputs have no errors, where they were asked for.
+    """
+
+    name: str
+    kind: str
+    outcome: str
+    why: str = ""
+    needed: bool = True
+    inputs: str = ""
+    file: str | None = None
+    calls: int = 0
+    outputs: list[ParityTarget] = field(default_factory=list)
+    no_truth: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the pipeline may be compared, as far as this one goes."""
+        return self.outcome == PASS or (not self.needed and self.outcome in (BLOCKED, MISSING))
+
+
 @dataclass
 class ParityComparison:
     """Two sides on all cases.
@@ -176,9 +218,21 @@ class ParityComparison:
         candidate: What the other runs.
         tolerance: The most that a tensor may differ, as a share of its largest absolute value.
         cases: One each.
+        components: Each alone; empty where they were not compared.
+        rests_on: The run that compared them, where it is another.
+        made_with: Of each side, what decides its output: settings, versions, commits, weights.
+        truth: dtype of the official side's run that errors are told against; empty where there is none.
+        factor: How many times the official side's own error the candidate's may be.
+        next_step: ``return_to_phase_6`` where components do not hold; empty otherwise.
     """
 
     official: str
     candidate: str
     tolerance: float
     cases: list[ParityCase] = field(default_factory=list)
+    components: list[ParityComponent] = field(default_factory=list)
+    rests_on: str = ""
+    made_with: dict[str, dict[str, str]] = field(default_factory=dict)
+    truth: str = ""
+    factor: float | None = None
+    next_step: str = ""

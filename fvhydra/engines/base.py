@@ -9,6 +9,7 @@ configuration are named in annotations only. ``make lint`` holds the engines of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from fvhydra.core.checks import NOT_RUN, Check
 from fvhydra.core.environment import environment, gpu_devices, gpu_state
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
+from fvhydra.engines.components import ComponentRun, RecordedComponent, Recording
 
 if TYPE_CHECKING:  # composing a configuration imports this module, and must not cost numpy's start
     import numpy as np
@@ -50,6 +52,8 @@ class Capabilities:
         cpu: Whether it runs without a GPU.
         tiny_weights: Whether it loads the tiny weights that fvhydra builds.
         traces: Whether it has :meth:`Engine.trace`.
+        components: Whether it has :meth:`Engine.record_components` and :meth:`Engine.run_component`.
+        undivided: Variables of its process with which it splits no sample across devices.
         procedural: Whether its output is made up by rules, with no weights of any model behind it.
         devices: Most GPUs that it uses for one case; None: as many as ``gpu=`` asks for.
         backends: Key of a backend's configuration that has its name in this engine, null where there is none; empty:
@@ -64,6 +68,8 @@ class Capabilities:
     cpu: bool = True
     tiny_weights: bool = False
     traces: bool = False
+    components: bool = False
+    undivided: Mapping[str, str] = field(default_factory=dict)
     procedural: bool = False
     devices: int | None = None
     backends: str = ""
@@ -247,6 +253,27 @@ class Engine(ABC):
             UsageError: The engine has no trace, and does not declare one.
         """
         raise UsageError(f"engine={self.config.name} cannot trace what it computes.", "Choose an engine that can.")
+
+    def record_components(self, case: Case, folder: Path, progress: Progress) -> Recording:
+        """Generate one case, and keep what each component is called with on the way in files of ``folder``.
+
+        Raises:
+            UsageError: The case cannot be; or the engine has no components, and declares none.
+        """
+        raise UsageError(f"engine={self.config.name} cannot run components alone.", "Choose an engine that can.")
+
+    def run_component(
+        self, case: Case, recorded: RecordedComponent, dtype: str | None, progress: Progress
+    ) -> ComponentRun:
+        """Run a component alone on what this engine or another has recorded for it.
+
+        Args:
+            case: What the component is made ready for: a scheduler's options belong to it.
+            recorded: What it is run on.
+            dtype: What it computes in, as in ``float64``, on a copy; None: what it is in.
+            progress: Hears of nothing while the component runs.
+        """
+        return ComponentRun(why=f"engine={self.config.name} cannot run components alone")
 
     def inspect(self, case: Case) -> list[Check]:
         """Hold what was loaded to what its weights declare: class, modules, names and shapes, arguments.

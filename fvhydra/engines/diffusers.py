@@ -9,8 +9,11 @@ from fvhydra.core.checks import Check
 from fvhydra.core.errors import UsageError
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest, Trace, TraceRequest
+from fvhydra.engines.components import ComponentRun, RecordedComponent, Recording
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fvhydra.config.engine import EngineConfig
     from fvhydra.config.model import ModelConfig
     from fvhydra.core.case import Case
@@ -33,6 +36,7 @@ class DiffusersEngine(Engine):
         weights=("tiny", "synthetic", "hub"),
         tiny_weights=True,
         traces=True,
+        components=True,
         devices=1,
         backends="diffusers",
         packages=("torch", "diffusers", "transformers", "accelerate"),
@@ -78,6 +82,16 @@ class DiffusersEngine(Engine):
     def trace(self, case: Case, request: TraceRequest, progress: Progress) -> Trace:
         assert self._loaded is not None
         return self._loaded.trace(case, request, progress)
+
+    def record_components(self, case: Case, folder: Path, progress: Progress) -> Recording:
+        assert self._loaded is not None
+        return self._loaded.record_components(case, folder, progress)
+
+    def run_component(
+        self, case: Case, recorded: RecordedComponent, dtype: str | None, progress: Progress
+    ) -> ComponentRun:
+        assert self._loaded is not None
+        return self._loaded.run_component(case, recorded, dtype)
 
     def inspect(self, case: Case) -> list[Check]:
         assert self._loaded is not None

@@ -42,7 +42,9 @@ class FastVideoEngine(Engine):
     preset of the model. ``model.fastvideo`` is merged over the mapping, in FastVideo's own words.
     """
 
-    capabilities = Capabilities(weights=("hub",), cpu=False, packages=("fastvideo",), install=INSTALL)
+    capabilities = Capabilities(
+        weights=("hub",), undivided={"DISABLE_SP": "1"}, cpu=False, packages=("fastvideo",), install=INSTALL
+    )
 
     _generator: Any = None
 

@@ -117,6 +117,12 @@ class Host:
     def _call_trace(self, reporter: Reporter, case: Any, request: Any) -> Any:
         return self._engine.trace(case, request, reporter)
 
+    def _call_record_components(self, reporter: Reporter, case: Any, folder: Path) -> Any:
+        return self._engine.record_components(case, folder, reporter)
+
+    def _call_run_component(self, reporter: Reporter, case: Any, recorded: Any, dtype: str | None) -> Any:
+        return self._engine.run_component(case, recorded, dtype, reporter)
+
     def _call_inspect(self, reporter: Reporter, case: Any) -> Any:
         return self._engine.inspect(case)
 

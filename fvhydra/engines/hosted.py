@@ -19,6 +19,7 @@ from fvhydra.core.files import given_path
 from fvhydra.core.machine import require_process_groups
 from fvhydra.core.progress import Progress, Silent
 from fvhydra.engines.base import Capabilities, Engine, GeneratedMedia, LoadRequest, Trace, TracedTensor, TraceRequest
+from fvhydra.engines.components import ComponentOutput, ComponentRun, RecordedComponent, Recording
 from fvhydra.engines.interpreter import interpreter
 from fvhydra.engines.process import EngineProcess
 
@@ -149,6 +150,18 @@ class HostedEngine(Engine):
         found = self._loaded(progress).call("trace", progress, self.limit_s, self.limit_key, case=case, request=request)
         rows = [TracedTensor(**vars(row)) for row in found.rows]
         return Trace(GeneratedMedia(**vars(found.media)), rows, found.matched)
+
+    def record_components(self, case: Case, folder: Path, progress: Progress) -> Recording:
+        limits = (progress, self.limit_s, self.limit_key)
+        found = self._loaded(progress).call("record_components", *limits, case=case, folder=folder.absolute())
+        return Recording([RecordedComponent(**vars(each)) for each in found.components], found.failed)
+
+    def run_component(
+        self, case: Case, recorded: RecordedComponent, dtype: str | None, progress: Progress
+    ) -> ComponentRun:
+        limits = (progress, self.limit_s, self.limit_key)
+        found = self._loaded(progress).call("run_component", *limits, case=case, recorded=recorded, dtype=dtype)
+        return ComponentRun([ComponentOutput(**vars(each)) for each in found.outputs], found.missing, found.why)
 
     def inspect(self, case: Case) -> list[Check]:
         return [Check(**vars(found)) for found in self._loaded(Silent()).call("inspect", case=case)]

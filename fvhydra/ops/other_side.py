@@ -111,6 +111,11 @@ def at_ref(config: Config, given: Mapping[str, Any], option: str = "op.against")
         yield replace(config, engine=replace(config.engine, path=str(folder)))
 
 
+def settings(config: Config) -> dict[str, Any]:
+    """What may be other, by key, as it is in a job."""
+    return {key: of(config) for key, of in _TOLD.items()}
+
+
 def differences(this: Config, other: Config, ref: Any = None) -> list[tuple[str, str, str]]:
     """What is other: key, here, there."""
     found = []

@@ -6,35 +6,39 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import replace
-from pathlib import Path
 
 from fvhydra.config.op import ParityConfig
 from fvhydra.config.root import Config
 from fvhydra.core.case import Case
 from fvhydra.core.differences import of_environments
 from fvhydra.core.errors import UsageError
-from fvhydra.core.parity import ParityCase, ParityComparison
+from fvhydra.core.parity import ParityCase, ParityComparison, ParityComponent
 from fvhydra.core.result import CaseResult, Criterion, RunResult
 from fvhydra.core.verdict import Verdict, worst
-from fvhydra.engines.base import Engine, Trace, TraceRequest
-from fvhydra.engines.choice import check_engine, engine_class, open_engine
-from fvhydra.engines.interpreter import interpreter
+from fvhydra.engines.base import Trace, TraceRequest
+from fvhydra.engines.choice import check_engine, engine_class
 from fvhydra.ops.base import Op
 from fvhydra.ops.context import Context, Prepared
-from fvhydra.ops.generation import engine_facts, load_request, record_cases
-from fvhydra.ops.other_side import REF, apart, at_ref, commit_of, differences, other_side
+from fvhydra.ops.generation import record_cases
+from fvhydra.ops.other_side import REF, at_ref, commit_of, differences, other_side
+from fvhydra.ops.parity_components import (
+    compare_components,
+    component_criteria,
+    digest_of,
+    headline,
+    passed_components,
+    refuse_stale,
+)
 from fvhydra.ops.parity_next import following
 from fvhydra.ops.parity_outputs import keep_outputs
 from fvhydra.ops.parity_shown import shown_by
+from fvhydra.ops.parity_side import CANDIDATE, OFFICIAL, Side, said
 from fvhydra.ops.port_evidence import Shown, refuse_unagreed
+from fvhydra.parity.components import NEXT_STEP, verdict_of
 from fvhydra.parity.sides import compare_sides, deeper
 from fvhydra.parity.stages import blocks_of, inside_of
-from fvhydra.parity.trace_file import write_trace
 
-OFFICIAL, CANDIDATE = "official", "candidate"
 OPTION = "op.official"
-NO_PARALLEL = {"DISABLE_SP": "1"}
-"""Set for both sides: a sequence that is split across devices is rounded otherwise."""
 
 
 class Parity(Op):
@@ -59,13 +63,17 @@ class Parity(Op):
             commit_of(context.config, str(self.config.official[REF]), OPTION)
         for name, config in (CANDIDATE, context.config), (OFFICIAL, self._official(context.config)):
             check_engine(config, here=here)
-            if not engine_class(config.engine).capabilities.traces:
-                raise UsageError(
-                    f"engine={config.engine.name}, the {name} side, cannot trace what it computes.",
-                    "Choose one that can: engine=diffusers.",
-                )
+            self._refuse_incapable(name, config)
             self._tolerance(config)
         refuse_unagreed(context.config)
+        if self.config.components is not None:
+            if self.config.scope != "pipeline":
+                raise UsageError(f"op.scope={self.config.scope} compares components itself: leave op.components= away.")
+            passed_components(self.config.components, context.config.model.name)
+
+    def inputs(self, prepared: Prepared) -> dict[str, str]:
+        """Beside prompts and pictures, the run that ``op.components`` names."""
+        return super().inputs(prepared) | digest_of(self.config.components)
 
     def run(self, context: Context) -> RunResult:
         """Leave both traces, and what their comparison found."""
@@ -73,34 +81,70 @@ class Parity(Op):
             given = self.config.official
             official = stack.enter_context(at_ref(self._official(context.config), given, OPTION))
             sides = {
-                OFFICIAL: _Side(OFFICIAL, official, context, stack),
-                CANDIDATE: _Side(CANDIDATE, context.config, context, stack),
+                OFFICIAL: Side(OFFICIAL, official, context, stack),
+                CANDIDATE: Side(CANDIDATE, context.config, context, stack),
             }
             record_cases(context, context.cases)
-            found = [self._case(context, sides, position) for position in range(len(context.cases))]
+            components = self._components(context, sides)
+            held = verdict_of(components) if self.config.scope != "pipeline" else Verdict.PASS
+            cases = context.cases if self.config.scope != "components" and held is Verdict.PASS else []
+            found = [self._case(context, sides, position) for position in range(len(cases))]
             facts = {name: side.facts() for name, side in sides.items()}
+            made_with = {name: side.made_with() for name, side in sides.items()}
         context.run.update_manifest(environment=facts[CANDIDATE])
         told = differences(context.config, self._official(context.config), given.get(REF))
-        results = [_result(case, each) for case, each in zip(context.cases, found, strict=True)]
+        tolerance = self._tolerance(context.config)
+        results = [_result(case, each) for case, each in zip(cases, found, strict=True)]
+        if components:
+            first = results[0] if results else _of_components(context.cases[0], held, headline(components))
+            results[:1] = [replace(first, criteria=[*component_criteria(components, tolerance), *first.criteria])]
         return RunResult(
             op=self.config.name,
             model=context.config.model.name,
-            verdict=worst(result.verdict for result in results),
-            message=_headline(found),
+            verdict=worst([held, *(result.verdict for result in results)]),
+            message=" ".join(filter(None, [headline(components), _headline(found) if found else ""])),
             cases=results,
-            notes=[_other(told), *_where(found)],
+            notes=[_other(told), *([headline(components)] if held is not Verdict.PASS else []), *_where(found)],
             next_commands=following(context, told, found),
             environment_difference=of_environments(facts[OFFICIAL], facts[CANDIDATE]),
             sides=(OFFICIAL, CANDIDATE),
             parity=ParityComparison(
-                _said(official), _said(context.config), self._tolerance(context.config), cases=found
+                said(official),
+                said(context.config),
+                tolerance,
+                cases=found,
+                components=components,
+                rests_on=self.config.components or "",
+                made_with=made_with,
+                next_step="" if held is Verdict.PASS else NEXT_STEP,
             ),
         )
 
     def shown_of_port(self, context: Context, result: RunResult) -> list[Shown]:
-        """The outputs, as the gate ``parity``."""
+        """Components, each as its gate, and the outputs, as the gate ``parity``."""
         other = differences(context.config, self._official(context.config), self.config.official.get(REF))
         return shown_by(result, same=not other)
+
+    def _components(self, context: Context, sides: dict[str, Side]) -> list[ParityComponent]:
+        """Those of this run; the pipeline alone may rest on those of an earlier one, which must be of these sides."""
+        if self.config.components is not None:
+            earlier = passed_components(self.config.components, context.config.model.name)
+            refuse_stale(self.config.components, earlier, sides)
+        if self.config.scope == "pipeline":
+            return []
+        return compare_components(context, sides, self._tolerance(context.config), self.config.names)
+
+    def _refuse_incapable(self, name: str, config: Config) -> None:
+        can = engine_class(config.engine).capabilities
+        missing = [
+            *(["trace what it computes"] if self.config.scope != "components" and not can.traces else []),
+            *(["run components alone"] if self.config.scope != "pipeline" and not can.components else []),
+        ]
+        if missing:
+            raise UsageError(
+                f"engine={config.engine.name}, the {name} side, cannot {missing[0]}.",
+                "Choose one that can: engine=diffusers.",
+            )
 
     def _official(self, config: Config) -> Config:
         return other_side(config, self.config.official, OPTION)
@@ -113,7 +157,7 @@ class Parity(Op):
             raise UsageError(f"op.tolerances has none for {dtype}.", "Give one for all: op.tolerance=1e-3")
         return float(self.config.tolerances[dtype])
 
-    def _case(self, context: Context, sides: dict[str, _Side], position: int) -> ParityCase:
+    def _case(self, context: Context, sides: dict[str, Side], position: int) -> ParityCase:
         """Stages first; where they differ inside a component, its blocks at that step, then the modules of one."""
         case = context.cases[position]
         same_engine = sides[OFFICIAL].config.engine.name == sides[CANDIDATE].config.engine.name
@@ -141,45 +185,6 @@ class Parity(Op):
         return found
 
 
-class _Side:
-    """One of the two, loaded when it is first traced; an engine in another place stays there until the end."""
-
-    def __init__(self, name: str, config: Config, context: Context, stack: contextlib.ExitStack) -> None:
-        self.name, self._context = name, context
-        # two pipelines in one process share what a library keeps for all of them
-        apart_config = apart(config) if name == OFFICIAL else config
-        if apart_config.engine.own_process:
-            env = NO_PARALLEL | apart_config.engine.env
-            apart_config = replace(apart_config, engine=replace(apart_config.engine, env=env))
-        self.config = apart_config
-        self.cases = Prepared(self.config).cases
-        self._stack = stack
-        self._engine: Engine | None = None
-
-    def trace(self, position: int, request: TraceRequest, name: str) -> Trace:
-        """Trace a case, and keep the rows in ``traces/``."""
-        case, engine = self.cases[position], self._loaded()
-        self._context.progress.stage("trace", case.index, f"{self.name}: {case.prompt}")
-        trace = engine.trace(case, request, self._context.progress)
-        if request.modules and not trace.matched:
-            raise UsageError(f"{request.modules!r} is the name of no module at the {self.name} side.")
-        write_trace(self._context.run.path / "traces" / f"{case.index}_{name}_{self.name}.jsonl", trace)
-        return trace
-
-    def facts(self) -> dict[str, str]:
-        assert self._engine is not None  # a job has a case
-        return {"engine.python": interpreter(self.config.engine)} | engine_facts(self._engine, self.config)
-
-    def _loaded(self) -> Engine:
-        if self._engine is None:
-            log = self._context.run.path / "status" / f"engine_host_{self.name}.log"
-            engine = self._stack.enter_context(contextlib.closing(open_engine(self.config.engine, log)))
-            self._context.progress.stage("load", msg=f"{self.name}: {_said(self.config)}")
-            engine.load(load_request(self.config, self.cases), self._context.progress)
-            self._engine = engine
-        return self._engine
-
-
 def _result(case: Case, found: ParityCase) -> CaseResult:
     criteria = [
         Criterion(
@@ -200,6 +205,11 @@ def _result(case: Case, found: ParityCase) -> CaseResult:
         kind=case.model.artifact,
         criteria=criteria,
     )
+
+
+def _of_components(case: Case, held: Verdict, message: str) -> CaseResult:
+    """The case that components were recorded in, where the pipeline was not compared."""
+    return CaseResult(case.index, case.prompt, case.seed, case.fingerprint, held, message, kind=case.model.artifact)
 
 
 def _sentence(found: ParityCase) -> str:
@@ -231,8 +241,3 @@ def _where(found: list[ParityCase]) -> list[str]:
 def _other(told: list[tuple[str, str, str]]) -> str:
     listed = "; ".join(f"{key}: {here} here, {there} at the official side" for key, here, there in told)
     return f"The sides differ in {listed}." if listed else "Both sides are the same."
-
-
-def _said(config: Config) -> str:
-    place = config.engine.path or config.engine.python
-    return f"{config.engine.name}{f' of {Path(place).name}' if place else ''}, {config.backend.name}"

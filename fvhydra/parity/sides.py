@@ -7,15 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fvhydra.core.parity import ParityArgument, ParityCase, ParityDifference, ParityTarget
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.base import GeneratedMedia, Trace
-from fvhydra.parity.distances import distances
 from fvhydra.parity.divergence import Difference, Divergence, first_divergence
 from fvhydra.parity.overview import by_stage, over_steps
+from fvhydra.parity.targets import compare_output
 
 MOST_FURTHER = 50
 """Differing tensors that a result lists."""
@@ -67,7 +64,7 @@ def compare_outputs(official: GeneratedMedia, candidate: GeneratedMedia, toleran
     for name in ("latent", "frames", "audio"):
         left, right = getattr(official, name), getattr(candidate, name)
         if left is not None or right is not None:
-            found.append(_target(name, left, right, tolerance))
+            found.append(compare_output(name, left, right, tolerance))
     return found
 
 
@@ -81,26 +78,6 @@ def compare_arguments(
         pair = ParityArgument(name, official.get(name), candidate.get(name))
         (same if pair.official == pair.candidate else differing).append(pair)
     return differing, same
-
-
-def _target(name: str, left: NDArray[Any] | None, right: NDArray[Any] | None, tolerance: float) -> ParityTarget:
-    shapes = [None if side is None else list(side.shape) for side in (left, right)]
-    target = ParityTarget(name, shapes[0], shapes[1])
-    if left is None or right is None:
-        target.message = f"Only the {'candidate' if left is None else 'official side'} gave it."
-    elif left.shape != right.shape:
-        target.message = "The shapes differ."
-    elif (between := distances(left, right)) is None:
-        target.message = "One of them holds values that are not finite."
-    else:
-        target.max_abs, target.mean_abs, target.median_abs = between.max_abs, between.mean_abs, between.median_abs
-        target.cosine, target.relative = between.cosine, between.relative
-        # frames are rounded to 255 levels: values on the edge of one fall to either side
-        step = 1.0 if left.dtype == np.uint8 else 0.0
-        scale = float(np.abs(left.astype(np.float64)).max()) if left.size else 0.0
-        target.allowed = tolerance + (step / scale if scale else 0.0)
-        target.verdict = Verdict.PASS if between.relative <= target.allowed else Verdict.REGRESSION
-    return target
 
 
 def _parts(found: Divergence) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from fvhydra.core.progress import Silent
 from fvhydra.engines import fastvideo
 from fvhydra.engines.choice import check_engine
 from fvhydra.engines.fastvideo import FastVideoEngine
+from fvhydra.ops.parity_side import undivided
 from fvhydra.testing import cases
 from fvhydra.testing.cases import MODELS, Steps
 
@@ -96,6 +97,15 @@ def test_an_image_makes_it_image_to_video(tmp_path: Path) -> None:
     assert "inputs" not in wanted  # the case has none: a model of either kind
     wanted = fastvideo.generation_request(dataclasses.replace(cases.case("wan22_ti2v_5b"), image=image))
     assert wanted["inputs"] == {"image_path": image.as_posix()}
+
+
+def test_parity_does_not_split_a_sequence_unless_asked() -> None:
+    def env(**given: str) -> Any:
+        engine = dataclasses.replace(cases.engine_config("fastvideo"), env=given)
+        return undivided(dataclasses.make_dataclass("Job", ["engine"])(engine)).engine
+
+    assert env().env == {"DISABLE_SP": "1"} and env().own_process  # before FastVideo is imported
+    assert env(DISABLE_SP="0", CUDA_LAUNCH_BLOCKING="1").env == {"DISABLE_SP": "0", "CUDA_LAUNCH_BLOCKING": "1"}
 
 
 @pytest.mark.parametrize(("sp_size", "fsdp"), [(1, False), (2, True)])

@@ -100,6 +100,58 @@ def test_another_version_in_another_environment_begins_somewhere(cli: Cli, tmp_p
     assert within.code == 0, within.text
 
 
+def components_of(folder: Path) -> dict[str, str]:
+    return {each["name"]: each["outcome"] for each in latest_of(folder)["parity"]["components"]}
+
+
+def test_the_pipeline_waits_for_its_components(cli: Cli, tmp_path: Path) -> None:
+    command = cli("op=parity", *MODEL, "op.scope=all", "op.official={tier.perturb_weights: 0.01}")
+    assert command.code == 1, command.text
+    assert "FAIL  component transformer: fail: call 0 out[0] differs by" in command.text
+    assert "next_step=return_to_phase_6: transformer is red" in command.text
+    assert components_of(tmp_path) == {
+        "vae.encode": "pass",
+        "vae.decode": "pass",
+        "text_encoder": "pass",
+        "transformer": "fail",
+        "scheduler": "pass",
+    }
+    found = latest_of(tmp_path)["parity"]
+    assert (found["cases"], found["next_step"]) == ([], "return_to_phase_6")
+    page = (tmp_path / "outputs" / "latest" / "report" / "index.html").read_text()
+    assert "Components, each alone on the same inputs" in page and "WanTransformer3DModel" in page
+    red = (tmp_path / "outputs" / "latest").resolve()
+    refused = cli("op=parity", *MODEL, f"op.components={red}", "op.official={}")
+    assert refused.code == 2, refused.text
+    assert "(next_step=return_to_phase_6): transformer is red (call 0 out[0] differs by" in refused.text
+
+
+@pytest.mark.slow
+def test_components_that_passed_hold_for_these_sides_alone(cli: Cli, tmp_path: Path) -> None:
+    alone = cli("op=parity", *MODEL, "op.scope=components", "op.official={}")
+    assert alone.code == 0, alone.text
+    assert set(components_of(tmp_path).values()) == {"pass"} and latest_of(tmp_path)["parity"]["cases"] == []
+    passed = (tmp_path / "outputs" / "latest").resolve()
+    pipeline = cli("op=parity", *MODEL, f"op.components={passed}", "op.official={}")
+    assert pipeline.code == 0, pipeline.text
+    assert latest_of(tmp_path)["parity"]["rests_on"] == str(passed)
+    other = cli("op=parity", *MODEL, f"op.components={passed}", "op.official={sampling.flow_shift: 5.0}")
+    assert other.code == 2, other.text
+    assert "passed with other sides (next_step=return_to_phase_6)" in other.text
+    assert "official sampling.flow_shift: 7.0 there, 5.0 here" in other.text
+    whole = cli("op=parity", *MODEL, "op.scope=all", "op.official={}")
+    assert whole.code == 0 and "pass  component vae.decode" in whole.text and "pass  frames" in whole.text
+
+
+@pytest.mark.slow
+def test_components_of_another_version_in_another_environment(cli: Cli, tmp_path: Path) -> None:
+    there = environment("diffusers-0.38")
+    command = cli("op=parity", *MODEL, "op.scope=components", f"op.official={{engine.python: {there}}}")
+    assert command.code == 0, command.text
+    assert set(components_of(tmp_path).values()) == {"pass"}
+    assert latest_of(tmp_path)["parity"]["made_with"]["official"]["versions.diffusers"] == "0.38.0"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -107,6 +159,13 @@ def test_another_version_in_another_environment_begins_somewhere(cli: Cli, tmp_p
         (("op.official={engine: mock}",), "engine=mock, the official side, cannot trace"),
         (("op.official={enigne.python: x}",), "op.official has no enigne.python. Did you mean 'engine.python'?"),
         (("op.official={}", "op.modules=("), "is no regular expression"),
+        (
+            ("op.official={engine: mock}", "op.scope=components"),
+            "engine=mock, the official side, cannot run components",
+        ),
+        (("op.official={}", "op.components=nowhere"), "nowhere"),
+        (("op.official={}", "op.scope=all", "op.components=x"), "leave op.components= away"),
+        (("op.official={}", "op.scope=part"), "op.scope"),
         pytest.param(("op.official={}", "op.modules=^nowhere$"), "is the name of no module", marks=pytest.mark.slow),
     ],
 )

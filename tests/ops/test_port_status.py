@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fvhydra.core.parity import ParityCase, ParityComparison, ParityTarget
+from fvhydra.core.parity import ParityCase, ParityComparison, ParityComponent, ParityTarget
 from fvhydra.core.port import AFTER_COMPONENTS
 from fvhydra.core.port_file import keep_evidence, read_port
 from fvhydra.core.progress import Silent
@@ -160,6 +160,29 @@ def test_a_side_that_is_compared_with_itself_shows_nothing(other: str, status: s
     assert shown.status == status and shown.numbers["case 0 frames"]["relative"] == 0
     result.verdict = Verdict.INFRASTRUCTURE
     assert Parity(config.op).shown_of_port(context, result) == []
+
+
+def test_components_are_gates_of_their_own_and_no_pass_of_the_pipeline() -> None:
+    config = composed("op=parity", MODEL, "op.scope=components", "op.official={dtype: float32}")
+    output = ParityTarget("call 0 out", [1], [1], relative=0.5)
+    parts = [
+        ParityComponent("vae.encode", "AutoencoderKLWan", "blocked", "no kernel", needed=False),
+        ParityComponent("vae.decode", "AutoencoderKLWan", "pass", outputs=[output]),
+        ParityComponent("transformer", "WanTransformer3DModel", "fail", "call 0 out differs", outputs=[output]),
+        ParityComponent("text_encoder", "UMT5EncoderModel", "blocked", "no kernel"),
+        ParityComponent("scheduler", "UniPCMultistepScheduler", "missing", "none here"),
+    ]
+    result = RunResult("parity", Verdict.REGRESSION, parity=ParityComparison("a", "b", 0.1, components=parts))
+    context = Context(Prepared(config), RunFolder(Path("nowhere")), Silent())
+    shown = {each.gate: each for each in Parity(config.op).shown_of_port(context, result)}
+    assert {gate: each.status for gate, each in shown.items()} == {
+        "vae": "non_skip_pass",
+        "transformer": "debug_red",
+        "text_encoder": "scaffold_skip",
+        "scheduler": "debug_red",
+    }
+    assert shown["transformer"].said == "transformer is red (call 0 out differs)"
+    assert shown["transformer"].numbers["transformer call 0 out"]["relative"] == 0.5
 
 
 def test_nothing_goes_on_before_a_person_was_asked(port: Path, command: Cli) -> None:

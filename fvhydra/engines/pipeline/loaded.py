@@ -20,8 +20,11 @@ from fvhydra.core.machine import cpus
 from fvhydra.core.out_of_memory import memory_explained
 from fvhydra.core.progress import Progress
 from fvhydra.engines.base import GeneratedMedia, LoadRequest, Trace, TraceRequest
+from fvhydra.engines.components import ComponentRun, RecordedComponent, Recording
 from fvhydra.engines.images import first_frame
 from fvhydra.engines.pipeline import arguments, attention, device, inspection, outputs, steps, synthetic, times, weights
+from fvhydra.engines.pipeline.recording import Recorder
+from fvhydra.engines.pipeline.replay import first_line, run_component
 from fvhydra.engines.pipeline.trace import Tracer
 from fvhydra.engines.quiet import quiet_libraries
 from fvhydra.engines.tiny import snapshot
@@ -135,6 +138,23 @@ class LoadedPipeline:
         media.seconds, media.memory_mb = seconds, memory_mb
         media.arguments, media.dropped = call.arguments, call.dropped
         return media
+
+    def record_components(self, case: Case, folder: Path, progress: Progress) -> Recording:
+        """See :meth:`fvhydra.engines.base.Engine.record_components`."""
+        recorder, failed = Recorder(), ""
+        try:
+            self.generate(case, progress, recorder.attached)
+        except UsageError:
+            raise  # nothing was run
+        except Exception as error:  # what had been called until then tells where it fails
+            failed = f"the generation failed with {type(error).__name__}: {first_line(error)}"
+        return Recording(list(recorder.written(self.pipe, folder, failed)), failed)
+
+    def run_component(self, case: Case, recorded: RecordedComponent, dtype: str | None) -> ComponentRun:
+        """See :meth:`fvhydra.engines.base.Engine.run_component`."""
+        self._prepare(case, arguments.build_call(case, self._parameters, type(self.pipe).__name__))
+        with quiet_libraries():
+            return run_component(self.pipe, recorded, dtype)
 
     def inspect(self, case: Case) -> list[Check]:
         """See :meth:`fvhydra.engines.base.Engine.inspect`."""

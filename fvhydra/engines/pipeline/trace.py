@@ -69,7 +69,7 @@ class Tracer:
         """A row for each tensor in ``value``; ``lasting``: nobody writes to them before the rows are asked for."""
         if self._step is not None and self._request.steps and self._step not in self._request.steps:
             return
-        for path, found in _leaves(tensor, value):
+        for path, found in leaves(tensor, value):
             key = (module, path, self._step)
             self._rows.add(*key, self._seen[key], found, lasting)
             self._seen[key] += 1
@@ -223,7 +223,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         raise UsageError(f"{pattern!r} is no regular expression ({error}).") from error
 
 
-def _leaves(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+def leaves(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors in what a module takes or gives, with the names that FastVideo's trace gives them."""
     if isinstance(value, torch.Tensor):
         yield name, value
@@ -231,10 +231,10 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
         yield name, torch.from_numpy(np.ascontiguousarray(value))
     elif hasattr(value, "items"):
         for key, item in value.items():
-            yield from _leaves(f"{name}.{key}", item)
+            yield from leaves(f"{name}.{key}", item)
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from _leaves(f"{name}[{index}]", item)
+            yield from leaves(f"{name}[{index}]", item)
     elif isinstance(getattr(value, "parameters", None), torch.Tensor):  # the distribution that a VAE gives
         yield f"{name}.parameters", value.parameters
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
