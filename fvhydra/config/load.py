@@ -19,7 +19,7 @@ import pydantic
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fvhydra.config import metrics, size_rules
+from fvhydra.config import metrics, preset_rules, size_rules
 from fvhydra.config.model import ModelConfig
 from fvhydra.config.problems import ConfigError, nearest, short
 from fvhydra.config.root import Config
@@ -56,6 +56,7 @@ def build_config(composed: DictConfig, known: Mapping[str, Any] | None = None) -
             problems.append(_omegaconf_sentence(error))
     if isinstance(values.get("model"), ModelConfig) and isinstance(values.get("sampling"), Sampling):
         problems += size_rules.problems(values["model"], values["sampling"])
+        problems += preset_rules.problems(values["model"], values["sampling"])
     problems += _metric_problems(values.get("metrics"))
     new = [name for name in values if name not in (known or {})]
     problems += [problem for name in new for problem in _odd(values[name], name)]

@@ -50,6 +50,31 @@ class Constraints:
 
 
 @dataclass
+class TinyFamily:
+    """Small weights of a family that fvhydra does not build by itself."""
+
+    _target_: str = doc("Dotted path of a class derived from fvhydra.engines.tiny_family.TinyFamily", MISSING)
+    version: Positive = doc("Raised when what it builds changes; part of the recipe of tiny weights", 1)
+
+
+@dataclass
+class Default:
+    """A setting of a preset."""
+
+    value: Any = doc("Its value, as the key of sampling has it", MISSING)
+    source: str = doc("Where that stands: a default is never from memory", MISSING)
+
+
+@dataclass
+class Preset:
+    """Settings under a name and a version, as the official side or the family gives them."""
+
+    version: Positive = doc("Raised when a value changes; part of the recipe", MISSING)
+    defaults: dict[str, Default] = doc("Keys of sampling: their value, and where it stands", factory=dict)
+    stage_schemas: dict[str, list[str]] = doc("Stage: names that sampling.stage_overrides may give it", factory=dict)
+
+
+@dataclass
 class ModelConfig:
     """A model, as the reference data sets know it."""
 
@@ -75,6 +100,8 @@ class ModelConfig:
     latent: LatentSpec | None = doc("What a sane latent looks like (artifact=latent)", None)
     call: dict[str, Any] = doc("Further arguments of the pipeline's call, checked by name", factory=dict)
     smoke_call: dict[str, Any] = doc("The same, only for tiny weights", factory=dict)
+    tiny: TinyFamily | None = doc("Builder of tiny weights from outside; null: that of the family", None)
+    presets: dict[str, Preset] = doc("Presets of the family by name, for sampling.preset", factory=dict)
     fastvideo: dict[str, Any] = doc("Further engine arguments for engine=fastvideo", factory=dict)
 
     @model_validator(mode="after")

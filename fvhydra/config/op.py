@@ -279,6 +279,11 @@ class PortStatusConfig(OpConfig):
 
 
 @dataclass
+class PresetsConfig(OpConfig):
+    """List the presets of all models."""
+
+
+@dataclass
 class CheckPerfConfig(OpConfig):
     """Compare performance records with their rolling baselines."""
 

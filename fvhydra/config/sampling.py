@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from omegaconf import MISSING
 from pydantic import Field
@@ -27,5 +27,9 @@ class Sampling:
     audio_s: Annotated[PositiveFloat, Field(le=3_600)] | None = doc("Seconds of audio (text to audio)", None)
     flow_shift: PositiveFloat | None = doc("Timestep shift of flow-matching schedulers", None)
     vae_tiling: bool = doc("Decode in tiles (less memory, other rounding)", False)
+    preset: str | None = doc("The preset of the model (model.presets) that these settings are those of", None)
+    stage_overrides: dict[str, Any] = doc(
+        "Settings of single stages, as its preset's stage_schemas allow", factory=dict
+    )
     num_gpus: Gpus = doc("GPUs that one case runs on", 1)
     sp_size: Gpus = doc("Sequence-parallel size among them", 1)

@@ -53,8 +53,12 @@ class Case:
             # the seed and the negative prompt stand below, as the case resolved them
             key: value
             for key, value in dataclasses.asdict(self.sampling).items()
-            if key not in ("seed", "negative_prompt", "num_gpus", "sp_size")
+            if key not in ("seed", "negative_prompt", "num_gpus", "sp_size", "preset", "stage_overrides")
         }
+        if self.sampling.preset is not None:  # absent where there is none, as in recipes from before there were any
+            sampling["preset"] = f"{self.sampling.preset}@{self.model.presets[self.sampling.preset].version}"
+        if self.sampling.stage_overrides:
+            sampling["stage_overrides"] = self.sampling.stage_overrides
         return {
             "model_id": self.model.model_id,
             # tiny weights are as much part of the answer as real ones; their version stands for their bytes
@@ -78,7 +82,9 @@ class Case:
 
     def _weights(self) -> dict[str, Any]:
         if self.tier.weights == "tiny":
-            return {"repo": f"tiny:{self.model.family}", "revision": str(TINY_VERSION)}
+            outside = self.model.tiny
+            version = f"{TINY_VERSION}.{outside.version}" if outside else f"{TINY_VERSION}"
+            return {"repo": f"tiny:{self.model.family}", "revision": version}
         if self.tier.weights == "synthetic":
             return {"repo": f"synthetic:{self.model.architecture}", "revision": str(SYNTHETIC_VERSION)}
         return {"repo": self.model.weights, "revision": self.model.revision}

@@ -144,6 +144,7 @@ def generation_request(case: Case) -> dict[str, Any]:
             "num_frames": sampling.num_frames,
             "fps": sampling.fps,
         },
+        "stage_overrides": dict(sampling.stage_overrides),
         "output": {"save_video": False, "return_frames": True},
     }
     return _without_nulls(request)

@@ -210,7 +210,7 @@ class HostedEngine(Engine):
 
         if any(importlib.util.find_spec(name) is None for name in snapshot.LIBRARIES):
             return request
-        folder = snapshot.build_snapshot(request.model.family, request.cache_dir)
+        folder = snapshot.of_model(request.model, request.cache_dir)
         return replace(request, tiny_weights=folder.absolute())
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from fvhydra.core.checks import FAIL, PASS
 from fvhydra.core.errors import InfrastructureError
 from fvhydra.core.progress import Silent
 from fvhydra.engines.diffusers import DiffusersEngine
+from fvhydra.engines.pipeline.inspection import keeps_apart
 from fvhydra.engines.tiny import snapshot
 from fvhydra.testing import cases
 
@@ -90,3 +92,26 @@ def test_weights_that_are_not_there_are_named_when_loading(tmp_path: Path) -> No
     weights(f"transformer/{TENSORS}", lambda tensors: tensors.pop(lost))(snapshot.build_snapshot(FAMILY, tmp_path))
     with pytest.raises(InfrastructureError, match=r"tiny weights: no weights of transformer .*: 1: blocks\.0\.attn1"):
         inspected(tmp_path)
+
+
+class Leaky:
+    """A pipeline whose parts belong to its class."""
+
+    components: ClassVar[dict[str, object]] = {"vae": 1}
+    config: ClassVar[dict[str, object]] = {}
+    _optional_components: ClassVar[list[str]] = []
+
+    def __init__(self, **parts: object) -> None:
+        self.components.update(parts)
+
+    @staticmethod
+    def _get_signature_keys(kind: type) -> tuple[set[str], set[str]]:
+        return {"vae"}, set()
+
+    def register_modules(self, **parts: object) -> None:
+        self.components.update(parts)
+
+
+def test_a_pipeline_that_changes_another_is_named() -> None:
+    found = keeps_apart(Leaky())
+    assert found.outcome == FAIL and found.given.startswith("changed in the first 1: modules")

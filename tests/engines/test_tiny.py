@@ -16,6 +16,7 @@ from fvhydra.core.errors import UsageError
 from fvhydra.core.files import sha256_file
 from fvhydra.engines.quiet import quiet_libraries
 from fvhydra.engines.tiny import snapshot, tokenizers, weights
+from fvhydra.engines.tiny_family import TinyFamily
 from tests.conftest import ROOT, clean_environment
 
 with quiet_libraries():
@@ -181,3 +182,22 @@ def test_the_head_of_hunyuans_template_is_as_long_as_what_is_cut() -> None:
     whole = tokenizer(template.format("a cat on the moon"))["input_ids"]
     assert "catonthemoon" in tokenizer.decode(whole[cut:]).replace(" ", "")
     assert "cat" not in tokenizer.decode(whole[:cut])
+
+
+class Mine(TinyFamily):
+    """A family from outside, which is Wan by another name."""
+
+    def build(self, seed: int) -> Any:
+        from fvhydra.engines.tiny.wan import build_t2v
+
+        return build_t2v(seed)
+
+
+def test_a_family_from_outside_is_built_by_its_own_class(tmp_path: Path) -> None:
+    ours = snapshot.build_snapshot("wan21_t2v", tmp_path)
+    theirs = snapshot.build_snapshot("mine", tmp_path, builder=f"{__name__}.Mine")
+    assert theirs.name.startswith("mine-") and digests(theirs) == digests(ours)
+    with pytest.raises(UsageError, match=r"model\.tiny\._target_=.*is not a class derived from .*TinyFamily"):
+        snapshot.build_snapshot("mine", tmp_path, builder=f"{__name__}.Path")
+    with pytest.raises(UsageError, match="was named by a file"):
+        snapshot.build_snapshot("mine", tmp_path, builder="os.path.join")

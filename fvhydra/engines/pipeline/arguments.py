@@ -23,6 +23,9 @@ ALWAYS_OURS = (
 )
 """Arguments of a pipeline's call that the engine fills."""
 
+ARGUMENT_OF = {"audio_s": "audio_end_in_s", "fps": "frame_rate"}
+"""Keys of ``sampling`` to arguments of a pipeline's call, where the names differ."""
+
 
 @dataclass
 class PipelineCall:
@@ -70,6 +73,8 @@ def build_call(case: Case, parameters: Mapping[str, Parameter], pipeline: str) -
     for key in ("num_gpus", "sp_size"):
         if getattr(sampling, key) > 1:
             call.dropped[key] = getattr(sampling, key)
+    if sampling.stage_overrides:
+        call.dropped["stage_overrides"] = dict(sampling.stage_overrides)
     _add_extras(case, parameters, pipeline, call)
     if case.negative_prompt and "negative_prompt" in call.arguments and not _has_guidance(call, parameters):
         call.dropped["negative_prompt"] = call.arguments.pop("negative_prompt")

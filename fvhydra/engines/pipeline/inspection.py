@@ -13,7 +13,7 @@ import torch
 
 from fvhydra.core.checks import NOT_RUN, Check, check, listed
 from fvhydra.core.errors import InfrastructureError, UsageError, nearest
-from fvhydra.engines.pipeline.arguments import build_call
+from fvhydra.engines.pipeline.arguments import ARGUMENT_OF, build_call
 from fvhydra.engines.quiet import quiet_libraries
 
 if TYPE_CHECKING:
@@ -117,6 +117,58 @@ def _compared(component: torch.nn.Module, folder: Path) -> tuple[list[str], list
     # a tied weight is in the file once
     missing = sorted(key for key in here.keys() - both if state[key].data_ptr() not in stored)
     return missing, sorted(there.keys() - both), sorted(key for key in both if here[key] != there[key])
+
+
+def keeps_apart(pipe: Any) -> Check:
+    """A second pipeline of the same parts: what is changed in it is changed in neither the first nor the next."""
+    before = _state(pipe)
+    second = _another(pipe)
+    born = _state(second)
+    second.register_modules(**dict.fromkeys(second.components))
+    changed = [what for what, now in _state(pipe).items() if now != before[what]]
+    inherited = [what for what, now in _state(_another(pipe)).items() if now != born[what]]
+    given = f"changed in the first {listed(changed)}; in the next {listed(inherited)}"
+    return check("second pipeline", not changed and not inherited, given, "nothing of it reaches another pipeline")
+
+
+def _another(pipe: Any) -> Any:
+    _, settings = type(pipe)._get_signature_keys(type(pipe))
+    return type(pipe)(**pipe.components, **{name: pipe.config[name] for name in settings if name in pipe.config})
+
+
+def _state(pipe: Any) -> dict[str, Any]:
+    """What decides which modules a pipeline has and how they are called."""
+    kind = type(pipe)
+    expected, settings = kind._get_signature_keys(kind)
+    return {
+        "modules": {name: type(part).__name__ for name, part in pipe.components.items()},
+        "required modules": sorted({*expected}),
+        "optional modules": sorted(kind._optional_components),
+        "settings": {name: pipe.config.get(name) for name in settings},
+    }
+
+
+def defaults(case: Case, parameters: Mapping[str, Any], pipeline: str) -> Check:
+    """The arguments of the call are those of the settings, or where these are null of the preset; each has a source."""
+    call = build_call(case, parameters, pipeline)
+    preset = case.model.presets[case.sampling.preset] if case.sampling.preset is not None else None
+    said, wrong = [], []
+    for field in dataclasses.fields(case.sampling):
+        argument = ARGUMENT_OF.get(field.name, field.name)
+        if argument not in parameters:
+            continue
+        given, default = getattr(case.sampling, field.name), preset.defaults.get(field.name) if preset else None
+        if field.name == "negative_prompt":
+            given = call.arguments.get(argument)  # that of the case, and only where it takes part
+        used = call.arguments.get(argument, parameters[argument].default)
+        wanted = given if given is not None else default.value if default else used
+        source = f"tier={case.tier.name} or typed" if given is not None else f"{pipeline}.__call__"
+        source = default.source if default is not None and default.value == used else source
+        said.append(f"{field.name}={used} ({source})")
+        if used != wanted:
+            wrong.append(f"{field.name} is {used} and should be {wanted}")
+    whose = f"those of preset {case.sampling.preset}, or of the settings" if preset else "those of the settings"
+    return check("defaults", not wrong, "; ".join([*wrong, *said]), whose)
 
 
 def refuses_unknown_arguments(case: Case, parameters: Mapping[str, Any], pipeline: str) -> Check:

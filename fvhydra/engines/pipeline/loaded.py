@@ -159,6 +159,8 @@ class LoadedPipeline:
     def inspect(self, case: Case) -> list[Check]:
         """See :meth:`fvhydra.engines.base.Engine.inspect`."""
         found = list(inspection.inspected(self.pipe, self._folder, self._aliases))
+        found.append(inspection.keeps_apart(self.pipe))
+        found.append(inspection.defaults(case, self._parameters, type(self.pipe).__name__))
         found.append(inspection.refuses_unknown_arguments(case, self._parameters, type(self.pipe).__name__))
         return found
 
@@ -219,7 +221,7 @@ def _load_weights(request: LoadRequest, pipeline: type, offload: str | None) -> 
     if request.tier.weights == "hub":
         revision = weights.resolve_revision(request.model)
         return weights.load_pipeline(request.model, pipeline, revision), revision
-    folder = request.tiny_weights or snapshot.build_snapshot(request.model.family, request.cache_dir)
+    folder = request.tiny_weights or snapshot.of_model(request.model, request.cache_dir)
     loader: type[diffusers.DiffusionPipeline] = pipeline
     with quiet_libraries():
         return loader.from_pretrained(folder, local_files_only=True), f"tiny:{folder.name}"

@@ -5,15 +5,22 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import inspect
 import json
 import shutil
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fvhydra.core.errors import UsageError, nearest
 from fvhydra.core.files import canonical_json, explained, given_path, sha256_bytes
+from fvhydra.core.loading import load_class
 from fvhydra.engines.quiet import quiet_libraries
+from fvhydra.engines.tiny_family import TinyFamily
+
+if TYPE_CHECKING:
+    from fvhydra.config.model import ModelConfig
 
 FAMILIES = {
     "ltx2": "fvhydra.engines.tiny.ltx2:build_pipeline",
@@ -36,7 +43,7 @@ TOKENIZERS = {
 that are pinned to 4 read the same weights; what a model yields does not depend on the name."""
 
 
-def build_snapshot(family: str, cache_dir: Path, seed: int = 0) -> Path:
+def build_snapshot(family: str, cache_dir: Path, seed: int = 0, builder: str | None = None) -> Path:
     """The folder with the family's weights, in the layout of ``save_pretrained``; built when it is not there yet.
 
     Any number of processes may build at once: each works in a folder of its own, and the first rename wins.
@@ -45,17 +52,20 @@ def build_snapshot(family: str, cache_dir: Path, seed: int = 0) -> Path:
         family: A key of :data:`FAMILIES`.
         cache_dir: Where the snapshots live. Everything in it can be deleted at any time.
         seed: Another seed gives unrelated weights.
+        builder: Dotted path of a class from outside that builds the family, see
+            :class:`fvhydra.engines.tiny_family.TinyFamily`.
 
     Raises:
-        UsageError: Unknown family, or the cache folder cannot be written.
+        UsageError: Unknown family, the builder is none, or the cache folder cannot be written.
     """
-    if family not in FAMILIES:
+    if builder is None and family not in FAMILIES:
         raise UsageError(
             f"model.family={family} has no tiny weights; there are some for {', '.join(sorted(FAMILIES))}."
             f"{nearest(family, FAMILIES)}",
-            "tier=default loads the real weights.",
+            "tier=default loads the real weights; model.tiny names a builder of your own.",
         )
-    target = given_path(cache_dir) / "tiny" / f"{family}-{key(family, seed)[:16]}"
+    outside = None if builder is None else load_class(builder, "model.tiny._target_", TinyFamily)
+    target = given_path(cache_dir) / "tiny" / f"{family}-{key(family, seed, outside)[:16]}"
     if target.exists():
         return target
     with explained(target):
@@ -64,7 +74,7 @@ def build_snapshot(family: str, cache_dir: Path, seed: int = 0) -> Path:
     try:
         with explained(target):
             with quiet_libraries():
-                _pipeline(family, seed).save_pretrained(building)
+                _pipeline(family, seed, outside).save_pretrained(building)
             _rename_tokenizers(building)
             building.chmod(0o755)
             _publish(building, target)
@@ -73,8 +83,16 @@ def build_snapshot(family: str, cache_dir: Path, seed: int = 0) -> Path:
     return target
 
 
-def key(family: str, seed: int) -> str:
-    """Hex SHA-256 of what decides the bytes of a snapshot: this package's source, the family, the seed, versions."""
+def of_model(model: ModelConfig, cache_dir: Path) -> Path:
+    """The folder with a model's tiny weights, see :func:`build_snapshot`."""
+    return build_snapshot(model.family, cache_dir, builder=model.tiny._target_ if model.tiny else None)
+
+
+def key(family: str, seed: int, outside: type[TinyFamily] | None = None) -> str:
+    """Hex SHA-256 of what decides the bytes of a snapshot: this package's source, the family, the seed, versions.
+
+    Of a builder from outside, the source of its module too.
+    """
     source = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     facts: dict[str, Any] = {
         "source": sha256_bytes(source),
@@ -82,15 +100,20 @@ def key(family: str, seed: int) -> str:
         "seed": seed,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
+    if outside is not None:
+        module = sys.modules[outside.__module__]
+        facts["builder"] = [f"{outside.__module__}.{outside.__qualname__}", inspect.getsource(module)]
     return sha256_bytes(canonical_json(facts).encode())
 
 
-def _pipeline(family: str, seed: int) -> Any:
+def _pipeline(family: str, seed: int, outside: type[TinyFamily] | None) -> Any:
     """Build the pipeline. The libraries draw random weights before ours replace them: leave no trace of that."""
     import torch
 
-    module, _, function = FAMILIES[family].partition(":")
     with torch.random.fork_rng(devices=[]):
+        if outside is not None:
+            return outside().build(seed)
+        module, _, function = FAMILIES[family].partition(":")
         return getattr(importlib.import_module(module), function)(seed)
 
 
