@@ -17,6 +17,7 @@ from fvhydra.metrics.planned import PLANNED
 from fvhydra.metrics.spec import Spec
 
 CLASSES: dict[str, str] = {
+    "audio.audiobox_aesthetics": "fvhydra.metrics.audio.audiobox_aesthetics.AudioboxAesthetics",
     "audio.clap_score": "fvhydra.metrics.audio.clap_score.ClapScore",
     "audio.desync": "fvhydra.metrics.audio.desync.AudioDesync",
     "audio.frechet_distance": "fvhydra.metrics.audio.frechet_distance.FrechetDistance",

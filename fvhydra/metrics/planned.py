@@ -19,7 +19,6 @@ _VIDEO, _REFERENCE = Input("video", "video"), Input("reference", "video")
 _AUDIO = Input("audio", "audio")
 _PROMPT, _NAMED = Input("text_prompt", "text"), Input("auxiliary_info", "data")
 
-_AUDIOBOX = Asset("audiobox", "facebook/audiobox-aesthetics", 378, "CC-BY-4.0", commercial=True)
 _WHISPER = Asset("whisper_base", "openai/whisper-base", None, "Apache-2.0 (unconfirmed)")
 _DPFLOW = Asset(
     name="dpflow",
@@ -63,10 +62,6 @@ def _planned(
 
 
 _SPECS = (
-    _planned(
-        "audio.audiobox_aesthetics", "Production quality of the sound, about 1 to 10", (_AUDIO,), _AUDIOBOX,
-        source="Tjandra et al. 2025",
-    ),
     _planned(
         "audio.wer_whisper", "Errors of what Whisper hears, per word of what should be said",
         (_AUDIO, Input("reference_text", "text")), _WHISPER, direction="lower", low=0.0, source="Radford et al. 2023",

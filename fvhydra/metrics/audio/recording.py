@@ -39,6 +39,16 @@ def load_plain(path: Path, rate: int) -> Samples:
     return _read(path).mono(rate)
 
 
+def load_mixed(path: Path, rate: int) -> Samples:
+    """The mean of the channels at ``rate`` by torchaudio's sinc, as loud as it is: float32 ``[N]``.
+
+    Raises:
+        Skipped: As :func:`load_recording`.
+    """
+    found = _read(path)
+    return _resampled(found.samples.mean(axis=0), found.rate, rate)
+
+
 def load_centred(path: Path, rate: int) -> Samples:
     """As av-benchmark: the mean of the channels less its own mean, at ``rate`` by torchaudio's sinc: float32 ``[N]``.
 

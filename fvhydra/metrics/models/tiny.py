@@ -6,6 +6,7 @@ They go through the same loading, preprocessing and scoring as real weights; the
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
 from transformers import (
@@ -31,10 +33,12 @@ from transformers import (
     VideoMAEModel,
     ViTConfig,
     ViTModel,
+    WavLMConfig,
 )
 
 from fvhydra.core.files import explained
 from fvhydra.metrics.models.amt import Amt
+from fvhydra.metrics.models.audiobox import AXES, AudioboxAesthetics
 from fvhydra.metrics.models.imagebind import ImageBind
 from fvhydra.metrics.models.imagebind import Size as ImageBindSize
 from fvhydra.metrics.models.loading import quiet
@@ -166,6 +170,14 @@ def _passt(folder: Path) -> None:
     torch.save(_seeded(Passt(PasstSize(width=64, depth=2, heads=1))).state_dict(), folder / _FILE)
 
 
+def _audiobox(folder: Path) -> None:
+    config = WavLMConfig(**_LAYERS, conv_dim=[16] * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4)
+    state = _seeded(AudioboxAesthetics(config)).state_dict()
+    save_file(state, folder / "model.safetensors")
+    transform = {axis: {"mean": 5.0, "std": 2.0} for axis in AXES}
+    (folder / "config.json").write_text(json.dumps({"target_transform": transform}), encoding="utf-8")
+
+
 def _imagebind(folder: Path) -> None:
     size = ImageBindSize(width=80, depth=2, heads=1, audio_width=64, audio_depth=2, audio_heads=1, out=32)
     torch.save(_seeded(ImageBind(size)).state_dict(), folder / _FILE)
@@ -201,6 +213,7 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "videomae_base": _videomae,
     "i3d": _i3d,
     "clap": _clap,
+    "audiobox": _audiobox,
     "imagebind": _imagebind,
     "passt": _passt,
     "raft": _raft,

@@ -101,6 +101,13 @@ RAFT = Asset(
     files=("raft-things.pth",),
     commercial=True,
 )
+AUDIOBOX = Asset(
+    name="audiobox",
+    repo="facebook/audiobox-aesthetics",
+    megabytes=378,
+    licence="CC-BY-4.0",
+    commercial=True,
+)
 IMAGEBIND = Asset(
     name="imagebind",
     repo="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
