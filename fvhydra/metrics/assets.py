@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fvhydra.core.files import sha256_file, sha256_folder
+from fvhydra.core.files import given_path, sha256_file, sha256_folder
 from fvhydra.metrics import download
 from fvhydra.metrics.base import Shared, Skip, Skipped
 from fvhydra.metrics.spec import Asset, Spec
@@ -48,7 +48,7 @@ class HubAssets:
             WrongWeights: Its bytes are not the expected ones.
         """
         asset = _asset(metric, name)
-        path, self._revisions[name] = self._found(name, lambda: self._find(asset))
+        path, self._revisions[name] = self._found((name, asset.repo), lambda: self._find(asset))
         return path
 
     def revision(self, metric: Spec, name: str) -> str | None:
@@ -65,13 +65,18 @@ class HubAssets:
         return [] if self.tiny else [self.lock.pinned(asset) for asset in assets if not self._here(asset)]
 
     def _here(self, asset: Asset) -> bool:
-        if asset.name in self.overrides:
-            return self.overrides[asset.name].exists()
+        if (local := self._local(asset)) is not None:
+            return local.exists()
         return download.cached(self.lock.pinned(asset), self.cache_dir) is not None
 
-    def _find(self, asset: Asset) -> tuple[Path, str]:
+    def _local(self, asset: Asset) -> Path | None:
+        """The path that takes the place of an asset, whether it is there or not."""
         if asset.name in self.overrides:
-            path = self.overrides[asset.name]
+            return self.overrides[asset.name]
+        return given_path(asset.repo) if asset.repo.startswith(("/", "./", "../", "~")) else None
+
+    def _find(self, asset: Asset) -> tuple[Path, str]:
+        if (path := self._local(asset)) is not None:
             if not path.exists():
                 raise Skipped("no_weights", f"metrics.assets.{asset.name}={path} does not exist")
             return path, verified(asset, path)

@@ -22,7 +22,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from threading import Lock
@@ -249,6 +249,14 @@ class Metric(ABC):
         Raises:
             Skipped: ``no_weights`` or ``no_dependency``: every sample is skipped with this reason.
         """
+
+    def weights(self, name: str) -> Path:
+        """The folder or file of one of its assets, with its parameters.
+
+        Raises:
+            Skipped: ``no_weights``.
+        """
+        return self.assets.path(replace(self.spec, assets=self.spec.loads(self.params)), name)
 
     def check(self, sample: Sample) -> Skip | None:
         """Whether the sample has what the metric declares; nothing is decoded. Extend it for further needs."""

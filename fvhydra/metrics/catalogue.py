@@ -47,6 +47,7 @@ CLASSES: dict[str, str] = {
     "vbench.motion_smoothness": "fvhydra.metrics.vbench.motion_smoothness.MotionSmoothness",
     "vbench.subject_consistency": "fvhydra.metrics.vbench.subject_consistency.SubjectConsistency",
     "vbench.temporal_flickering": "fvhydra.metrics.vbench.temporal_flickering.TemporalFlickering",
+    "vlm.videoscore2": "fvhydra.metrics.vlm.videoscore2.VideoScore2",
 }
 """Id to dotted path. One line a metric; ``conf/metrics/`` has its parameters with their defaults."""
 

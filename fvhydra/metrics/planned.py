@@ -45,7 +45,6 @@ _UMT = Asset(
 )
 _TAG2TEXT = Asset("tag2text", _VBENCH_MODELS, None, "Apache-2.0 (code; not stated for the weights)")
 _AVOCADO = Asset("avocado", "AVoCaDO-Captioner/AVoCaDO", None, "Apache-2.0", commercial=True)
-_VIDEOSCORE2 = Asset("videoscore2", "TIGER-Lab/VideoScore2", None, "not confirmed")
 
 _SHARE: dict[str, Any] = {"low": 0.0, "high": 1.0}
 _COSINE: dict[str, Any] = {"low": -1.0, "high": 1.0}
@@ -111,10 +110,6 @@ _SPECS = (
     _planned(
         "vbench.overall_consistency", "Likeness of the clip and its prompt (ViCLIP)", (_VIDEO, _PROMPT), _VICLIP,
         **_COSINE, **_VBENCH,
-    ),
-    _planned(
-        "vlm.videoscore2", "Marks for quality, fidelity to the prompt and physics by a language model",
-        (_VIDEO, _PROMPT), _VIDEOSCORE2, low=1.0, high=5.0, source="He et al. 2025",
     ),
     _planned(
         "vlm.third_person_separation", "How often a remote model prefers how a character is set off",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Kind = Literal["sample", "set"]
@@ -65,6 +65,7 @@ class Asset:
         commercial: Whether the licence allows commercial use; None where nobody knows.
         when: Parameter and value with which it is loaded, as ``extractor=clip``. Empty: always.
         packages: Top-level modules that its network is made with, beyond what fvhydra itself needs.
+        named_by: Parameter that names other weights of the same kind, a repository or a folder. Empty: there are none.
     """
 
     name: str
@@ -77,6 +78,14 @@ class Asset:
     commercial: bool | None = None
     when: str = ""
     packages: tuple[str, ...] = ("torch", "transformers")
+    named_by: str = ""
+
+    def chosen(self, params: Any) -> Asset:
+        """What is loaded with these parameters: other weights where they name some, of which nothing is known."""
+        repo = getattr(params, self.named_by) if self.named_by else self.repo
+        if repo == self.repo:
+            return self
+        return replace(self, repo=repo, revision=None, sha256=None, megabytes=None, licence="unknown", commercial=None)
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,7 @@ class Spec:
     def loads(self, params: Any) -> tuple[Asset, ...]:
         """The weights that are loaded with these parameters."""
         chosen = {f"{name}={value}" for name, value in vars(params).items()}
-        return tuple(asset for asset in self.assets if not asset.when or asset.when in chosen)
+        return tuple(asset.chosen(params) for asset in self.assets if not asset.when or asset.when in chosen)
 
     def imports(self, params: Any) -> list[str]:
         """The top-level modules that it needs with these parameters beyond what fvhydra itself does."""

@@ -12,6 +12,21 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+QUESTION = """
+    You are an expert for evaluating AI-generated videos from three dimensions:
+    (1) visual quality – clarity, smoothness, artifacts;
+    (2) text-to-video alignment – fidelity to the prompt;
+    (3) physical/common-sense consistency – naturalness and physics plausibility.
+
+    Video prompt: {prompt}
+
+    Please output in this format:
+    visual quality: <v_score>;\x20
+    text-to-video alignment: <t_score>,\x20
+    physical/common-sense consistency: <p_score>
+    """
+"""What the checkpoint was made to be asked, to the last space."""
+
 DIMENSIONS = ("visual_quality", "text_alignment", "physical_consistency")
 MARKS = (1, 2, 3, 4, 5)
 
@@ -38,6 +53,18 @@ def parse_marks(answer: str) -> Mapping[str, int] | None:
     """
     found = _ANSWER.search(answer)
     return dict(zip(DIMENSIONS, map(int, found.groups()), strict=True)) if found else None
+
+
+def mark_places(answer: str) -> Mapping[str, int] | None:
+    """Where in the answer the first digit of each number of :func:`parse_marks` stands.
+
+    Example:
+        >>> answer = "(1) visual quality: 4 (2) text-to-video alignment: 3 (3) physical/common-sense consistency: 5"
+        >>> [answer[place] for place in mark_places(answer).values()]
+        ['4', '3', '5']
+    """
+    found = _ANSWER.search(answer)
+    return {name: found.start(group) for group, name in enumerate(DIMENSIONS, start=1)} if found else None
 
 
 def confident_mark(probabilities: NDArray[np.floating]) -> float:

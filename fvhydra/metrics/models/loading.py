@@ -89,10 +89,10 @@ def _shape(shape: torch.Size | None) -> str:
     return "absent" if shape is None else str(list(shape))
 
 
-def pretrained(kind: Any, folder: Path, device: str, **options: Any) -> Any:
+def pretrained(kind: Any, folder: Path, device: str, dtype: torch.dtype = torch.float32, **options: Any) -> Any:
     """A transformers model of class ``kind`` from a folder; nothing is asked of the Hub."""
     with quiet():
-        model = kind.from_pretrained(folder, dtype=torch.float32, local_files_only=True, weights_only=True, **options)
+        model = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, weights_only=True, **options)
     return model.to(device).eval()
 
 

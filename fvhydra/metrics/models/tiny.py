@@ -37,6 +37,7 @@ from transformers import (
 )
 
 from fvhydra.core.files import explained
+from fvhydra.metrics.models import tiny_language
 from fvhydra.metrics.models.amt import Amt
 from fvhydra.metrics.models.audiobox import AXES, AudioboxAesthetics
 from fvhydra.metrics.models.imagebind import ImageBind
@@ -188,6 +189,14 @@ def _synchformer(folder: Path) -> None:
     torch.save(_seeded(Synchformer(size)).state_dict(), folder / _FILE)
 
 
+def _videoscore2(folder: Path) -> None:
+    headings = "visual quality", "text-to-video alignment", "physical/common-sense consistency"
+    form: list[str | tuple[str, ...]] = []
+    for number, heading in enumerate(headings, start=1):
+        form += [f"\n({number}) {heading}: ", tuple("12345")]
+    _seeded(tiny_language.qwen_vl(form, folder)).save_pretrained(folder)
+
+
 def _seeded(module: M) -> M:
     """Replace the weights that the library initialised by seeded ones that keep every layer active."""
     generator = torch.Generator().manual_seed(0)
@@ -215,6 +224,7 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "clap": _clap,
     "audiobox": _audiobox,
     "imagebind": _imagebind,
+    "videoscore2": _videoscore2,
     "passt": _passt,
     "raft": _raft,
     "synchformer": _synchformer,

@@ -123,3 +123,10 @@ SYNCHFORMER = Asset(
     commercial=True,
     packages=("torch", "transformers", "soxr"),
 )
+VIDEOSCORE2 = Asset(
+    name="videoscore2",
+    repo="TIGER-Lab/VideoScore2",
+    megabytes=16_600,
+    licence="not confirmed",
+    named_by="model_name",
+)
