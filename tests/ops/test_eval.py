@@ -178,6 +178,19 @@ def test_tiny_weights_try_everything_and_are_marked(cli: Cli, tmp_path: Path) ->
     assert "small random weights" in report
 
 
+def test_stored_references_are_named_by_the_environment(cli: Cli, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    np.save(tmp_path / "refs.npy", random.normal(size=(5, 4)))
+    np.save(tmp_path / "own.npy", random.normal(size=(6, 4)))
+    (tmp_path / "samples.jsonl").write_text('{"id": "a", "audio_features": "own.npy"}\n')
+    words = ("metrics=audio", "metrics.tiny=true", "metrics.use.audio.frechet_distance.extractor=given")
+    done = cli("op=eval", "manifest=samples.jsonl", *words, FASTVIDEO_FAD_REF_FEATURES="refs.npy")
+    assert done.code == 0, done.text
+    summaries = {item["metric"]: item for item in json.loads((latest(tmp_path)[0] / "summary.json").read_text())}
+    found = summaries["audio.frechet_distance"]
+    assert found["value"] > 0 and (found["outputs"]["ref_source"], found["outputs"]["n_reference"]) == ("refs.npy", 5)
+
+
 def test_weights_that_are_nowhere_are_a_reason(cli: Cli, clips: Path) -> None:
     done = cli("op=eval", "videos=gen", "references=ref", "metrics=[lpips,temporal]", HF_HUB_OFFLINE="1")
     assert done.code == 0, done.text
