@@ -44,6 +44,7 @@ CLASSES: dict[str, str] = {
     "vbench.appearance_style": "fvhydra.metrics.vbench.appearance_style.AppearanceStyle",
     "vbench.background_consistency": "fvhydra.metrics.vbench.background_consistency.BackgroundConsistency",
     "vbench.dynamic_degree": "fvhydra.metrics.vbench.dynamic_degree.DynamicDegree",
+    "vbench.imaging_quality": "fvhydra.metrics.vbench.imaging_quality.ImagingQuality",
     "vbench.motion_smoothness": "fvhydra.metrics.vbench.motion_smoothness.MotionSmoothness",
     "vbench.subject_consistency": "fvhydra.metrics.vbench.subject_consistency.SubjectConsistency",
     "vbench.temporal_flickering": "fvhydra.metrics.vbench.temporal_flickering.TemporalFlickering",

@@ -27,12 +27,6 @@ _DPFLOW = Asset(
     licence="Apache-2.0",
     commercial=True,
 )
-_MUSIQ = Asset(
-    name="musiq_spaq",
-    repo="https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
-    megabytes=None,
-    licence="not stated (code: PolyForm-Noncommercial-1.0.0)",
-)
 _VBENCH_MODELS = "OpenGVLab/VBench_Used_Models"
 _VICLIP = Asset("viclip", _VBENCH_MODELS, None, "MIT (gated)", files=("ViClip-InternVid-10M-FLT.pth",))
 _GRIT = Asset("grit", _VBENCH_MODELS, None, "MIT (unconfirmed)", files=("grit_b_densecap_objectdet.pth",))
@@ -74,7 +68,6 @@ _SPECS = (
         (_VIDEO, Input("actions", "data"), Input("calibration", "data")), _DPFLOW,
         direction="lower", unit="px", low=0.0,
     ),
-    _planned("vbench.imaging_quality", "Distortions of the frames (MUSIQ, SPAQ)", (_VIDEO,), _MUSIQ, **_VBENCH),
     _planned(
         "vbench.object_class", "Share of frames that show the named object (GRiT)", (_VIDEO, _NAMED), _GRIT,
         **_SHARE, **_VBENCH,

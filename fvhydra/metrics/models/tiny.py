@@ -37,7 +37,7 @@ from transformers import (
 )
 
 from fvhydra.core.files import explained
-from fvhydra.metrics.models import tiny_language
+from fvhydra.metrics.models import musiq, tiny_language
 from fvhydra.metrics.models.amt import Amt
 from fvhydra.metrics.models.audiobox import AXES, AudioboxAesthetics
 from fvhydra.metrics.models.imagebind import ImageBind
@@ -153,6 +153,11 @@ def _amt(folder: Path) -> None:
     torch.save({"state_dict": _seeded(Amt()).state_dict()}, folder / _FILE)
 
 
+def _musiq(folder: Path) -> None:
+    network = musiq.Musiq(musiq.Size(stem=32, width=64, mlp=96, heads=1, layers=2))
+    torch.save(_seeded(network).state_dict(), folder / _FILE)
+
+
 def _clap(folder: Path) -> None:
     letters = [chr(code) for code in range(33, 127)] + ["\u0120"]  # what a space becomes
     vocabulary = {token: index for index, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters])}
@@ -215,6 +220,7 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "alexnet": _alexnet,
     "amt_s": _amt,
     "lpips_alex": _lpips_heads,
+    "musiq_spaq": _musiq,
     "clip_b32": _clip(32, 512),
     "clip_l14": _clip(14, 768),
     "aesthetic_head": _aesthetic_head,

@@ -32,6 +32,12 @@ AMT_S = Asset(
     licence="CC-BY-NC-4.0",
     commercial=False,
 )
+MUSIQ_SPAQ = Asset(
+    name="musiq_spaq",
+    repo="https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
+    megabytes=109,
+    licence="not stated (code: PolyForm-Noncommercial-1.0.0)",
+)
 CLIP_B32 = Asset(
     name="clip_b32",
     repo="openai/clip-vit-base-patch32",
