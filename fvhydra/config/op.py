@@ -279,6 +279,14 @@ class PortStatusConfig(OpConfig):
 
 
 @dataclass
+class ScaffoldConfig(OpConfig):
+    """Begin a new family: the files that it needs, marked where a person fills them in."""
+
+    family: Name | None = doc("Typed as model=: the family", None, word="model")
+    check: bool = doc("Write nothing, and list what is still to be filled in; exit 1 while there is any", False)
+
+
+@dataclass
 class PresetsConfig(OpConfig):
     """List the presets of all models."""
 

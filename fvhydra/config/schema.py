@@ -30,6 +30,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "generate": op.GenerateConfig,
         "smoke": op.SmokeConfig,
         "parity": op.ParityConfig,
+        "scaffold": op.ScaffoldConfig,
         "presets": op.PresetsConfig,
         "port_status": op.PortStatusConfig,
         "run_job": op.RunJobConfig,

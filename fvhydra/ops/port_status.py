@@ -14,7 +14,7 @@ from fvhydra.core.errors import InfrastructureError, UsageError
 from fvhydra.core.files import given_path, write_text
 from fvhydra.core.port import BLOCKED, DEBUG_RED, EXAMPLE, PARITY, SMOKE, Proof
 from fvhydra.core.port_file import port_path, read_port, unfilled
-from fvhydra.core.port_state import GateState, PortState, port_state
+from fvhydra.core.port_state import BACK, GateState, PortState, port_state
 from fvhydra.core.result import GateResult, NextCommand, RunResult
 from fvhydra.core.verdict import Verdict
 from fvhydra.ops.base import Op
@@ -66,7 +66,7 @@ def _path(config: Config) -> Path:
     if not path.exists():
         raise UsageError(
             f"There is no state file of a port of {config.model.family}: {path}.",
-            f"Begin one: fvhydra op=scaffold model={config.model.family}, or see docs/ports.md.",
+            "docs/ports.md shows one; op=scaffold model=<family> writes that of a new family.",
         )
     return path
 
@@ -124,8 +124,9 @@ def _headline(state: PortState) -> str:
 
 def _commands(state: PortState, config: Config) -> list[NextCommand]:
     """The command that shows the gate which is to be run next."""
-    ops = {SMOKE: ["op=smoke"], PARITY: ["op=parity", "op.official={...}"], EXAMPLE: ["op=generate"]}
+    back = ["op=parity", "op.scope=components", "op.official={...}"]
+    ops = {BACK: back, SMOKE: ["op=smoke"], PARITY: ["op=parity", "op.official={...}"], EXAMPLE: ["op=generate"]}
     if state.next_step not in ops:
         return []
     words = ["fvhydra", *ops[state.next_step], f"model={config.model.name}", f"tier={config.tier.name}"]
-    return [NextCommand(f"To show {state.next_step}", shlex.join(words))]
+    return [NextCommand(f"To show {'components' if state.next_step == BACK else state.next_step}", shlex.join(words))]

@@ -65,7 +65,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_carries_what_is_no_python(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder in ("conf", "fvhydra/report/templates"):
+    for folder in ("conf", "fvhydra/report/templates", "fvhydra/ops/templates"):
         for path in (ROOT / folder).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
             assert path.is_dir() or (name if name.startswith("fvhydra/") else f"fvhydra/{name}") in names
