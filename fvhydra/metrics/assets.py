@@ -78,7 +78,8 @@ class HubAssets:
     def _find(self, asset: Asset) -> tuple[Path, str]:
         if (path := self._local(asset)) is not None:
             if not path.exists():
-                raise Skipped("no_weights", f"metrics.assets.{asset.name}={path} does not exist")
+                key = f"metrics.assets.{asset.name}" if asset.name in self.overrides else asset.named_by
+                raise Skipped("no_weights", f"{key}={path} does not exist")
             return path, verified(asset, path)
         if self.tiny:
             from fvhydra.metrics.models import tiny

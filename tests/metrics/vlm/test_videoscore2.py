@@ -62,7 +62,7 @@ def test_another_model_and_more_frames(assets: HubAssets, tmp_path: Path) -> Non
     assert str(metric.assets.revision(metric.spec, "videoscore2")).startswith("sha256:")
     more = score(made(assets, infer_fps=4.0), PROMPT, fps=8, video=VIDEO)
     assert more.frames == 12 and more.value != plain.value
-    with skips("no_weights", "does not exist"):
+    with skips("no_weights", f"model_name={tmp_path / 'gone'} does not exist"):
         made(HubAssets("cpu", tmp_path / "cache"), model_name=str(tmp_path / "gone"))
 
 
