@@ -221,7 +221,9 @@ class Terminal:
         self.out.print(table)
         hints: dict[str, None] = {}
         for row in rows:
-            if row.result.verdict.exit_code:
+            if row.result.measurements or row.result.ratios:  # what was asked for are the numbers
+                self.say([f"  job {row.number}: {row.result.message}"])
+            elif row.result.verdict.exit_code:
                 first, *others = row.result.message.splitlines() or [""]
                 self.say([f"  job {row.number}: {first}"])
                 if first.endswith(":"):  # the others are what it says there is

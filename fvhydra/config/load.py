@@ -17,7 +17,7 @@ from typing import Any
 
 import pydantic
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from fvhydra.config import metrics, preset_rules, size_rules
 from fvhydra.config.model import ModelConfig
@@ -151,5 +151,10 @@ def _sentences(error: pydantic.ValidationError, prefix: str) -> list[str]:
 
 
 def _omegaconf_sentence(error: OmegaConfBaseException) -> str:
+    if isinstance(error, MissingMandatoryValue) and dataclasses.is_dataclass(error.object_type):
+        said = [
+            field.metadata.get("help", "") for field in dataclasses.fields(error.object_type) if field.name == error.key
+        ]
+        return f"{error.full_key} must be given: {''.join(said)}."
     first = str(error).splitlines()[0].rstrip(".")
     return f"{error.full_key or 'configuration'}: {first}."

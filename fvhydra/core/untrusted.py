@@ -115,14 +115,19 @@ def read_json(path: Path, what: str = "file") -> Any:
     return parse_json(read_text(path, what), str(path))
 
 
-def parse_json(text: str | bytes, source: str) -> Any:
-    """The value of a JSON text, bounded; ``source`` says in messages where it stands.
+def parse_json(text: str | bytes, source: str, *, any_number: bool = False) -> Any:
+    """The value of a JSON text, bounded.
+
+    Args:
+        source: Where it stands, for messages.
+        any_number: Whether NaN and infinity stay what they are, for who names them as errors; otherwise null.
 
     Raises:
         UsageError: It is not valid JSON, is nested deeper than :data:`DEPTH`, or has an integer of more than 64 bits.
     """
     try:
-        value = _JSON.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
+        decoder = _ANY_NUMBER if any_number else _JSON
+        value = decoder.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except RecursionError as error:
         raise _too_deep(source) from error
     except ValueError as error:
@@ -290,6 +295,7 @@ def _finite(text: str) -> float | None:
 
 
 _JSON = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=lambda _: None)
+_ANY_NUMBER = json.JSONDecoder(parse_int=_integer)
 
 
 def _too_deep(source: str) -> UsageError:

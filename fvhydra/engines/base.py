@@ -112,6 +112,7 @@ class GeneratedMedia:
             ``vae_decode_time_s``; a component that was not measured is absent.
         memory_mb: Peak memory while the case was generated, MB (2**20 bytes): for each device that was used what its
             allocator handed out, as ``cuda:0``. Empty where no device was used.
+        cpu_s: CPU time of the engine's processes meanwhile, s; None where nobody measured it. An engine leaves it.
         arguments: The arguments that really went into the library, JSON types.
         dropped: Fields of the case that this engine has no way to honour, with their values. Never silently lost.
     """
@@ -124,6 +125,7 @@ class GeneratedMedia:
     fps: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     memory_mb: dict[str, float] = field(default_factory=dict)
+    cpu_s: float | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     dropped: dict[str, Any] = field(default_factory=dict)
 
@@ -203,9 +205,16 @@ class Engine(ABC):
     """
 
     capabilities: Capabilities = Capabilities()
+    options: tuple[str, ...] | None = None
+    """Keys of ``engine.options`` that this class knows; None: any. Not inherited, since a subclass may know more."""
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
+        known = vars(type(self)).get("options")
+        if known is not None and (unknown := sorted(set(config.options) - set(known))):
+            raise UsageError(
+                f"engine.options.{unknown[0]} is unknown to engine={config.name}; it knows {', '.join(known)}."
+            )
 
     @classmethod  # noqa: B027  nothing to import is a fine default
     def warm(cls, model: ModelConfig) -> None:

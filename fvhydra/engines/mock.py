@@ -42,6 +42,7 @@ class MockEngine(Engine):
     """
 
     capabilities = Capabilities(weights=("tiny", "synthetic", "hub"), procedural=True, packages=("numpy", "PIL"))
+    options = ("component_s",)
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(config)

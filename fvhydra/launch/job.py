@@ -66,7 +66,7 @@ class Job:
     @property
     def model(self) -> str:
         """Name of the model that the job is about; empty where it is about none."""
-        return self.config.model.name if self.op.uses_model else ""
+        return self.op.model(self.config)
 
     @cached_property
     def gpus(self) -> int:

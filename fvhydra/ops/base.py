@@ -36,9 +36,13 @@ class Op(ABC):
     """Whether ``run=`` names the folder of an interrupted run of the same job, which is then taken up where it stopped:
     its cases are generated through :func:`fvhydra.ops.generation.finish_cases`."""
 
+    def model(self, config: Config) -> str:
+        """Name of the model that the job is about; empty where it is about none."""
+        return config.model.name if self.uses_model else ""
+
     def folder(self, config: Config) -> str:
         """What the folder around its run folders is called; empty where there is none."""
-        return config.model.name if self.uses_model else ""
+        return self.model(config)
 
     def earlier_run(self, config: Config, root: Path) -> RunFolder | None:
         """An earlier run that the same command takes up without being told; None where each begins a folder of its own.
@@ -74,7 +78,7 @@ class Op(ABC):
 
     def gpus(self, config: Config) -> int:
         """GPUs that the job takes while it runs: what a launcher asks for and hands out; 0 for a job on the CPU."""
-        return devices_of(config) if self.uses_model else 0
+        return devices_of(config) if self.model(config) else 0
 
     def plan(self, context: Context) -> RunResult | None:
         """What is known before anything is generated, for ``dry_run=true``; None when nothing is.

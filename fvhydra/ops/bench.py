@@ -27,10 +27,11 @@ from fvhydra.ops.context import Context, Prepared
 from fvhydra.ops.generation import flat, load_request, record_cases
 from fvhydra.ops.job_inputs import JobInputs, inputs_of_cases
 from fvhydra.performance.chosen import BenchmarkJob, benchmark_job
+from fvhydra.performance.gate import LEAST_RUNS
 from fvhydra.performance.made import Surroundings, perf_record
-from fvhydra.performance.measure import Run, kinds, measure, memory_source, samples, warnings
+from fvhydra.performance.measure import FURTHER, Run, kinds, measure, memory_source, samples, warnings
 from fvhydra.performance.names import RUN_FOLDER, normalized_name, samples_path
-from fvhydra.performance.record import METRICS, PerfRecord
+from fvhydra.performance.record import COMPONENTS, METRICS, PerfRecord
 from fvhydra.performance.samples import MEASURED, write_samples
 
 WARMUP, RUNS = 2, 5
@@ -116,6 +117,7 @@ class Bench(Op):
             notes=[
                 *warnings(runs),
                 *_said_of(job),
+                *_too_few(runs),
                 *left_out(job),
                 f"Memory is that of {_MEMORY[memory_source(runs)]}.",
             ],
@@ -149,19 +151,19 @@ def measurements(runs: Sequence[Run]) -> list[PerfMeasurement]:
     """The table of runs: medians and their range, each component's share of the latency."""
     latency = samples(runs, "latency")
     found = []
-    for name in (*METRICS, OTHER):
+    for name in (*METRICS, *FURTHER):
         if not (values := samples(runs, name)):
             continue
         metric = METRICS.get(name)
-        seconds = name == OTHER or (metric is not None and metric.unit == "s")
+        part = name in (*COMPONENTS, OTHER)
         found.append(
             PerfMeasurement(
                 name=name,
-                title=metric.title if metric else "everything else",
+                title=metric.title if metric else FURTHER[name],
                 unit=metric.unit if metric else "s",
                 median=median(values),
                 samples=values,
-                share=median(values) / median(latency) if seconds and latency and name != "latency" else None,
+                share=median(values) / median(latency) if part and latency else None,
             )
         )
     return found
@@ -182,6 +184,14 @@ def _headline(record: PerfRecord, runs: Sequence[Run]) -> str:
     count = len([run for run in runs if run.kind == MEASURED])
     parts = [f"{value:.4g} {METRICS[name].unit}" for name in _HEADLINE if (value := record.value(name)) is not None]
     return f"{record.model_id} on {record.gpu_type}: {', '.join(parts)} (median of {count})."
+
+
+def _too_few(runs: Sequence[Run]) -> list[str]:
+    """A sentence on what op=check_perf will make of so few."""
+    count = len([run for run in runs if run.kind == MEASURED])
+    if count >= LEAST_RUNS:
+        return []
+    return [f"op=check_perf is inconclusive after {count} run(s); op.runs={LEAST_RUNS} or more are compared."]
 
 
 def _said_of(job: BenchmarkJob) -> list[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fvhydra.config.op import RestoreConfig
+from fvhydra.config.root import Config
 from fvhydra.core import files
-from fvhydra.core.errors import Corrupt, UsageError
+from fvhydra.core.errors import Corrupt, FvhydraError, UsageError
 from fvhydra.core.result import CaseResult, RunResult
 from fvhydra.core.run import RunFolder
 from fvhydra.core.verdict import Verdict
@@ -34,14 +35,17 @@ class Restore(Op):
     config: RestoreConfig
     change_kinds = ("restore", "delete")
 
-    def __init__(self, config: RestoreConfig) -> None:
-        super().__init__(config)
-        self.uses_model = not config.model_id  # a benchmark is none that model= names
+    def model(self, config: Config) -> str:
+        """None where it is about records, whose benchmark is no model that ``model=`` names."""
+        try:
+            return "" if concerns_records(config, self.config.model_id) else super().model(config)
+        except FvhydraError:  # preflight says what is wrong with the run
+            return super().model(config)
 
     def preflight(self, context: Context) -> None:
         """Refuse when nothing says what to restore, when nothing differs, or when the store cannot be written."""
         context.store.check_writable()
-        if concerns_records(context, self.config.model_id):
+        if concerns_records(context.config, self.config.model_id):
             found = record_difference(context, self.config.model_id, self.config.revision)
             now, then = found.now, found.then
         else:
@@ -50,7 +54,7 @@ class Restore(Op):
 
     def run(self, context: Context) -> RunResult:
         """Fetch what was there, show it beside what is there now, and leave ``change.json``."""
-        if concerns_records(context, self.config.model_id):
+        if concerns_records(context.config, self.config.model_id):
             found = record_difference(context, self.config.model_id, self.config.revision)
             return restore_records(context, found, self.config.reason, kind_of(found.now, found.then))
         references, revision, now, then = self._difference(context, context.run.path / "references")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+from fvhydra.config.root import Config
 from fvhydra.core import files
 from fvhydra.core.errors import UsageError
 from fvhydra.core.result import ChangeStatus, RunResult
@@ -32,11 +33,11 @@ class RecordDifference:
     then: Tree
 
 
-def concerns_records(context: Context, model_id: str) -> bool:
+def concerns_records(config: Config, model_id: str) -> bool:
     """Whether a restore is of performance records: of a run that changed some, or of a benchmark that is named."""
-    if context.config.run is None:
+    if config.run is None:
         return bool(model_id)
-    run = RunFolder.open(files.given_path(context.config.run))
+    run = RunFolder.open(files.given_path(config.run))
     return all(is_record(path) for path in change.load_change(run).paths)
 
 

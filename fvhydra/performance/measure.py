@@ -19,8 +19,10 @@ from fvhydra.performance.samples import MEASURED
 FIRST, WARMUP = "first", "warmup"
 """Kinds of runs that do not count. The first one after loading compiles and searches for kernels, and is kept apart."""
 
-VALUES = ("latency", "throughput", "memory", *COMPONENTS, "other_time_s")
+VALUES = ("latency", "throughput", "memory", *COMPONENTS, "other_time_s", "cpu_time_s")
 """What is known of a run, by the names of performance records; ``other_time_s`` is what no component accounts for."""
+FURTHER = {"other_time_s": "everything else", "cpu_time_s": "CPU time"}
+"""Those of them, in s, that are in no table of METRICS, with what people read."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Run:
         number: From 1, in the order in which they ran.
         kind: ``first``, ``warmup`` or ``measured``.
         values: Of :data:`VALUES`: ``latency`` in s from prompt to decoded output, ``throughput`` in frames a second
-            (None for sound), ``memory`` the peak in MB (2**20 bytes) of the device that holds most, components in s.
-            None is what was not measured.
+            (None for sound), ``memory`` the peak in MB (2**20 bytes) of the device that holds most, components in s,
+            and ``cpu_time_s`` of the engine's processes, where no GPU does the work. None is what was not measured.
         memory_mb: Peak of each device, or of the process tree.
         conditions: Under which it ran.
         moved: In what its conditions were others than those of the other measured runs.
@@ -68,7 +70,10 @@ def measure_run(engine: Engine, case: Case, number: int, kind: str, progress: Pr
     start = time.perf_counter()
     media = measured.generate(engine, case, progress)
     elapsed = time.perf_counter() - start
-    return Run(number, kind, _values(media, elapsed), media.memory_mb, watch.ended())
+    values = _values(media, elapsed)
+    if case.gpu.count:
+        values["cpu_time_s"] = None  # what the host does meanwhile is mostly waiting
+    return Run(number, kind, values, media.memory_mb, watch.ended())
 
 
 def marked(runs: Sequence[Run]) -> list[Run]:
@@ -122,4 +127,5 @@ def _values(media: GeneratedMedia, elapsed: float) -> dict[str, float | None]:
         "memory": max(media.memory_mb.values(), default=None),
         **components,
         "other_time_s": latency - sum(known) if known else None,
+        "cpu_time_s": media.cpu_s,
     }

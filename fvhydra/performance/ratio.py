@@ -17,22 +17,21 @@ from statistics import NormalDist, median
 import numpy as np
 
 from fvhydra.core.performance import PerfRatio
-from fvhydra.performance.measure import Run, samples
+from fvhydra.performance.measure import FURTHER, Run, samples
 from fvhydra.performance.record import METRICS
 
 LEAST_PAIRS = 8
 """Pairs below which nothing is claimed: by chance alone all of them lie on one side once in 128 times, which six
-quantities make one in twenty."""
+or seven quantities make about one in twenty."""
 LEAST_CHANGE = 0.01
 """Share below which a difference is not claimed, however sure: two processes of one program differ by as much."""
-LEAST_MEMORY_CHANGE = 0.02
-"""The same of memory."""
+LEAST_MEMORY_CHANGE, LEAST_MEMORY_MB = 0.02, 64.0
+"""The same of memory, a share and an amount: what a process holds of its allocator's pages is chance."""
 LEAST_OF_LATENCY = 0.005
 """Share of the latency that a component must have gained or lost."""
 
 _TOGETHER = 0.95
 _RESAMPLES = 10_000
-_OTHER = "other_time_s"
 _SAME_AS_LATENCY = "throughput"
 
 
@@ -44,7 +43,7 @@ def ratios(this: Sequence[Run], against: Sequence[Run], seed: int = 0) -> list[P
         against: Those of the other, as many measured ones.
         seed: Equal runs and seed give equal intervals, in any process.
     """
-    names = [name for name in (*METRICS, _OTHER) if samples(this, name) and samples(against, name)]
+    names = [name for name in (*METRICS, *FURTHER) if samples(this, name) and samples(against, name)]
     level = 1 - (1 - _TOGETHER) / max(1, len([name for name in names if name != _SAME_AS_LATENCY]))
     latency = median(samples(against, "latency")) if "latency" in names else 0.0
     return [_ratio(name, samples(this, name), samples(against, name), level, latency, seed) for name in names]
@@ -85,7 +84,7 @@ def _ratio(
     between = interval(logs, level, seed) if pairs >= LEAST_PAIRS and logs else None
     found = PerfRatio(
         name=name,
-        title=metric.title if metric else "everything else",
+        title=metric.title if metric else FURTHER[name],
         unit=metric.unit if metric else "s",
         higher_is_better=metric is not None and metric.higher_is_better,
         this=median(this),
@@ -101,10 +100,12 @@ def _ratio(
 def _claim(found: PerfRatio, latency: float) -> str:
     if found.ratio is None or found.interval is None or found.interval[0] <= 1 <= found.interval[1]:
         return ""
-    if abs(found.ratio - 1) < (LEAST_MEMORY_CHANGE if found.name == "memory" else LEAST_CHANGE):
-        return ""
-    part = found.unit == "s" and found.name != "latency"
-    if part and abs(found.this - found.against) < LEAST_OF_LATENCY * latency:
+    share, amount = LEAST_CHANGE, 0.0
+    if found.name == "memory":
+        share, amount = LEAST_MEMORY_CHANGE, LEAST_MEMORY_MB
+    elif found.unit == "s" and found.name != "latency":
+        amount = LEAST_OF_LATENCY * latency
+    if abs(found.ratio - 1) < share or abs(found.this - found.against) < amount:
         return ""
     return "better" if (found.ratio > 1) == found.higher_is_better else "worse"
 

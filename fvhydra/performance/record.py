@@ -244,7 +244,11 @@ def parse_record(text: str, source: str) -> PerfRecord:
             f"{source} is a web page, not a performance record; addresses of a CI that wants a login answer with one.",
             "Download the file while logged in, or give the token of that CI.",
         )
-    return checked_record(untrusted.parse_json(text, source), source)
+    value = untrusted.parse_json(text, source)
+    if isinstance(value, dict) and any(value.get(name, 0) is None for name in METRICS):
+        written = untrusted.parse_json(text, source, any_number=True)  # a NaN is no measurement that was left out
+        value |= {name: written[name] for name in METRICS if name in written}
+    return checked_record(value, source)
 
 
 def checked_record(value: Any, source: str) -> PerfRecord:
@@ -274,4 +278,6 @@ _KINDS = {bool: "true or false", str: "text"}
 def _check_number(value: Any, name: str, source: str) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if value is not None and not number:
-        raise UsageError(f"{source}: {name} is {value!r}; it must be a number, or null where it was not measured.")
+        raise UsageError(
+            f"{source}: {name} is {value!r}; it must be a finite number, or null where it was not measured."
+        )

@@ -72,7 +72,7 @@ def read_samples(path: Path) -> SamplesFile:
     Raises:
         UsageError: It is missing, of another version, or holds a value that is no number.
     """
-    value = untrusted.read_json(path, "file of single runs")
+    value = untrusted.parse_json(untrusted.read_text(path, "file of single runs"), str(path), any_number=True)
     found = untrusted.typed(SamplesFile, value, f"{path} is not a file of single runs")
     if found.schema_version != SCHEMA_VERSION:
         raise UsageError(f"{path} has schema version {found.schema_version}, this fvhydra reads {SCHEMA_VERSION}.")

@@ -41,8 +41,9 @@ def test_a_record_and_its_single_runs(cli: Cli, tmp_path: Path) -> None:
     found = latest_of(tmp_path)
     assert [each["name"] for each in found["measurements"]] == [
         *("latency", "throughput", "memory"),
-        *("text_encoder_time_s", "dit_time_s", "vae_decode_time_s", "other_time_s"),
+        *("text_encoder_time_s", "dit_time_s", "vae_decode_time_s", "other_time_s", "cpu_time_s"),
     ]
+    assert 0 < found["measurements"][-1]["median"] < found["measurements"][0]["median"], "it sleeps most of the time"
     share = {each["name"]: each["share"] for each in found["measurements"]}
     median = {each["name"]: each["median"] for each in found["measurements"]}
     assert share["latency"] is None
@@ -111,6 +112,7 @@ def test_an_engine_of_its_own_process_tells_its_own_memory(cli: Cli, tmp_path: P
         (("benchmark=wan_t2v_1_3b_2gpu", "model=ltx2"), "measures Wan-AI/Wan2.1-T2V-1.3B-Diffusers"),
         (("benchmark.benchmark_id=mine",), "has no workload_id"),
         (("engine.options.component_s=fast",), "must be seconds of"),
+        (("+engine.options.seconds=1",), "engine.options.seconds is unknown to engine=mock; it knows component_s."),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_runs(
@@ -143,3 +145,12 @@ def test_a_dry_run_says_how_large_random_weights_are(cli: Cli, tmp_path: Path) -
 def test_a_wrong_part_of_its_options_is_named_with_its_whole_key(command: Cli) -> None:
     refused = command("op=bench", "engine=mock", "model=wan21_t2v_1_3b", PERF_RUN_SOURCE="bogus")
     assert refused.code == 2 and "op.ci.run_source='bogus': must be one of: pr, local" in refused.text, refused.text
+
+
+def test_few_runs_say_what_becomes_of_them_and_a_sweep_shows_its_numbers(command: Cli, tmp_path: Path) -> None:
+    shown = command("-m", *MOCK, "op.runs=2,3", "op.warmup=1")
+    assert shown.code == 0, shown.text
+    for job, count in enumerate((2, 3)):
+        assert f"job {job}: wan21_t2v_1_3b-cpu on " in shown.out and f"(median of {count})" in shown.out, shown.text
+    pages = sorted((tmp_path / "multirun").glob("bench/*/*/report/index.html"))
+    assert ["op=check_perf is inconclusive after 2 run(s)" in page.read_text() for page in pages] == [True, False]

@@ -116,31 +116,41 @@ def test_too_few_runs_say_so(cli: Cli, tmp_path: Path) -> None:
     assert shown.code == 5 and "2 pair(s) of runs say nothing; op.runs=8 or more do." in shown.out, shown.text
 
 
-SLOWED = """
-import time
-
+REPEATED = """
 import fvhydra.engines.diffusers
 
-class Slowed(fvhydra.engines.diffusers.DiffusersEngine):
+class Repeated(fvhydra.engines.diffusers.DiffusersEngine):
     def load(self, request, progress):
         super().load(request, progress)
         network = self._loaded.pipe.transformer
-        network.forward = self._later(network.forward)
+        forward = network.forward
 
-    def _later(self, forward):
-        def later(*args, **kwargs):
-            time.sleep({seconds})
+        def repeated(*args, **kwargs):
+            for _ in range({more}):
+                forward(*args, **kwargs)
             return forward(*args, **kwargs)
-        return later
+
+        network.forward = repeated
 """
 
 
 @pytest.mark.slow
-def test_real_pipelines_on_two_checkouts(cli: Cli, tmp_path: Path) -> None:
-    for name, seconds in (("usual", 0), ("slowed", 0.2)):
+def test_a_real_pipeline_whose_dit_works_twice_is_found_and_the_same_twice_is_not(cli: Cli, tmp_path: Path) -> None:
+    """The slowdown is far above what other work on this machine does; benchmarks/against.py has that of 5 %."""
+    for name, more in (("usual", 0), ("slowed", 1)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "slowed.py").write_text(SLOWED.format(seconds=seconds))
-    words = ("op=bench", "model=wan21_t2v_1_3b", "op.warmup=1", "op.runs=8", "prompt_index=0")
-    target = (*words, "engine._target_=slowed.Slowed", "op.against={engine.path: usual}")
-    shown = cli(*target, "engine.path=slowed")
-    assert shown.code == 1 and claims(tmp_path)["dit_time_s"] == "worse", shown.text
+        (tmp_path / name / "repeated.py").write_text(REPEATED.format(more=more))
+    words = ("op=bench", "model=wan21_t2v_1_3b", "op.warmup=1", "op.runs=8", "prompt_index=0", "sampling.num_frames=1")
+    one = ("engine.env={OMP_NUM_THREADS: '1'}", "runtime.threads=1", "sampling.num_inference_steps=8")
+    target = (*words, *one, "engine._target_=repeated.Repeated", "op.against={engine.path: usual}")
+    found = []
+    for _ in range(TRIALS):
+        shown = cli(*target, "engine.path=slowed")
+        found.append(claims(tmp_path))
+        assert shown.code == 1 and "DiT +" in shown.out, shown.text
+    assert all(each["dit_time_s"] == each["cpu_time_s"] == "worse" for each in found), found
+    claimed = []
+    for _ in range(TRIALS):
+        assert cli(*target, "engine.path=usual").code in (0, 1)
+        claimed.append({name for name in ("dit_time_s", "cpu_time_s") if name in claims(tmp_path)})
+    assert sum(map(bool, claimed)) <= 1, claimed

@@ -141,6 +141,7 @@ def test_another_end_is_another_search(command: Cli, tmp_path: Path, checks: lis
     [
         (("engine.path=null",), "op=bisect searches the history of an engine."),
         (("engine.path=absent",), "engine.path="),
+        (("op.good=???",), "op.good must be given: Commit, branch or tag of the checkout with which the check passes."),
         (("op.good=v9",), "op.good=v9 is no commit, branch or tag of"),
         (("op.check=bisect",), "op.check='bisect': must be one of: check_ssim, check_perf, parity"),
     ],

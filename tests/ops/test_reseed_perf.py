@@ -295,6 +295,7 @@ def test_a_bad_seed_is_undone_as_a_change_and_comes_back_as_one(
     assert command("op=restore", f"run={run}", "op.confirm=upload").code == 2
     done = command("op=restore", f"run={run}", "op.confirm=[confirm delete, upload]")
     assert done.code == 0 and tree_of(tmp_path) == before, done.text
+    assert _run(tmp_path).parent.name == "restore" and "restore: done" in done.out, "no model has a part in it"
     [move] = latest_of(tmp_path)["baselines"]
     latency = move["metrics"][0]
     assert (latency["before"], latency["after"]) == (12.0, 10.0)

@@ -12,6 +12,7 @@ from fvhydra.engines.base import PROCESS_TREE
 from fvhydra.engines.mock import MockEngine
 from fvhydra.performance.conditions import RunConditions
 from fvhydra.performance.measure import (
+    VALUES,
     Run,
     kinds,
     marked,
@@ -55,7 +56,7 @@ def test_sound_has_no_frames_a_second() -> None:
 
 
 def run(number: int, kind: str = "measured", **values: float | None) -> Run:
-    every = dict.fromkeys(("latency", "throughput", "memory", *SLEEPS, "other_time_s"))
+    every = dict.fromkeys(VALUES)
     return Run(number, kind, every | values, {"cuda:0": 5.0}, RunConditions())
 
 

@@ -86,3 +86,14 @@ def test_an_interval_is_the_same_in_any_process_and_grows_with_its_level() -> No
     assert interval(values, 0.95) == (low, high) and low < float(np.median(values)) < high
     wider = interval(values, 0.99)
     assert wider[0] <= low and high <= wider[1]
+
+
+def test_memory_is_claimed_from_an_amount_on_and_cpu_time_like_a_part() -> None:
+    def used(side: list[Run], **values: float) -> list[Run]:
+        return [Run(run.number, run.kind, {**run.values, **values}, {}, run.conditions) for run in side]
+
+    usual = used(runs(2, 0), cpu_time_s=1.0)
+    assert claims(ratios(used(usual, memory=1050.0), usual)) == {}, "5 %, and what an allocator keeps by chance"
+    assert claims(ratios(used(usual, memory=1070.0), usual)) == {"memory": "worse"}
+    assert claims(ratios(used(usual, cpu_time_s=1.03), usual)) == {"cpu_time_s": "worse"}
+    assert claims(ratios(used(usual, cpu_time_s=1.004), usual)) == {}

@@ -27,6 +27,13 @@ def test_only_measured_runs_count_those_with_moved_conditions_too(tmp_path: Path
     assert "other_time_s" not in found.values and found.measured[1].moved == ("clock",)
 
 
+def test_a_number_that_is_not_finite_is_no_run_that_lacks_it(tmp_path: Path) -> None:
+    path = tmp_path / "samples.json"
+    path.write_text('{"runs": [{"kind": "measured", "values": {"latency": 1, "memory": NaN}}]}')
+    with pytest.raises(UsageError, match="memory of a run is no finite number"):
+        read_samples(path)
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

@@ -49,7 +49,8 @@ def test_those_without_a_time_keep_their_places_and_are_named(tmp_path: Path) ->
         ("[]", "is not a performance record"),
         ('{"benchmark_id": "a", "avg_generation_time_s": 1}', "is a raw result"),
         ('{"model_id": "a", "latency": "fast"}', "latency is 'fast'"),
-        ('{"model_id": "a", "latency": 1e999}', "no measurement"),
+        ('{"model_id": "a", "latency": 1e999}', "latency is inf"),
+        ('{"model_id": "a", "latency": null}', "no measurement"),
         ('{"model_id": "a", "workload_id": "w"}', "has no variant_id"),
     ],
 )
