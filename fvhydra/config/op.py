@@ -210,6 +210,17 @@ Against = Annotated[Any, BeforeValidator(_is_mapping)]
 """Keys with their values. Not typed as a dict, whose keys Hydra would want to know beforehand."""
 
 
+def _is_names(value: Any) -> Any:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(each, str) for pair in value.items() for each in pair):
+        raise ValueError("must be names of modules, such as {transformer: dit}")
+    return value
+
+
+Names = Annotated[Any, BeforeValidator(_is_names)]
+
+
 @dataclass
 class CiConfig:
     """Where a measurement comes from, as its CI says."""
@@ -266,7 +277,9 @@ class ParityConfig(OpConfig):
     modules: str | None = doc(
         "Regular expression on modules inside components that are traced; null: those of the first that differs", None
     )
-    names: dict[str, str] = doc("Module of the candidate: what the official side calls it", factory=dict)
+    names: Names = doc("Module of the candidate: what the official side calls it, {transformer: dit}; null: none", None)
+    trace: str | None = doc("Trace of the candidate that was recorded before (JSONL); nothing is generated", None)
+    official_trace: str | None = doc("That of the official side, with op.trace=", None)
 
 
 @dataclass

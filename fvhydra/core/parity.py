@@ -139,6 +139,8 @@ class ParityCase:
         beyond: How many differ by more than they may.
         further: The first of those, in the order of execution.
         set_aside: Components that both sides call a different number of times, and how often: they cannot be paired.
+        proposed: Where modules have no counterpart: names that they may have at the official side, by the order and the
+            shapes; not applied.
         stages: Each stage at both sides, in the order of execution.
         over_steps: Each tensor of the denoising loop, step by step; those of modules inside come last.
         frames: Mean absolute difference of each frame, in levels of 255; empty where there are no two clips of one
@@ -162,6 +164,7 @@ class ParityCase:
     beyond: int = 0
     further: list[ParityDifference] = field(default_factory=list)
     set_aside: dict[str, str] = field(default_factory=dict)
+    proposed: dict[str, str] = field(default_factory=dict)
     stages: list[ParityStage] = field(default_factory=list)
     over_steps: list[ParitySeries] = field(default_factory=list)
     frames: list[float] = field(default_factory=list)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from fvhydra.config.op import ParityConfig
 from fvhydra.config.root import Config
+from fvhydra.core import files
 from fvhydra.core.case import Case
 from fvhydra.core.differences import of_environments
 from fvhydra.core.errors import UsageError
@@ -31,6 +32,7 @@ from fvhydra.ops.parity_components import (
 )
 from fvhydra.ops.parity_next import following
 from fvhydra.ops.parity_outputs import keep_outputs
+from fvhydra.ops.parity_recorded import compare_recorded
 from fvhydra.ops.parity_shown import shown_by
 from fvhydra.ops.parity_side import CANDIDATE, OFFICIAL, Side, said
 from fvhydra.ops.port_evidence import Shown, refuse_unagreed
@@ -48,6 +50,9 @@ class Parity(Op):
 
     def preflight(self, context: Context) -> None:
         """Refuse sides that cannot run, or cannot trace."""
+        if self._recorded:
+            self._refuse_half_recorded()
+            return
         if self.config.official is None:
             raise UsageError(
                 "op=parity compares with an official side, and op.official= names none.",
@@ -77,6 +82,8 @@ class Parity(Op):
 
     def run(self, context: Context) -> RunResult:
         """Leave both traces, and what their comparison found."""
+        if self._recorded:
+            return self._run_recorded(context)
         with contextlib.ExitStack() as stack:
             given = self.config.official
             official = stack.enter_context(at_ref(self._official(context.config), given, OPTION))
@@ -105,7 +112,7 @@ class Parity(Op):
             message=" ".join(filter(None, [headline(components), _headline(found) if found else ""])),
             cases=results,
             notes=[_other(told), *([headline(components)] if held is not Verdict.PASS else []), *_where(found)],
-            next_commands=following(context, told, found),
+            next_commands=following(context, told, found, self.config.names),
             environment_difference=of_environments(facts[OFFICIAL], facts[CANDIDATE]),
             sides=(OFFICIAL, CANDIDATE),
             parity=ParityComparison(
@@ -120,8 +127,41 @@ class Parity(Op):
             ),
         )
 
+    @property
+    def _recorded(self) -> bool:
+        return self.config.trace is not None or self.config.official_trace is not None
+
+    def _refuse_half_recorded(self) -> None:
+        for option, given in ("op.trace", self.config.trace), ("op.official_trace", self.config.official_trace):
+            if given is None:
+                raise UsageError(
+                    f"Two recorded traces are compared, and {option}= names none.",
+                    f"Add {option}=<file of JSON lines>.",
+                )
+            files.regular_file(files.given_path(given), "trace")
+        if self.config.official is not None:
+            raise UsageError("op.official= generates, and op.trace= compares what was recorded.", "Leave one away.")
+
+    def _run_recorded(self, context: Context) -> RunResult:
+        assert self.config.trace is not None and self.config.official_trace is not None
+        given = (self.config.official_trace, self.config.trace)
+        found, tolerance = compare_recorded(
+            *given, tolerance=self.config.tolerance, tolerances=self.config.tolerances, names=self.config.names
+        )
+        return RunResult(
+            op=self.config.name,
+            verdict=found.verdict,
+            message=_headline([found]),
+            notes=_where([found]),
+            next_commands=following(context, [], [found], self.config.names),
+            sides=(OFFICIAL, CANDIDATE),
+            parity=ParityComparison(*given, tolerance, cases=[found]),
+        )
+
     def shown_of_port(self, context: Context, result: RunResult) -> list[Shown]:
         """Components, each as its gate, and the outputs, as the gate ``parity``."""
+        if self._recorded:  # nothing was generated, so nothing is shown
+            return []
         other = differences(context.config, self._official(context.config), self.config.official.get(REF))
         return shown_by(result, same=not other)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fvhydra.core.parity import ParityCase
 from fvhydra.core.result import NextCommand
@@ -18,7 +18,10 @@ _SET_ALONE = ("sampling.", "tier.", "engine.options.")
 
 
 def following(
-    context: Context, differences: Sequence[tuple[str, str, str]], found: Sequence[ParityCase]
+    context: Context,
+    differences: Sequence[tuple[str, str, str]],
+    found: Sequence[ParityCase],
+    names: Mapping[str, str],
 ) -> list[NextCommand]:
     """The commands that tell more of what was found.
 
@@ -26,6 +29,7 @@ def following(
         context: The job.
         differences: Settings that are other: key, here, at the official side.
         found: Its cases.
+        names: As ``op.names``.
     """
     diverged = next((case for case in found if case.first is not None), None)
     if diverged is None or diverged.first is None:
@@ -37,6 +41,10 @@ def following(
         if key.startswith(_SET_ALONE)
     ][:_TRIED]
     first = diverged.first
+    if diverged.proposed:
+        given = ", ".join(f"{here}: {there}" for here, there in {**names, **diverged.proposed}.items())
+        purpose = "To compare with names proposed by order and shapes, once you have looked at them"
+        return [_again(context, purpose, f"op.names={{{given}}}")]
     if first.tensor.startswith("weight "):
         words = ["op=smoke", *same_words(context)]
         return [*commands, NextCommand("To hold the weights to what they declare", _line(words))]

@@ -8,6 +8,7 @@ the official side's largest absolute value.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -105,9 +106,9 @@ def first_divergence(
         tolerance: By how much values may differ, as a share of the official tensor's largest absolute value.
         names: Module of the candidate to the official side's, for those that are called otherwise.
     """
-    renamed = [(_renamed(row.module, names or {}), row) for row in candidate]
-    there = {(module, row.tensor, row.step, row.call): row for module, row in renamed}
-    aside = _set_aside(official, [module for module, _ in renamed], candidate)
+    named = [(renamed(row.module, names or {}), row) for row in candidate]
+    there = {(module, row.tensor, row.step, row.call): row for module, row in named}
+    aside = _set_aside(official, [module for module, _ in named], candidate)
     compared = equal = 0
     worst: Difference | None = None
     found: list[Difference] = []
@@ -139,18 +140,30 @@ def _compared(row: TracedTensor, other: TracedTensor | None) -> Difference | Non
     """How a pair differs; None where its bytes are equal."""
     if other is None:
         return Difference(row, None, "missing")
-    if row.shape != other.shape:
+    if row.shape != other.shape and (row.shape or row.dtype) and (other.shape or other.dtype):
         return Difference(row, other, "shape")
     if row.sha256 and row.sha256 == other.sha256:
         return None
     if row.sample is not None and other.sample is not None:
         between = distances(row.sample, other.sample)
-    else:  # files keep no values: the numbers that they do keep stand for them
-        numbers = [np.array([side.abs_mean, side.max], np.float64) for side in (row, other)]
-        between = distances(*numbers)
+    else:
+        between = _of_numbers(row, other)
     if between is not None and between.max_abs == 0.0 and row.dtype == other.dtype and not row.sha256:
         return None
     return Difference(row, other, "value", between)
+
+
+def _of_numbers(row: TracedTensor, other: TracedTensor) -> Distances | None:
+    """Files keep no values: the numbers that both have stand for them, the sum as a mean. None: one is not finite."""
+    count = math.prod(row.shape) if row.shape else None  # a row without a shape may have any number of values
+    both = [(row.abs_mean, other.abs_mean), (row.max, other.max)]
+    if count and row.sum is not None and other.sum is not None:
+        both.append((row.sum / count, other.sum / count))
+    if any((left is None) != (right is None) for left, right in both[:1]):
+        return None
+    known = [pair for pair in both if None not in pair]
+    left, right = np.array(known, np.float64).reshape(-1, 2).T
+    return distances(left, right) if known else Distances(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def _allowed(pair: Difference, tolerance: float) -> bool:
@@ -158,7 +171,8 @@ def _allowed(pair: Difference, tolerance: float) -> bool:
         return False
     if pair.row.dtype.startswith(("int", "uint", "bool")):  # tokens, masks: nothing is rounded
         return pair.distances.max_abs == 0.0
-    return pair.distances.max_abs <= tolerance * (pair.row.max or 0.0)
+    scale = pair.row.abs_mean if pair.row.max is None else pair.row.max
+    return pair.distances.max_abs <= tolerance * (scale or 0.0)
 
 
 def _further(pair: Difference, worst: Difference | None) -> bool:
@@ -167,8 +181,12 @@ def _further(pair: Difference, worst: Difference | None) -> bool:
     return pair.distances is not None and pair.distances.relative > worst.distances.relative
 
 
-def _renamed(module: str, names: Mapping[str, str]) -> str:
-    """The official side's name: the longest part of the path that has one is replaced."""
+def renamed(module: str, names: Mapping[str, str]) -> str:
+    """The official side's name of a module: the longest beginning of its path that has one is replaced.
+
+    >>> renamed("dit.layers.0.attn", {"dit": "transformer", "dit.layers": "transformer.blocks"})
+    'transformer.blocks.0.attn'
+    """
     for end in sorted(names, key=len, reverse=True):
         if module == end or module.startswith(f"{end}."):
             return names[end] + module[len(end) :]

@@ -11,6 +11,7 @@ from fvhydra.core.parity import ParityArgument, ParityCase, ParityDifference, Pa
 from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.base import GeneratedMedia, Trace
 from fvhydra.parity.divergence import Difference, Divergence, first_divergence
+from fvhydra.parity.names import propose_names
 from fvhydra.parity.overview import by_stage, over_steps
 from fvhydra.parity.targets import compare_output
 
@@ -45,6 +46,7 @@ def compare_sides(
         targets=targets,
         arguments=differing,
         same_arguments=same,
+        proposed=propose_names(official.rows, candidate.rows, names),
         verdict=worst([target.verdict for target in targets] or [Verdict.INCONCLUSIVE]),
         **_parts(found),
     )
