@@ -263,6 +263,11 @@ class ParityConfig(OpConfig):
         "Most that a tensor may differ, as a share of its largest value; null: by dtype, op.tolerances", None
     )
     tolerances: dict[str, float] = doc("The same for each dtype of the weights", factory=dict)
+    truth: Annotated[str, one_of("none", "float32", "float64")] = doc(
+        "Also run the official side in this dtype, and let the candidate be as far from that as the official side is",
+        "none",
+    )
+    factor: PositiveFloat = doc("How many times the official side's error that is", 2.0)
     modules: str | None = doc(
         "Regular expression on modules inside components that are traced; null: those of the first that differs", None
     )

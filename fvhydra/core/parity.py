@@ -26,6 +26,7 @@ class ParityTarget:
         official_error: Largest absolute difference of the official side's from the truth, the same computed by the
             official side in a wider dtype, as a share of the largest absolute value there; None where it is not known.
         candidate_error: The same of the candidate's.
+        no_truth: Why there are no such errors, where they were asked for.
         verdict: ``pass`` or ``regression``.
         message: Why there are no numbers; empty where there are.
     """
@@ -41,6 +42,7 @@ class ParityTarget:
     allowed: float | None = None
     official_error: float | None = None
     candidate_error: float | None = None
+    no_truth: str = ""
     verdict: Verdict = Verdict.REGRESSION
     message: str = ""
 
@@ -189,7 +191,6 @@ class ParityComponent:
         file: The inputs, in the run folder.
         calls: On how many calls it was run.
         outputs: What it gave, tensor by tensor.
-        no_truth: Why the outputs have no errors, where they were asked for.
     """
 
     name: str
@@ -201,7 +202,6 @@ class ParityComponent:
     file: str | None = None
     calls: int = 0
     outputs: list[ParityTarget] = field(default_factory=list)
-    no_truth: str = ""
 
     @property
     def holds(self) -> bool:

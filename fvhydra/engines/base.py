@@ -95,6 +95,9 @@ class LoadRequest:
     """What to build with random weights, for ``tier.weights=synthetic``."""
     tiny_weights: Path | None = None
     """Folder of the tiny weights, when they have been built already; None: the engine builds them."""
+    compute_dtype: str | None = None
+    """What every component is cast to, as in ``float64``, to tell rounding from the model; None: as the weights are.
+    Noise is what it would be without. An engine that declares ``components`` honours it."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from fvhydra.core.verdict import Verdict, worst
 from fvhydra.engines.base import GeneratedMedia, Trace
 from fvhydra.parity.divergence import Difference, Divergence, first_divergence
 from fvhydra.parity.overview import by_stage, over_steps
-from fvhydra.parity.targets import compare_output
+from fvhydra.parity.targets import Allowance, compare_output
 
 MOST_FURTHER = 50
 """Differing tensors that a result lists."""
@@ -23,8 +23,10 @@ def compare_sides(
     prompt: str,
     official: Trace,
     candidate: Trace,
-    tolerance: float,
+    allowance: Allowance,
     names: Mapping[str, str] | None = None,
+    truth: GeneratedMedia | None = None,
+    no_truth: str = "",
 ) -> ParityCase:
     """Compare what both sides gave and what they computed on the way.
 
@@ -33,11 +35,13 @@ def compare_sides(
         prompt: Of the case.
         official: The side that is right.
         candidate: The other.
-        tolerance: By how much values may differ, as a share of the largest absolute value; of the outputs too.
+        allowance: By how much values may differ: traced ones by its tolerance, and outputs.
         names: Module of the candidate to the official side's, for those that are called otherwise.
+        truth: What the official side gave in a wider dtype.
+        no_truth: Why there is none, where it was asked for.
     """
-    targets = compare_outputs(official.media, candidate.media, tolerance)
-    found = first_divergence(official.rows, candidate.rows, tolerance, names)
+    targets = compare_outputs(official.media, candidate.media, allowance, truth, no_truth)
+    found = first_divergence(official.rows, candidate.rows, allowance.tolerance, names)
     differing, same = compare_arguments(official.media.arguments, candidate.media.arguments)
     return ParityCase(
         index=index,
@@ -58,13 +62,19 @@ def deeper(found: ParityCase, inside: ParityCase) -> ParityCase:
     return replace(found, first=inside.first, last_equal=inside.last_equal) if inside.first else found
 
 
-def compare_outputs(official: GeneratedMedia, candidate: GeneratedMedia, tolerance: float) -> list[ParityTarget]:
+def compare_outputs(
+    official: GeneratedMedia,
+    candidate: GeneratedMedia,
+    allowance: Allowance,
+    truth: GeneratedMedia | None = None,
+    no_truth: str = "",
+) -> list[ParityTarget]:
     """The outputs that either side gave, each by itself: the latent, the frames, the sound."""
     found = []
     for name in ("latent", "frames", "audio"):
         left, right = getattr(official, name), getattr(candidate, name)
         if left is not None or right is not None:
-            found.append(compare_output(name, left, right, tolerance))
+            found.append(compare_output(name, left, right, allowance, getattr(truth, name, None), no_truth))
     return found
 
 

@@ -22,8 +22,8 @@ from fvhydra.core.progress import Progress
 from fvhydra.engines.base import GeneratedMedia, LoadRequest, Trace, TraceRequest
 from fvhydra.engines.components import ComponentRun, RecordedComponent, Recording
 from fvhydra.engines.images import first_frame
-from fvhydra.engines.pipeline import arguments, attention, device, inspection, outputs, steps, synthetic, times, weights
-from fvhydra.engines.pipeline.recording import Recorder
+from fvhydra.engines.pipeline import arguments, attention, device, inspection, noise, outputs, steps, synthetic, times, weights
+from fvhydra.engines.pipeline.recording import Recorder, dtype_of
 from fvhydra.engines.pipeline.replay import first_line, run_component
 from fvhydra.engines.pipeline.trace import Tracer
 from fvhydra.engines.quiet import quiet_libraries
@@ -75,6 +75,11 @@ class LoadedPipeline:
         if request.tier.perturb_weights:
             for name, network in attention.denoisers(self.pipe).items():
                 perturb(network, name, seed=0, scale=request.tier.perturb_weights)
+        self._drawn_in: torch.dtype | None = None
+        if request.compute_dtype is not None:
+            self._drawn_in = dtype_of(next(iter(attention.denoisers(self.pipe).values())), [])
+            with memory_explained("casting the model", self._hints):
+                self.pipe.to(getattr(torch, request.compute_dtype))
         backend = attention.select(self.pipe, request.backend)
         if request.threads:
             torch.set_num_threads(request.threads)
@@ -128,6 +133,7 @@ class LoadedPipeline:
             device.peak_memory(self._device) as memory_mb,
             times.measured(self.pipe, self._device) as seconds,
             steps.reported(self.pipe, self._parameters, progress) as reporting,
+            noise.drawn_in(self._drawn_in) if self._drawn_in is not None else contextlib.nullcontext(),
             hooks(self.pipe),
         ):
             output = self._run({**call.arguments, **objects, **reporting})

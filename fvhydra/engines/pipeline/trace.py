@@ -21,6 +21,7 @@ import torch
 
 from fvhydra.core.errors import UsageError
 from fvhydra.engines.base import TracedTensor, TraceRequest
+from fvhydra.engines.pipeline import noise
 from fvhydra.engines.pipeline.hooks import around_forward, hidden
 from fvhydra.engines.pipeline.rows import Rows
 from fvhydra.engines.pipeline.times import DECODERS
@@ -158,27 +159,16 @@ class Tracer:
         finally:
             scheduler.__class__ = kind
 
-    @contextlib.contextmanager
-    def _noise(self) -> Iterator[None]:
-        """The function that draws noise, in every module of diffusers that has imported it."""
-        from diffusers.utils import torch_utils
+    def _noise(self) -> contextlib.AbstractContextManager[None]:
+        def traced(original: Callable[..., Any]) -> Callable[..., Any]:
+            def randn_tensor(*args: Any, **kwargs: Any) -> Any:
+                result = original(*args, **kwargs)
+                self.add("noise", "out", result)
+                return result
 
-        original = torch_utils.randn_tensor
+            return randn_tensor
 
-        @functools.wraps(original)
-        def randn_tensor(*args: Any, **kwargs: Any) -> Any:
-            result = original(*args, **kwargs)
-            self.add("noise", "out", result)
-            return result
-
-        users = _users_of_noise(len(sys.modules))
-        for module in users:
-            vars(module)["randn_tensor"] = randn_tensor
-        try:
-            yield
-        finally:
-            for module in users:
-                vars(module)["randn_tensor"] = original
+        return noise.replaced(traced)
 
 
 class _Numbers:
@@ -192,15 +182,6 @@ class _Numbers:
         if number == len(self._known):
             self._known.append(this)
         return name if number == 0 else f"{name}_copy{number}"
-
-
-@functools.lru_cache(maxsize=1)  # there are thousands of modules, and seldom new ones
-def _users_of_noise(loaded: int) -> list[Any]:
-    """The modules of diffusers that have imported the function that draws noise, among so many that are loaded."""
-    from diffusers.utils.torch_utils import randn_tensor
-
-    own = [module for name, module in [*sys.modules.items()] if name.startswith("diffusers.") and module is not None]
-    return [module for module in own if vars(module).get("randn_tensor") is randn_tensor]
 
 
 @functools.lru_cache(maxsize=32)
